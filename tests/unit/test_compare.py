@@ -1,0 +1,363 @@
+"""The comparison of planted run folders, whose numbers are worked out by hand."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from ufo_rl.records import UserError
+from ufo_rl.report import compare, summary
+from ufo_rl.report.runs import load_run
+from ufo_rl.report.signatures import unstable_training
+
+NUM_QUESTIONS = 500
+
+
+def write_table(folder: Path, wrong: range) -> None:
+    """A table of 500 questions in which those of `wrong` are wrong."""
+    folder.mkdir(parents=True, exist_ok=True)
+    ids = [f"q{i}" for i in range(NUM_QUESTIONS)]
+    correct = [i not in wrong for i in range(NUM_QUESTIONS)]
+    pq.write_table(pa.table({"id": ids, "correct": correct}), folder / "questions.parquet")
+
+
+def plant(
+    outputs: Path,
+    selector: str,
+    wrong: range,
+    *,
+    ratio: float = 0.1,
+    seed: int = 0,
+    steps: int = 30,
+    epochs: float = 2.5,
+    train_seconds: float = 60.0,
+    signals: dict[str, float] | None = None,
+    spearman: dict[str, float] | None = None,
+    rewards: list[float | str] | None = None,
+    status: dict[str, Any] | None = None,
+    config: dict[str, Any] | None = None,
+) -> Path:
+    """One run folder in a sweep; the base model has 300 of the 500 questions right (0 to 299)."""
+    run_id = f"tiny-{selector}-{ratio}-{seed}-{steps}"
+    folder = outputs / "sweeps" / "demo" / run_id
+    write_table(folder / "eval" / "math500", wrong)
+    write_table(outputs / "cache" / "base_eval" / "abc", range(300, 500))
+    (folder / "base_eval").mkdir()
+    files = {
+        "run.json": {"id": run_id, "created": "2026-11-23T08:00:00"},
+        "status.json": status or {"state": "completed", "stage": "eval", "error": None},
+        "pool.json": {"rows": 2010, "prompts": 2000, "dropped": {"duplicate": 8, "too_long": 2}},
+        "selection.json": {"num_pool": 2000, "num_kept": 200, "tie_share": 0.25},
+        "base_eval/math500.json": {"cache": "cache/base_eval/abc"},
+    }
+    metrics = {
+        "num_pool": 2000,
+        "num_selected": 2000 if selector == "full" else 200,
+        "steps": steps,
+        "epochs": epochs,
+        "budget": f"steps={steps}",
+        "math500_base": 0.6,
+        "math500_final": 1 - len(wrong) / NUM_QUESTIONS,
+        "math500_n": NUM_QUESTIONS,
+        "seconds": {"score": 0.0, "base_eval": 1.0, "train": train_seconds, "eval": 20.0, "total": 90.0},
+        "signals": {
+            name: {"cost_seconds": cost, "num_scored": 0, "num_cached": 2000}
+            for name, cost in (signals or {}).items()
+        },
+        "spearman": spearman,
+    }
+    if files["status.json"]["state"] == "completed":
+        files["metrics.json"] = metrics
+    for name, content in files.items():
+        (folder / name).write_text(json.dumps(content))
+    whole = {
+        "model": {"name": "tiny"},
+        "dataset": {"name": "arithmetic"},
+        "template": {"name": "short"},
+        "selector": {"_target_": "x", "name": selector},
+        "ratio": {"value": ratio},
+        "train": {"max_steps": steps},
+        "seed": seed,
+        **(config or {}),
+    }
+    (folder / "config.yaml").write_text(yaml.safe_dump(whole))
+    lines = [
+        json.dumps({"stage": "train", "event": "metrics", "attempt": 1, "step": i + 1, "reward": reward})
+        for i, reward in enumerate(rewards or [])
+    ]
+    (folder / "metrics.jsonl").write_text("".join(line + "\n" for line in lines))
+    return folder
+
+
+def line_of(text: str, *beginning: str) -> str:
+    """The only line whose words begin so."""
+    (line,) = [line for line in text.splitlines() if tuple(line.split()[: len(beginning)]) == beginning]
+    return line
+
+
+# Full: questions 0..399 right, 80.0 %. Wilson, 400 of 500: 0.7626 to 0.8327.
+
+
+def test_planted_five_point_gap_is_flagged(tmp_path):
+    # ufo: 0..374 right, 75.0 %. Lost 25, gained 0: adjusted (1 - 26)/502 = -0.0498,
+    # half width 1.96 * sqrt((27/502 - 0.0498^2)/502) = 0.01981 -> -7.0 to -3.0
+    plant(tmp_path, "full", range(400, 500))
+    plant(tmp_path, "ufo", range(375, 500), signals={"confidence": 1.4})
+    text = compare([tmp_path / "sweeps" / "demo"])
+    assert "60.0 -> 80.0 [76.3, 83.3]" in line_of(text, "full", "0", "500")
+    assert line_of(text, "full", "0", "500").endswith("baseline")
+    row = line_of(text, "ufo", "10%", "0", "500")
+    assert "60.0 -> 75.0" in row and "-5.0 [-7.0, -3.0]" in row and row.endswith("worse")
+    assert "- ufo 10% seed 0: worse than full on math500: -5.0 [-7.0, -3.0] points" in text
+
+
+def test_planted_two_question_gap_is_not(tmp_path):
+    # ufo: 0..397 right. Lost 2: adjusted (1 - 3)/502 = -0.00398,
+    # half width 1.96 * sqrt((4/502 - 0.00398^2)/502) = 0.0078 -> -1.2 to +0.4
+    plant(tmp_path, "full", range(400, 500))
+    plant(tmp_path, "ufo", range(398, 500))
+    text = compare([tmp_path])
+    row = line_of(text, "ufo", "10%", "0", "500")
+    assert "-0.4 [-1.2, +0.4]" in row and row.endswith("no detectable difference")
+    assert "Warnings: none." in text
+
+
+def test_costs_budgets_and_correlation_are_stated(tmp_path):
+    plant(tmp_path, "full", range(400, 500))
+    spearman = {"rho": 0.6234, "ci_low": 0.58, "ci_high": 0.66, "n": 2000}
+    plant(tmp_path, "ufo", range(400, 500), signals={"confidence": 1.4}, spearman=spearman)
+    plant(tmp_path, "accuracy", range(400, 500), signals={"pass_rate": 210.0})
+    text = compare([tmp_path])
+    assert "Budgets: step-matched, 30 steps in every arm" in text
+    assert "With equal steps selection saves no training time" in text
+    assert "confidence 1.4 s for 2,000 prompts" in text and "pass_rate 210 s for 2,000 prompts" in text
+    assert "Sampling costs 150 times as much as one forward pass." in text
+    assert "Spearman correlation of confidence and pass rate: 0.62 [0.58, 0.66], n = 2,000 prompts." in text
+    # arm, seed, trained, steps, epochs, score, train, eval (base 1 + final 20), total, signals' cost
+    assert line_of(text, "ufo", "10%", "0", "200").split()[3:] == (
+        ["200", "30", "2.50", "0.0", "60.0", "21.0", "90.0", "1.4"]
+    )
+    assert "cost more than it saved" not in text
+    assert max(len(line) for line in text.splitlines()) <= 120
+
+
+def test_selection_that_costs_more_than_it_saves(tmp_path):
+    plant(tmp_path, "full", range(400, 500), steps=300, train_seconds=600.0)
+    settings = {"train": {"max_steps": 300}}  # the same settings: the budget is in epochs
+    # 450 + 60 = 510 < 600 saves time; 550 + 60 = 610 > 600 does not
+    plant(tmp_path, "ufo", range(400, 500), signals={"confidence": 450.0}, config=settings)
+    plant(tmp_path, "accuracy", range(400, 500), signals={"pass_rate": 550.0}, config=settings)
+    text = compare([tmp_path])
+    assert text.count("cost more than it saved") == 1
+    warning = "- accuracy 10% seed 0: selection cost more than it saved: signals 550 s and training 60.0 s"
+    assert f"{warning} against 600 s of training on everything" in " ".join(text.split())
+    assert "Budgets: epoch-matched, 2.50 epochs in every arm" in text
+
+
+def test_budgets_that_do_not_match_are_said_to_differ(tmp_path):
+    plant(tmp_path, "full", range(400, 500), steps=300, epochs=1.0)
+    plant(tmp_path, "ufo", range(400, 500), steps=30, epochs=2.0)
+    text = compare([tmp_path])
+    assert "Budgets: NOT matched" in text
+    assert "ufo 10% max_steps=30" in text  # max_steps sets it apart, and the pairing says so
+    assert "whose settings differ" in text
+
+
+def test_another_signal_setting_labels_the_arm_but_needs_no_other_full_run(tmp_path):
+    plant(tmp_path, "full", range(400, 500), config={"signal": {"confidence": {"target": "answer"}}})
+    plant(tmp_path, "ufo", range(400, 500), config={"signal": {"confidence": {"target": "solution"}}})
+    text = compare([tmp_path])
+    assert "ufo 10% target=solution" in text and "Notes" not in text
+
+
+def test_the_full_run_of_the_same_settings_is_the_baseline(tmp_path):
+    plant(tmp_path, "full", range(300, 500), steps=30)
+    plant(tmp_path, "full", range(400, 500), steps=60)
+    plant(tmp_path, "ufo", range(400, 500), steps=60)
+    text = compare([tmp_path])
+    assert "+0.0 [-0.6, +0.6]" in line_of(text, "ufo", "10%") and "Notes" not in text
+
+
+def test_seeds_have_their_rows_and_a_mean(tmp_path):
+    for seed, wrong_full, wrong_ufo in [(0, 100, 105), (1, 110, 100)]:
+        plant(tmp_path, "full", range(500 - wrong_full, 500), seed=seed)
+        plant(tmp_path, "ufo", range(500 - wrong_ufo, 500), seed=seed)
+    text = compare([tmp_path])
+    assert "-1.0" in line_of(text, "ufo", "10%", "0", "500")
+    assert "+2.0" in line_of(text, "ufo", "10%", "1", "500")
+    # means: (79 + 80) / 2 = 79.5 and (-1 + 2) / 2 = +0.5
+    row = line_of(text, "ufo", "10%", "all")
+    assert "60.0 -> 79.5 (79.0 to 80.0)" in row and "+0.5 (-1.0 to +2.0)" in row
+
+
+def test_failed_and_unfinished_runs_are_listed(tmp_path):
+    plant(tmp_path, "full", range(400, 500))
+    failed = {"state": "failed", "stage": "train", "error": "CUDA out of memory"}
+    plant(tmp_path, "ufo", range(400, 500), status=failed)
+    running = {"state": "running", "stage": "score", "updated": "2026-11-23T08:00:00", "error": None}
+    plant(tmp_path, "random", range(400, 500), status=running)
+    text = compare([tmp_path])
+    assert "Not in the tables, 2 of 3 runs:" in text
+    assert "- tiny-ufo-0.1-0-30: failed at train: CUDA out of memory" in text
+    assert "- tiny-random-0.1-0-30: not finished at score, last sign of life 2026-11-23T08:00:00" in text
+
+
+def test_only_failed_runs_and_bare_folders_do_not_crash(tmp_path):
+    folder = plant(tmp_path, "ufo", range(1), status={"state": "failed", "stage": "score", "error": "x"})
+    for file in folder.rglob("*"):
+        if file.is_file() and file.name not in ("run.json", "config.yaml"):
+            file.unlink()
+    text = compare([tmp_path])
+    assert "No complete run to compare." in text and "not finished: no status.json" in text
+    assert "not started" in summary(folder)
+
+
+def test_arms_without_a_full_run_or_with_other_questions_are_noted(tmp_path):
+    plant(tmp_path, "ufo", range(400, 500), seed=7)
+    assert "ufo 10% seed 7: no complete full run of this seed to compare with" in compare([tmp_path])
+    full = plant(tmp_path, "full", range(400, 500), seed=7)
+    other = pa.table({"id": ["other"], "correct": [True]})
+    pq.write_table(other, full / "eval" / "math500" / "questions.parquet")
+    assert "not paired with full on math500" in compare([tmp_path])
+
+
+def test_paths_may_be_run_folders_sweeps_and_globs(tmp_path):
+    first = plant(tmp_path, "full", range(400, 500))
+    plant(tmp_path, "ufo", range(400, 500))
+    whole = compare([tmp_path])
+    assert compare([tmp_path / "sweeps" / "demo" / "tiny-*"]) == whole
+    assert compare([first, tmp_path / "sweeps", str(tmp_path / "sweeps" / "*")]) == whole  # each run once
+    assert "ufo" not in compare([first])
+    with pytest.raises(UserError, match=r"missing: no run in or below it"):
+        compare([tmp_path / "missing"])
+
+
+def test_models_and_datasets_are_not_mixed(tmp_path):
+    plant(tmp_path, "full", range(400, 500))
+    plant(tmp_path, "ufo", range(300, 500), config={"dataset": {"name": "gsm8k"}})
+    text = compare([tmp_path])
+    assert "model tiny, dataset arithmetic, template short" in text
+    assert "model tiny, dataset gsm8k, template short" in text
+    assert "worse" not in text
+
+
+@pytest.mark.parametrize(
+    "name, content",
+    [
+        ("metrics.json", '{"math500_final": 0.5'),
+        ("metrics.json", '{"math500_final": 0.5}'),
+        ("metrics.json", "[1]"),
+        ("status.json", "completed"),
+        ("run.json", "{}"),
+        ("config.yaml", "a: [1"),
+        ("config.yaml", "seed: 0"),
+        ("eval/math500/questions.parquet", "not parquet"),
+    ],
+)
+def test_a_broken_file_is_named(tmp_path, name, content):
+    plant(tmp_path, "full", range(400, 500))
+    folder = plant(tmp_path, "ufo", range(400, 500))
+    (folder / name).write_text(content)
+    with pytest.raises(UserError) as error:
+        compare([tmp_path])
+    assert str(folder / name) in str(error.value)
+
+
+def test_long_labels_stay_within_120_columns(tmp_path):
+    plant(tmp_path, "full", range(400, 500), seed=10, steps=12345)
+    name = "a_selector_with_a_name_of_some_length"
+    config = {"selector": {"_target_": "x", "name": name, "center": 0.123456789}}
+    plant(tmp_path, name, range(300, 500), seed=10, config=config)
+    text = compare([tmp_path])
+    assert max(len(line) for line in text.splitlines() if "->" in line or "--" in line) <= 120
+
+
+def train_lines(name: str, values: list[Any]) -> list[dict[str, Any]]:
+    return [{"stage": "train", "event": "metrics", "step": i, name: value} for i, value in enumerate(values)]
+
+
+def test_numbers_that_are_not_finite_are_unstable():
+    assert unstable_training(train_lines("loss", [0.1, "nan", 0.2, "inf"])) == [
+        "unstable: loss is not finite at 2 of 4 steps, first 1"
+    ]
+    # logged again after a restart: the later line of a step counts
+    assert unstable_training(train_lines("loss", [0.1, "nan"]) + train_lines("loss", [0.1, 0.1])) == []
+
+
+def test_three_gradient_spikes_are_unstable_two_are_not():
+    calm = [1.0, 0.0, 1.2, 0.8, 1.0, 0.0, 1.1]  # zeros: batches without any advantage
+    assert unstable_training(train_lines("grad_norm", [*calm, 11.0, 1.0, 12.0])) == []
+    (warning,) = unstable_training(train_lines("grad_norm", [*calm, 11.0, 1.0, 12.0, 13.0]))
+    assert warning == "unstable: gradient norm above 10 x its running median at 3 of 11 steps, first 7"
+    assert (
+        unstable_training(train_lines("grad_norm", [0.01, 5.0, 5.0, 5.0, 5.0, 5.0, 5.0])) == []
+    )  # warming up
+
+
+def test_a_falling_reward_is_unstable_a_rising_one_is_not():
+    # thirds of 5: mean 0.60 and 0.50, variance 0.00025 each: error sqrt(0.0005 / 5) = 0.01, the fall is ten of them
+    high, low = [0.58, 0.59, 0.60, 0.61, 0.62], [0.48, 0.49, 0.50, 0.51, 0.52]
+    (warning,) = unstable_training(train_lines("reward", [*high, *high, *low]))
+    assert warning.startswith("unstable: reward fell from 0.600") and "0.500 (last third)" in warning
+    assert unstable_training(train_lines("reward", [*low, *low, *high])) == []
+    assert (
+        unstable_training(train_lines("reward", [*high[:4], *low[:4], *low[:4]])) == []
+    )  # thirds of 4: too few
+
+
+def test_unstable_training_reaches_the_comparison(tmp_path):
+    rewards: list[float | str] = [0.6] * 5 + [0.5] * 5 + [0.4] * 5
+    plant(tmp_path, "full", range(400, 500))
+    folder = plant(tmp_path, "ufo", range(400, 500), rewards=rewards)
+    assert "- ufo 10% seed 0: unstable: reward fell from 0.600" in compare([tmp_path])
+    assert "Warning: unstable: reward fell" in summary(folder)
+
+
+def test_summary_of_one_run(tmp_path):
+    # base 0..299 right, now 0..399: gained 100, adjusted (101 - 1)/502 = 0.1992,
+    # half width 1.96 * sqrt((102/502 - 0.1992^2)/502) = 0.0354
+    folder = plant(tmp_path, "ufo", range(400, 500), signals={"confidence": 1.4, "pass_rate": 210.0})
+    text = summary(folder)
+    assert text.startswith("tiny-ufo-0.1-0-30: completed")
+    assert "2,000 prompts of 2,010 rows; dropped: 8 duplicate, 2 too_long" in text
+    assert "200 of 2,000 prompts kept by ufo 10%; ties decided 25.0 % of the kept" in text
+    assert "30 steps, 2.50 epochs over 200 prompts (steps=30)" in text
+    assert "60.0 [55.6, 64.2] -> 80.0 % [76.3, 83.3] of 500 questions" in text
+    assert "change +20.0 [+16.4, +23.5] points, paired by question" in text
+    assert "Sampling costs 150 times" in text and "train 60.0" in text
+    assert max(len(line) for line in text.splitlines() if "ufo-rl compare" not in line) <= 120
+
+
+def test_summary_of_a_failed_run_says_where_it_stopped(tmp_path):
+    status = {"state": "failed", "stage": "train", "error": "CUDA out of memory"}
+    text = summary(plant(tmp_path, "ufo", range(400, 500), status=status))
+    assert "stopped at train: CUDA out of memory" in text and "200 of 2,000 prompts kept" in text
+
+
+def test_a_moved_outputs_folder_keeps_its_pairs(tmp_path):
+    folder = plant(tmp_path / "here", "ufo", range(400, 500))
+    (tmp_path / "here").rename(tmp_path / "there")
+    moved = tmp_path / "there" / folder.relative_to(tmp_path / "here")
+    assert load_run(moved).correct_before("math500") is not None
+
+
+def test_a_run_folder_copied_alone_loses_only_its_pairs(tmp_path):
+    folder = plant(tmp_path, "ufo", range(400, 500))
+    folder.rename(tmp_path / "alone")
+    assert "not paired: a table of questions is missing" in summary(tmp_path / "alone")
+
+
+def test_report_needs_no_heavy_package():
+    program = (
+        "import sys, ufo_rl.report\n"
+        "assert not {'torch', 'transformers', 'wandb', 'matplotlib', 'pandas'} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(__file__).parents[2])

@@ -1,0 +1,59 @@
+"""The final answer of a completion is what stands in its last complete marker."""
+
+import time
+
+import pytest
+
+from ufo_rl.reward.extract import extract
+
+
+@pytest.mark.parametrize(
+    ("completion", "answer"),
+    [
+        ("<think>6*7</think><answer> 42</answer>", "42"),
+        (r"so \boxed{\frac{1}{\sqrt{2}}}.", r"\frac{1}{\sqrt{2}}"),
+        ("4 + 4 = 8\n#### 8", "8"),
+        ("#### 1,080\n", "1,080"),
+        (r"\boxed{1}, no: \boxed{2}", "2"),
+        (r"<answer>1</answer> or rather \boxed{2}", "2"),
+        (r"\boxed{1} <answer>2</answer>", "2"),
+        (r"\boxed{5}" + "\n#### 6", "6"),
+        (r"<answer>It is \boxed{7}</answer>", "7"),
+        ("<answer>\n#### 9\n</answer>", "9"),
+        (r"\boxed{\boxed{3}}", "3"),
+        (r"\fbox{4}", "4"),
+        (r"\boxed{\{1, 2\}}", r"\{1, 2\}"),
+        (r"\boxed{\left\{x\right.}", r"\left\{x\right."),
+        ("<answer>draft <answer>5</answer>", "5"),
+        ("<answer>two\nlines</answer>", "two\nlines"),
+    ],
+)
+def test_last_complete_marker(completion, answer):
+    assert extract(completion) == answer
+
+
+@pytest.mark.parametrize(
+    "completion",
+    ["", "the result is 42", r"\boxed{42", r"\boxed{\frac{1}{2}", "<answer> 42", "42</answer>", "<answer></answer>",
+     r"\boxed{}", "####", "<think>42</think>"],
+)
+def test_nothing_or_unfinished_is_no_answer(completion):
+    assert extract(completion) == ""
+
+
+def test_an_unfinished_marker_leaves_the_last_complete_one():
+    assert extract(r"\boxed{3}, checking: <answer> 4") == "3"
+    assert extract(r"\boxed{3 was a slip, so \boxed{5}") == "5"
+
+
+def test_a_markdown_heading_is_no_answer():
+    assert extract("#### Step 1: add\n2+3=5, \\boxed{5}\n#### Check of the result\n5-3=2") == "5"
+    assert extract("#### 42\nThat was it.") == "42"
+
+
+@pytest.mark.parametrize("piece", [r"\boxed{", "<answer>", "{", "#### ", "#### \n", r"\boxed{1} ", "</answer>"])
+def test_time_is_linear(piece):
+    start = time.perf_counter()
+    extract(piece * 20_000)
+    extract(piece * 20_000 + "}" * 20_000)
+    assert time.perf_counter() - start < 2

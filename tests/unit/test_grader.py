@@ -1,0 +1,204 @@
+"""The grader decides by text, exact numbers, then math-verify in a process of its own, always within its limits."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from fractions import Fraction
+
+import pytest
+
+from ufo_rl.reward.answer import Grader, normalise, rational, same_number
+from ufo_rl.reward.verifier import Verifier
+
+HANGS = r"9^{9^{9^9}}"
+
+
+@pytest.fixture(scope="module")
+def grader():
+    grader = Grader(time_limit_s=10, max_chars=2000)
+    yield grader
+    grader.close()
+
+
+def boxed(answer):
+    return rf"hence \boxed{{{answer}}}"
+
+
+@pytest.mark.parametrize(
+    ("gold", "answer", "method"),
+    [
+        ("42", "42", "exact"),
+        (r"\frac{1}{2}", r"$\dfrac{1}{2}$", "exact"),
+        (r"\left( 3, \frac{\pi}{2} \right)", r"(3, \frac{\pi}{2})", "exact"),
+        ("Friday", "Friday.", "exact"),
+        ("1080", "1,080", "number"),
+        ("10000", r"10{,}000", "number"),
+        ("25", "025", "number"),
+        ("0.5", r"\frac{2}{4}", "number"),
+        ("-3/4", r"-\frac{3}{4}", "number"),
+        ("7", "7.00", "number"),
+        ("18", "\\$18", "number"),
+        ("-5", "\u22125", "exact"),
+        (r"28\%", "0.28", "number"),
+        ("x^2+2x+1", "(x+1)^2", "math_verify"),
+        (r"\sqrt{8}", r"2\sqrt{2}", "math_verify"),
+        ("1,2", "2, 1", "math_verify"),
+        ("5", "x = 5", "math_verify"),
+        (r"90^\circ", "90", "math_verify"),
+        (r"\frac{2}{3}", "0.6666667", "math_verify"),
+        (r"\begin{pmatrix} 1 \\ 2 \end{pmatrix}", r"\begin{pmatrix} 1 \\ \frac{4}{2} \end{pmatrix}", "math_verify"),
+    ],
+)
+def test_equal(grader, gold, answer, method):
+    graded = grader.grade(gold, boxed(answer))
+    assert (graded.correct, graded.method, graded.reason) == (True, method, "")
+
+
+@pytest.mark.parametrize(
+    ("gold", "answer"),
+    [
+        ("42", "-42"),
+        ("1080", "1,081"),
+        ("12345678901234567890123", "12345678901234567890124"),  # one float, two integers
+        ("0.1", "0.10000000000000001"),
+        ("3450", "3, 450"),
+        ("50%", "0.5%"),
+        ("[0,1)", "(0,1)"),
+        ("(1,2)", "(2,1)"),
+        ("x+1", "x+2"),
+        ("4", r"4\sqrt{2}"),
+        ("0", "open('marker', 'w') or 0"),
+        ("3", "1, 2, 3"),
+    ],
+)
+def test_not_equal(grader, gold, answer):
+    assert not grader.grade(gold, boxed(answer)).correct
+
+
+def test_unparsed_is_wrong_with_its_reason(grader):
+    assert grader.grade("42", "it is 42") == grader.grade("42", r"\boxed{42")
+    nothing = grader.grade("42", "it is 42")
+    assert (nothing.correct, nothing.extracted, nothing.method) == (False, "", "none")
+    assert nothing.reason.startswith("unparsed")
+    assert grader.grade("42", boxed(r"\frac{1}{")).reason.startswith("unparsed")
+    long = grader.grade("42", boxed("x+" * 1000 + "y"))
+    assert (long.correct, long.method) == (False, "none")
+    assert long.reason == "unparsed: 2001 characters, the limit is 2000"
+
+
+def test_cheap_paths_start_no_process():
+    grader = Grader(time_limit_s=1, max_chars=10)
+    assert grader.grade("1/2", "#### 0.5").correct
+    assert not grader.grade("12", "<answer> 13</answer>").correct
+    assert grader._verifier._child is None
+
+
+@pytest.mark.parametrize(("time_limit_s", "max_chars", "named"), [(0, 5, "time_limit_s"), (1, 0, "max_chars")])
+def test_limits_are_checked(time_limit_s, max_chars, named):
+    with pytest.raises(ValueError, match=named):
+        Grader(time_limit_s, max_chars)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("1,234", Fraction(1234)), ("-.5", Fraction(-1, 2)), ("3.", Fraction(3)), (r"-\frac{3}{-4}", Fraction(3, 4)),
+     ("6/4", Fraction(3, 2)), ("$5", Fraction(5)), ("0.1", Fraction(1, 10)), ("1/0", None), ("1,23", None), (".", None),
+     ("", None), ("x", None), ("1/2/3", None), ("\uff13", Fraction(3)), ("9" * 5000, None)],
+)
+def test_rational(text, value):
+    assert rational(text) == value
+
+
+def test_same_number_leaves_rounded_quotients_to_others():
+    assert same_number("2/3", "0.67") is None
+    assert same_number("2/3", "3/4") is False
+    assert same_number("x", "1") is None
+
+
+def test_normalise_keeps_what_carries_meaning():
+    assert normalise("1 2") == "1 2"
+    assert normalise(r"\sin x") == r"\sin x"
+    assert normalise(r"1 & 2 \\ 3") == r"1&2\\3"
+    assert normalise("$a$ and $b$") == "$a$and$b$"
+
+
+def test_a_hanging_question_ends_in_time_and_the_next_one_works():
+    grader = Grader(time_limit_s=1, max_chars=2000)
+    grader.grade("x", boxed("y"))  # the start of the child is not on the clock
+    start = time.perf_counter()
+    hanging = grader.grade("7", boxed(HANGS))
+    assert time.perf_counter() - start < 2.5
+    assert (hanging.correct, hanging.method) == (False, "none")
+    assert hanging.reason == "timeout: no verdict within 1 s"
+    assert grader.grade("2x", boxed("x+x")).correct
+    grader.close()
+
+
+def test_works_off_the_main_thread(grader):
+    answers = [f"{n}+x" for n in range(12)]
+    with ThreadPoolExecutor(4) as threads:
+        graded = list(threads.map(lambda a: grader.grade("x+3", boxed(a)), answers))
+    assert [g.correct for g in graded] == [n == 3 for n in range(12)]
+
+
+def test_a_killed_child_is_replaced():
+    verifier = Verifier(time_limit_s=10)
+    assert verifier.verify("2x", "x+x").equal
+    assert verifier._child is not None
+    os.kill(verifier._child.process.pid, signal.SIGKILL)
+    assert verifier.verify("2x", "x+x").equal
+    assert not verifier.verify("2x", "x-x").equal
+    pid = verifier._child.process.pid
+    verifier.close()
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def test_the_thread_that_started_the_child_may_end():
+    verifier = Verifier(time_limit_s=10)
+    for _ in range(2):  # Linux ends the child with its thread
+        with ThreadPoolExecutor(1) as thread:
+            assert thread.submit(verifier.verify, "2x", "x+x").result().equal
+    verifier.close()
+
+
+PARENT = f"""
+import sys, threading
+from ufo_rl.reward.verifier import Verifier
+verifier = Verifier(time_limit_s=600)
+verifier.verify("2x", "x+x")
+print(verifier._child.process.pid, flush=True)
+if sys.argv[1] == "hang":
+    verifier.verify("7", r"{HANGS}")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the request to die with the parent is Linux's")
+def test_a_busy_child_dies_with_its_killed_parent():
+    parent = subprocess.Popen([sys.executable, "-c", PARENT, "hang"], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    pid = int(parent.stdout.readline())
+    time.sleep(0.5)
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    assert ends_within(pid, 5)
+
+
+def test_the_child_ends_when_the_parent_exits():
+    output = subprocess.run([sys.executable, "-c", PARENT, "exit"], capture_output=True, text=True, check=True)
+    assert ends_within(int(output.stdout), 5)
+
+
+def ends_within(pid: int, limit_s: float) -> bool:
+    deadline = time.monotonic() + limit_s
+    while time.monotonic() < deadline:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.05)
+    return False

@@ -1,0 +1,183 @@
+"""Validate a command line before Hydra runs it: every wrong option, key and value in one message.
+
+Hydra alone stops at the first mistake and suggests `+key=value` for a misspelt key.
+"""
+
+from __future__ import annotations
+
+import os
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra._internal.hydra import Hydra
+from hydra._internal.utils import create_config_search_path
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from ufo_rl.conf_path import conf_folder
+from ufo_rl.config import load, nearest
+from ufo_rl.records import UserError
+from ufo_rl.run import plain_config, register_resolvers
+
+OPEN_NODES = ("deepspeed.config", "reward.parts", "hydra")  # keys below may be added freely
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run to be: its resolved plain configuration and its folder."""
+
+    plain: dict[str, Any]
+    folder: Path
+
+
+def check(arguments: Namespace) -> list[Job]:
+    """The jobs of the command line, all of them valid. Raises UserError with all problems; imports nothing heavy."""
+    from ufo_rl.prepare import prepare
+
+    jobs = compose_jobs(arguments)
+    problems: list[str] = []
+    for job in jobs:
+        try:
+            prepare(load(job.plain))
+        except UserError as error:
+            problems.extend(p for p in error.problems if p not in problems)
+    if problems:
+        raise UserError(*problems)
+    return jobs
+
+
+def compose_jobs(arguments: Namespace) -> list[Job]:
+    """The jobs of the command line with every option and key checked, values not yet."""
+    register_resolvers()
+    with _hydra(arguments.config_dir) as hydra:
+        loader = hydra.config_loader
+        name = arguments.config_name or "config"
+        overrides = _parse(loader, arguments.overrides)
+        _check_names(loader, name, overrides)
+        return _jobs(loader, name, overrides, arguments.multirun)
+
+
+@contextmanager
+def _hydra(config_dir: str | None) -> Iterator[Hydra]:
+    search = create_config_search_path(str(conf_folder()))
+    if config_dir is not None:
+        if not Path(config_dir).is_dir():
+            raise UserError(f"--config-dir {config_dir} is no folder")
+        search.prepend("command-line", f"file://{os.path.abspath(config_dir)}")
+    GlobalHydra.instance().clear()
+    try:
+        yield Hydra.create_main_hydra2(task_name="ufo-rl", config_search_path=search)
+    finally:
+        GlobalHydra.instance().clear()
+
+
+def _parse(loader: ConfigLoaderImpl, texts: Sequence[str]) -> list[Override]:
+    parser, parsed, problems = OverridesParser.create(config_loader=loader), [], []
+    for text in texts:
+        try:
+            parsed += parser.parse_overrides([text])
+        except HydraException as error:
+            reason = str(error).splitlines()[0]
+            problems.append(f"{text}: not understood ({reason}); write key=value, one argument each, "
+                            "and quote values with special characters: 'key=\"a,b\"'")
+    if problems:
+        raise UserError(*problems)
+    return parsed
+
+
+def _check_names(loader: ConfigLoaderImpl, name: str, overrides: Sequence[Override]) -> None:
+    """Every group option and key must exist; all that do not are reported."""
+    problems, sound = [], []
+    groups = [g for g in loader.list_groups("") if g != "hydra"]
+    for override in overrides:
+        key = override.key_or_group
+        if key in groups:
+            options = loader.get_group_options(key)
+            wrong = [str(v) for v in _values(override) if v is not None and str(v) not in options]
+            problems += [f"{key}={w}: no such option{nearest(w, options)} (options: {', '.join(options)})" for w in wrong]
+            if not wrong:
+                sound.append(override)
+    cfg = _load(loader, name, [_first_choice(o) for o in sound])
+    known = _key_paths(OmegaConf.to_container(OmegaConf.masked_copy(cfg, [k for k in cfg if k != "hydra"]), resolve=False))
+    for override in overrides:
+        key = override.key_or_group
+        if key in groups or key.split("/")[0] == "hydra" or any(key == n or key.startswith(f"{n}.") for n in OPEN_NODES):
+            continue
+        if key not in known:
+            hint = nearest(key, [*known, *groups])
+            problems.append(f"{override.input_line}: no such key{hint}" + ("" if hint else "; see the keys with --cfg job"))
+        elif override.is_add() or override.is_delete():
+            problems.append(f"{override.input_line}: keys are neither added nor removed; set one with {key}=VALUE")
+    if problems:
+        raise UserError(*problems)
+
+
+def _values(override: Override) -> list[Any]:
+    if override.is_sweep_override():
+        return list(override.sweep_string_iterator())
+    value = override.value()
+    return list(value) if isinstance(value, list) else [value]
+
+
+def _first_choice(override: Override) -> str:
+    if override.is_sweep_override():
+        return f"{override.get_key_element()}={next(iter(override.sweep_string_iterator()))}"
+    return str(override.input_line)
+
+
+def _key_paths(config: Any, prefix: str = "") -> set[str]:
+    paths: set[str] = set()
+    for key, value in config.items():
+        path = f"{prefix}{key}"
+        paths |= {path} | (_key_paths(value, f"{path}.") if isinstance(value, dict) else set())
+    return paths
+
+
+def _jobs(loader: ConfigLoaderImpl, name: str, overrides: Sequence[Override], multirun: bool) -> list[Job]:
+    """One job for a run, the grid for a sweep: what the sweep's file asks, narrowed by the user."""
+    texts = [str(o.input_line) for o in overrides]
+    swept = [t for t, o in zip(texts, overrides, strict=True) if o.is_sweep_override()]
+    hydra_node = _load(loader, name, [t for t in texts if t not in swept]).hydra
+    if not (multirun or hydra_node.mode == RunMode.MULTIRUN):
+        if swept:
+            raise UserError(*[f"{t}: several values; add -m to run them all, or quote one value" for t in swept])
+        cfg = _load(loader, name, texts)
+        return [Job(_plain(cfg), Path(cfg.hydra.run.dir))]
+    params = hydra_node.sweeper.get("params") or {}
+    grid = OverridesParser.create(config_loader=loader).parse_overrides([f"{k}={v}" for k, v in params.items()] + texts)
+    jobs = []
+    for job in BasicSweeper.split_arguments(grid, None)[0]:
+        cfg = _load(loader, name, job)
+        jobs.append(Job(_plain(cfg), Path(cfg.hydra.sweep.dir) / cfg.hydra.sweep.subdir))
+    return jobs
+
+
+def _load(loader: ConfigLoaderImpl, name: str, overrides: Sequence[str]) -> DictConfig:
+    with _plainly():
+        return loader.load_configuration(name, list(overrides), RunMode.RUN)
+
+
+def _plain(cfg: DictConfig) -> dict[str, Any]:
+    with _plainly():
+        return plain_config(cfg)
+
+
+@contextmanager
+def _plainly() -> Iterator[None]:
+    """Errors of composition as a user's mistake: one line each."""
+    try:
+        yield
+    except (HydraException, OmegaConfBaseException) as error:
+        cause = f" ({error.__cause__})" if error.__cause__ else ""
+        raise UserError(" ".join(f"{error}{cause}".split())) from error

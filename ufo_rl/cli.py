@@ -1,0 +1,96 @@
+"""The command line: `ufo-rl OVERRIDES...` runs experiments, a first word without `=` is a command."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra._internal.utils import get_args_parser
+
+from ufo_rl.records import UserError
+
+OK, FAILED, MISTAKE, INTERRUPTED = 0, 1, 2, 130
+
+
+def entry() -> None:
+    """Entry of the console script."""
+    sys.exit(main())
+
+
+def main() -> int:
+    """Run sys.argv; returns the exit status."""
+    signal.signal(signal.SIGTERM, _terminate)
+    arguments = sys.argv[1:]
+    try:
+        if arguments and "=" not in arguments[0] and not arguments[0].startswith("-"):
+            return command(arguments[0], arguments[1:])
+        return experiments()
+    except UserError as error:
+        for problem in error.problems:
+            sys.stderr.write(f"ufo-rl: {problem}\n")
+        return MISTAKE
+    except KeyboardInterrupt:
+        sys.stderr.write("ufo-rl: interrupted; the same command goes on from what is finished\n")
+        return INTERRUPTED
+
+
+def _terminate(number: int, frame: Any) -> None:
+    """SIGTERM ends a run as Ctrl-C does: ranks are stopped, what is finished stays."""
+    raise KeyboardInterrupt
+
+
+def command(name: str, arguments: Sequence[str]) -> int:
+    """A command that is no experiment."""
+    from ufo_rl.config import nearest
+
+    if name == "compare":
+        from ufo_rl.report import compare
+
+        if not arguments or arguments[0] in ("-h", "--help"):
+            sys.stdout.write("ufo-rl compare DIR...   the runs in these run or sweep folders, one row per arm\n")
+            return OK if arguments else MISTAKE
+        sys.stdout.write(compare([Path(a) for a in arguments]) + "\n")
+        return OK
+    raise UserError(f"{name}: no such command{nearest(name, ['compare'])} (commands: compare; experiments: key=value)")
+
+
+def experiments() -> int:
+    """Validate all jobs of the command line, then let Hydra run them; 1 if any job did not complete."""
+    from ufo_rl.run import start
+
+    parsed = get_args_parser().parse_args(sys.argv[1:])
+    if parsed.help or parsed.hydra_help or parsed.shell_completion or parsed.info:
+        start()
+        return OK
+    if parsed.cfg:
+        from ufo_rl.check import compose_jobs
+
+        compose_jobs(parsed)
+        start()
+        return OK
+    from ufo_rl.check import check
+
+    jobs = check(parsed)
+    start()
+    return outcome([job.folder for job in jobs])
+
+
+def outcome(folders: Sequence[Path]) -> int:
+    """What became of the jobs: the arms of a sweep in one table, each failed job with its reason."""
+    from ufo_rl.report import compare
+    from ufo_rl.experiment import Status
+
+    unique = list(dict.fromkeys(folders))
+    failed = [folder for folder in unique if not Status(folder).is_completed()]
+    if len(unique) > 1:
+        sys.stdout.write(f"\n{compare(unique)}\n")
+    for folder in failed:
+        sys.stderr.write(f"ufo-rl: {folder} did not complete: {Status(folder).error() or 'never started'}\n")
+    return FAILED if failed else OK
+
+
+if __name__ == "__main__":
+    sys.exit(main())

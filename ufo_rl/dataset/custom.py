@@ -1,0 +1,55 @@
+"""A dataset of the user's own: one JSONL, CSV or Parquet file and a column mapping."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ufo_rl.dataset.files import SUFFIXES, read_rows
+from ufo_rl.dataset.rows import Columns, to_pool
+from ufo_rl.records import Pool, UserError
+
+
+@dataclass(frozen=True)
+class CustomDataset:
+    """Rows of one file; `path` is relative to the folder the command was started in. Columns: see `Columns`."""
+
+    path: str | None
+    question: str
+    answer: str
+    solution: str | None
+    level: str | None
+    subject: str | None
+    question_pattern: str | None
+    answer_pattern: str | None
+    strip_thousands: bool
+
+    def __post_init__(self) -> None:
+        if not self.path:
+            raise ValueError(f"path={self.path} must name a file ending in {', '.join(SUFFIXES)}")
+        self._columns()
+
+    def load(self, data: Path | None = None) -> Pool:
+        """The pool of the file. Raises UserError for a missing or unreadable file, unknown columns, or unusable rows."""
+        path = Path(str(self.path))
+        if not path.is_file():
+            hint = f"found {', '.join(beside)} beside it" if (beside := _beside(path)) else f"the folder is {Path.cwd()}"
+            raise UserError(f"path={self.path}: no such file ({hint}); name a file ending in {', '.join(SUFFIXES)}")
+        return to_pool(read_rows(path), self._columns(), str(path))
+
+    def _columns(self) -> Columns:
+        return Columns(
+            question=self.question,
+            answer=self.answer,
+            question_pattern=self.question_pattern,
+            answer_pattern=self.answer_pattern,
+            solution=self.solution,
+            level=self.level,
+            subject=self.subject,
+            strip_thousands=self.strip_thousands,
+        )
+
+
+def _beside(path: Path) -> list[str]:
+    """Up to five readable files in the folder where a missing one was expected."""
+    return sorted(file.name for file in path.parent.glob("*") if file.suffix in SUFFIXES)[:5]

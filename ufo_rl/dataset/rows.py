@@ -1,0 +1,168 @@
+"""From rows of any shape to a pool: columns, duplicates, and every bad row named."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from ufo_rl.dataset.files import Row
+from ufo_rl.records import Drop, Pool, Prompt, UserError, prompt_id
+
+# More bad rows than this and the mapping is wrong, not the rows.
+MAX_NAMED_ROWS = 20
+
+REQUIRED = ("question", "answer")
+PARTS = (*REQUIRED, "solution", "level", "subject")
+
+THOUSANDS = re.compile(r"-?\d{1,3}(?:,\d{3})+(?:\.\d+)?")
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Where the parts of a prompt stand in a row.
+
+    `question`, `answer`, `solution`, `level`, `subject` are column paths: names and list places joined by dots, such as
+    `prompt.0.content`; None for a part the source does not have. The patterns are regular expressions with one group,
+    the text to keep (`####\\s*(.+)`); every row must match. `solution_remove` matches what to cut from solutions.
+    `strip_thousands` turns the answer 1,080 into 1080 (only where the whole answer is such a number).
+    """
+
+    question: str
+    answer: str
+    question_pattern: str | None = None
+    answer_pattern: str | None = None
+    solution: str | None = None
+    solution_remove: str | None = None
+    level: str | None = None
+    subject: str | None = None
+    strip_thousands: bool = False
+
+    def __post_init__(self) -> None:
+        for key in PARTS:
+            path = getattr(self, key)
+            if not (isinstance(path, str) and path) and (path is not None or key in REQUIRED):
+                raise ValueError(f"{key}={path} must be the name of a column, for example {key}={key}")
+        for key in ("question_pattern", "answer_pattern", "solution_remove"):
+            pattern = getattr(self, key)
+            if pattern is None:
+                continue
+            try:
+                num_groups = re.compile(pattern).groups
+            except re.error as err:
+                raise ValueError(f"{key}={pattern} is no regular expression: {err}") from err
+            if key != "solution_remove" and num_groups != 1:
+                raise ValueError(f"{key}={pattern} must have one group, the text to keep; it has {num_groups}")
+
+    @classmethod
+    def read(cls, key: str, mapping: Mapping[str, Any]) -> Columns:
+        """The columns that a YAML mapping names; ValueError for unknown or missing keys."""
+        known = [field.name for field in fields(cls)]
+        if unknown := [name for name in mapping if name not in known]:
+            raise ValueError(f"{key}: unknown {', '.join(unknown)}{_nearest(unknown[0], known)}; keys: {', '.join(known)}")
+        return cls(**{**dict.fromkeys(REQUIRED), **mapping})
+
+
+class BadRow(Exception):
+    """Why a row cannot become a prompt."""
+
+
+def to_pool(rows: Iterable[Row], columns: Columns, source: str) -> Pool:
+    """Prompts in row order, unique by id: the first of equal questions stays, the others are listed as dropped.
+
+    A repeated question with another answer is dropped as `conflicting_label`, with the same answer as `duplicate`.
+    Raises UserError naming every unusable row (the first 20 and their number), a column that does not exist with the
+    nearest one that does, or `source` when it has no rows.
+    """
+    pool, kept = Pool(prompts=[]), {}
+    bad: list[str] = []
+    for where, row in rows:
+        if pool.num_rows == 0 and isinstance(row, Mapping):
+            _check_columns(row, columns, where)
+        pool.num_rows += 1
+        try:
+            prompt = _prompt(row, columns)
+        except BadRow as err:
+            bad.append(f"{where}: {err}")
+            continue
+        first = kept.setdefault(prompt.id, (prompt, where))
+        if first[0] is prompt:
+            pool.prompts.append(prompt)
+        elif first[0].answer == prompt.answer:
+            pool.drops.append(Drop("duplicate", where, first[0].id))
+        else:
+            detail = f"{prompt.id}: answer {prompt.answer}, kept {first[0].answer} of {first[1]}"
+            pool.drops.append(Drop("conflicting_label", where, detail))
+    if bad:
+        rest = [f"... and {len(bad) - MAX_NAMED_ROWS} more rows"] if len(bad) > MAX_NAMED_ROWS else []
+        raise UserError(f"{source}: {len(bad)} of {pool.num_rows} rows unusable; mend or remove them:",
+                        *bad[:MAX_NAMED_ROWS], *rest)
+    if not pool.prompts:
+        raise UserError(f"{source} has no rows; choose another file or split")
+    return pool
+
+
+def _prompt(row: Mapping[str, Any] | str, columns: Columns) -> Prompt:
+    if isinstance(row, str):
+        raise BadRow(row)
+    question = _matched("question", _part(row, "question", columns.question), columns.question_pattern)
+    answer = _matched("answer", _part(row, "answer", columns.answer), columns.answer_pattern)
+    if columns.strip_thousands and THOUSANDS.fullmatch(answer):
+        answer = answer.replace(",", "")
+    solution, level, subject = (
+        _part(row, name, path, is_required=False) if path else ""
+        for name, path in (("solution", columns.solution), ("level", columns.level), ("subject", columns.subject))
+    )
+    if columns.solution_remove:
+        solution = re.sub(columns.solution_remove, "", solution)
+    question = unicodedata.normalize("NFC", question).strip()
+    return Prompt(prompt_id(question), question, answer, solution, level, subject)
+
+
+def _part(row: Mapping[str, Any], name: str, path: str, is_required: bool = True) -> str:
+    """The stripped text at a column path; numbers as they are written, 27.0 as 27."""
+    value: Any = row
+    for step in path.split("."):
+        if isinstance(value, Mapping):
+            value = value.get(step)
+        elif isinstance(value, list | tuple):
+            value = value[int(step)] if step.isdecimal() and int(step) < len(value) else None
+        else:
+            value = None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if not isinstance(value, str | int | float | None):
+        raise BadRow(f"{name} (column {path}) holds a {type(value).__name__}, not text; name a column inside it")
+    text = "" if value is None or value != value else str(value).strip()
+    if is_required and not text:
+        raise BadRow(f"no {name} (column {path} is empty or missing)")
+    return text
+
+
+def _matched(name: str, text: str, pattern: str | None) -> str:
+    if pattern is None:
+        return text
+    match = re.search(pattern, text)
+    if match is None or not match[1].strip():
+        raise BadRow(f"no {name}: the text does not match {name}_pattern {pattern}")
+    return match[1].strip()
+
+
+def _check_columns(row: Mapping[str, Any], columns: Columns, where: str) -> None:
+    """All columns that the mapping names and the first row lacks, in one message."""
+    names = [str(name) for name in row]
+    problems = []
+    for part in PARTS:
+        path = getattr(columns, part)
+        if path and path.split(".")[0] not in names:
+            problems.append(f"{part}={path}: {where} has no such column{_nearest(path, names)}; columns: {', '.join(names)}")
+    if problems:
+        raise UserError(*problems)
+
+
+def _nearest(word: str, words: list[str]) -> str:
+    close = difflib.get_close_matches(word, words, n=1, cutoff=0.5)
+    return f', did you mean "{close[0]}"?' if close else ""

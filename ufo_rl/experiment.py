@@ -1,0 +1,115 @@
+"""One experiment: claim the run folder, run the pipeline, write down what became of it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shlex
+import time
+import traceback
+import uuid
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import OmegaConf
+
+from ufo_rl import environment
+from ufo_rl.artifacts import locked, read_json, write_json, write_text
+from ufo_rl.config import Config, load
+from ufo_rl.records import UserError
+
+log = logging.getLogger(__name__)
+
+
+def experiment(plain: dict[str, Any]) -> float | None:
+    """One run in Hydra's output folder. Returns the accuracy of the first benchmark, None if the run failed.
+
+    A failure is written down (status.json, error.txt) and told in a line; the sweep goes on, and the command ends in
+    status 1 (cli.py).
+    """
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    state = Status(folder)
+    try:
+        config = load(plain)
+        with locked(folder / ".lock", f"the run {folder.name}"):
+            if state.is_completed() and not config.force:
+                log.info("%s: done before; force=true runs it again", folder.name)
+            else:
+                execute(config, plain, folder, state)
+    except KeyboardInterrupt:
+        state.write("failed", error="interrupted")
+        raise
+    except UserError as error:
+        state.write("failed", error=error.problems[0])
+        for problem in error.problems:
+            log.error("%s", problem)
+        return None
+    except Exception as error:  # noqa: BLE001 - a sweep must outlive any job; everything is kept in error.txt
+        state.write("failed", error=str(error).splitlines()[0] if str(error) else repr(error))
+        write_text(folder / "error.txt", traceback.format_exc())
+        log.error("%s failed: %s (all of it: %s)", folder.name, error, folder / "error.txt")
+        return None
+    metrics = read_json(folder / "metrics.json")
+    return metrics[f"{next(iter(config.eval))}_final"]
+
+
+def execute(config: Config, plain: dict[str, Any], folder: Path, state: Status) -> None:
+    """Claim the folder and run all stages."""
+    from ufo_rl.pipeline import Pipeline
+    from ufo_rl.prepare import prepare
+    from ufo_rl.report import summary
+    from ufo_rl.tracking import open_run
+
+    prepared = prepare(config)
+    (folder / "error.txt").unlink(missing_ok=True)
+    write_text(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(plain)))
+    record = run_record(config, folder)
+    write_json(folder / "run.json", record)
+    state.write("running")
+    log.info("run %s", folder)
+    with open_run(plain["tracker"], record, plain, Path(config.paths.outputs)) as tracker:
+        pipeline = Pipeline(config, plain, folder, prepared, tracker, record["attempt"])
+        if config.force:
+            pipeline.clear()
+        metrics = pipeline.run()
+        tracker.summary(headline(metrics))
+    state.write("completed")
+    log.info("done in %.0f s\n%s", metrics["seconds"]["total"], summary(folder))
+
+
+def headline(metrics: dict[str, Any]) -> dict[str, Any]:
+    """Flat columns for sorting runs: accuracies, sizes, seconds."""
+    flat = {k: v for k, v in metrics.items() if isinstance(v, int | float)}
+    return {**flat, "n_selected": metrics["num_selected"], "seconds": metrics["seconds"],
+            "spearman": metrics["spearman"]["rho"] if metrics["spearman"] else None}
+
+
+def run_record(config: Config, folder: Path) -> dict[str, Any]:
+    """What run.json says: who this run is and what it was made with. A restart keeps the W&B id."""
+    before = read_json(folder / "run.json") if (folder / "run.json").is_file() else {}
+    choices = {k: v for k, v in HydraConfig.get().runtime.choices.items() if not k.startswith("hydra/")}
+    return {
+        "id": folder.name, "name": config.name, "group": config.name,
+        "wandb_id": before.get("wandb_id", uuid.uuid4().hex[:8]), "attempt": before.get("attempt", 0) + 1,
+        "created": before.get("created", time.strftime("%Y-%m-%dT%H:%M:%S%z")),
+        "command": "ufo-rl " + shlex.join(HydraConfig.get().overrides.task), "choices": choices,
+        "versions": environment.versions(), "git": environment.git(), "hardware": environment.hardware(),
+    }
+
+
+class Status:
+    """status.json of a run folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "status.json"
+
+    def is_completed(self) -> bool:
+        return self.path.is_file() and read_json(self.path)["state"] == "completed"
+
+    def error(self) -> str | None:
+        return read_json(self.path)["error"] if self.path.is_file() else None
+
+    def write(self, state: str, error: str | None = None) -> None:
+        write_json(self.path, {"state": state, "error": error, "updated": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+                               "pid": os.getpid()})

@@ -1,0 +1,58 @@
+"""The journal of a run: one JSON object a line, flushed per line. The truth that tables and W&B are made from."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+
+class Journal:
+    """Appends to `metrics.jsonl`. Only one rank of a stage writes."""
+
+    def __init__(self, path: Path, stage: str, attempt: int) -> None:
+        self.path, self.stage, self.attempt = path, stage, attempt
+        if path.exists() and not path.read_bytes().endswith(b"\n"):
+            with path.open("a", encoding="utf-8") as stream:  # the writer before was killed within a line
+                stream.write("\n")
+
+    def write(self, event: str, **values: Any) -> dict[str, Any]:
+        """Append one line and return it; numbers that JSON lacks (nan, inf) are written as text."""
+        clean = {k: str(v) if isinstance(v, float) and not math.isfinite(v) else v for k, v in values.items()}
+        line = {"time": round(time.time(), 3), "stage": self.stage, "attempt": self.attempt, "event": event, **clean}
+        with self.path.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(line) + "\n")
+        return line
+
+    def progress(self, done: int, total: int, unit: str) -> None:
+        self.write("progress", done=done, total=total, unit=unit)
+
+
+class Tail:
+    """Reads what was appended to a journal since the last look; a half-written last line waits for its end."""
+
+    def __init__(self, path: Path, from_end: bool = False) -> None:
+        self.path = path
+        self.offset = path.stat().st_size if from_end and path.exists() else 0
+
+    def lines(self) -> list[dict[str, Any]]:
+        if not self.path.exists():
+            return []
+        with self.path.open("rb") as stream:
+            stream.seek(self.offset)
+            block = stream.read()
+        end = block.rfind(b"\n") + 1
+        self.offset += end
+        return parse(block[:end])
+
+
+def parse(block: bytes) -> list[dict[str, Any]]:
+    """The lines that are whole; the torso that a killed writer left is passed over."""
+    lines = []
+    for line in block.splitlines():
+        with contextlib.suppress(json.JSONDecodeError):
+            lines.append(json.loads(line))
+    return [line for line in lines if isinstance(line, dict)]

@@ -1,0 +1,102 @@
+"""Start a stage as child ranks, follow its journal, and leave no process behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ufo_rl.artifacts import write_json
+from ufo_rl.config import Launch
+from ufo_rl.journal import Tail
+from ufo_rl.records import UserError
+
+GRACE_S = 5.0  # between asking a stage to end and ending it
+POLL_S = 0.2
+PARENT = "UFO_RL_PARENT"  # environment variable: the process whose death ends the ranks
+
+
+class StageFailed(Exception):
+    """A stage ended in an error; the message has its last words and where its log is."""
+
+
+def run_stage(stage: str, request: dict[str, Any], folder: Path, launch: Launch,
+              follow: Callable[[dict[str, Any]], None]) -> list[dict[str, Any]]:
+    """Run `stage` in `launch.num_ranks` processes and return the result of each rank.
+
+    `request` is what ufo_rl.worker reads. `folder` gets the log (logs/<stage>.log); each journal line that the stage
+    writes is handed to `follow`. Ctrl-C, SIGTERM and errors end all ranks before this returns.
+    """
+    work = folder / ".work" / stage
+    work.mkdir(parents=True, exist_ok=True)
+    for old in work.glob("result-*.json"):
+        old.unlink()
+    write_json(work / "request.json", {"stage": stage, "work": str(work), **request})
+    log_path = folder / "logs" / f"{stage}.log"
+    log_path.parent.mkdir(parents=True, exist_ok=True)
+    tail = Tail(Path(request["journal"]), from_end=True)
+    with log_path.open("a") as log:
+        start = log.tell()
+        child = subprocess.Popen([sys.executable, "-m", "ufo_rl.worker", str(work / "request.json")], stdin=subprocess.DEVNULL,
+                                 stdout=log, stderr=subprocess.STDOUT, start_new_session=True, env=_environment(launch))
+        with _ended_at_last(child):
+            while child.poll() is None:
+                time.sleep(POLL_S)
+                for line in tail.lines():
+                    follow(line)
+    for line in tail.lines():
+        follow(line)
+    results = [json.loads(path.read_text()) for path in sorted(work.glob("result-*.json"))]
+    problems = [problem for result in results for problem in result.get("problems", [])]
+    if problems:
+        raise UserError(*dict.fromkeys(problems))
+    if child.returncode != 0 or len(results) != launch.num_ranks:
+        raise StageFailed(f"stage {stage} ended with status {child.returncode}: {_last_words(log_path, start)}\n"
+                          f"its log: {log_path}")
+    return results
+
+
+def _environment(launch: Launch) -> dict[str, str]:
+    threads = launch.threads_per_rank or max(1, (os.cpu_count() or 1) // launch.num_ranks)
+    return {**os.environ, PARENT: str(os.getpid()), "OMP_NUM_THREADS": str(threads), "TOKENIZERS_PARALLELISM": "true",
+            "HF_HUB_DISABLE_PROGRESS_BARS": "1", "PYTHONUNBUFFERED": "1"}
+
+
+@contextmanager
+def _ended_at_last(child: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Whatever happens in the block, the child's whole process group is gone afterwards."""
+    try:
+        yield
+    except BaseException:
+        _signal_group(child, signal.SIGTERM)
+        try:
+            child.wait(GRACE_S)
+        except subprocess.TimeoutExpired:
+            pass
+        raise
+    finally:
+        _signal_group(child, signal.SIGKILL)
+        child.wait()
+
+
+def _signal_group(child: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    try:
+        os.killpg(child.pid, number)
+    except ProcessLookupError:
+        return  # the group is gone already
+
+
+def _last_words(log_path: Path, start: int) -> str:
+    """The error line of the attempt that began at byte `start` of the log."""
+    with log_path.open("rb") as stream:
+        stream.seek(start)
+        lines = [line.strip() for line in stream.read().decode(errors="replace").splitlines() if line.strip()]
+    errors = [line for line in lines if line.split(":")[0].endswith(("Error", "Exception", "Interrupt"))]
+    return (errors or lines or ["no output"])[-1][:500]

@@ -1,0 +1,79 @@
+"""Everything about a run that can be known before the first GPU second: parts built, data read, sizes checked."""
+
+from __future__ import annotations
+
+import functools
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ufo_rl.build import build
+from ufo_rl.config import Config, num_kept
+from ufo_rl.evaluation import questions
+from ufo_rl.model import local_folder
+from ufo_rl.records import Pool, Prompt, UserError
+
+
+@dataclass
+class Prepared:
+    """The built selector, the pool of prompts and the questions of each benchmark."""
+
+    selector: Any
+    pool: Pool
+    benchmarks: dict[str, list[Prompt]]
+
+
+def prepare(config: Config) -> Prepared:
+    """Build and read all parts. Raises one UserError with every problem found. Needs no torch and no GPU."""
+    problems: list[str] = []
+
+    def attempt(function: Any, *arguments: Any) -> Any:
+        try:
+            return function(*arguments)
+        except UserError as error:
+            problems.extend(p for p in error.problems if p not in problems)
+            return None
+
+    if config.data is not None and not config.data.is_dir():
+        problems.append(f"paths.data={config.data} is no folder; set UFO_RL_DATA or paths.data to the folder of local "
+                        "dataset files, or unset it to load from the Hugging Face hub")
+    attempt(local_folder, config.model)
+    selector = attempt(build, config.selector, "selector", config.plugins)
+    for name, node in config.reward.parts.items():
+        attempt(build, node, f"reward.parts.{name}", config.plugins)
+    pool, benchmarks = None, {}
+    if not problems:
+        pool = attempt(load_pool, config.dataset, "dataset", config)
+        for name, benchmark in config.eval.items():
+            test = attempt(load_pool, benchmark.dataset, f"eval.{name}.dataset", config)
+            if test is not None:
+                benchmarks[name] = attempt(questions, name, benchmark, test)
+    if problems or pool is None:
+        raise UserError(*problems)
+    check_batch(config, selector, len(pool.prompts))
+    return Prepared(selector, pool, benchmarks)
+
+
+def check_batch(config: Config, selector: Any, num_prompts: int) -> None:
+    """A step takes whole groups of different prompts: fewer kept prompts than a step needs would train nothing."""
+    train = config.train
+    per_step = (train.per_device_train_batch_size * train.gradient_accumulation_steps * config.launch.num_ranks
+                // train.num_generations)
+    kept = num_prompts if selector.keeps_all else num_kept(config.ratio.value, num_prompts)
+    if kept < per_step:
+        raise UserError(f"ratio.value={config.ratio.value} keeps {kept} of {num_prompts} prompts, fewer than the {per_step} "
+                        "of one training step; raise ratio.value, or lower train.gradient_accumulation_steps")
+
+
+def load_pool(node: dict[str, Any], key: str, config: Config) -> Pool:
+    """The prompts of a dataset node, read once per process: the jobs of a sweep share them."""
+    return _load(json.dumps(node, sort_keys=True), key, tuple(config.plugins), config.data)
+
+
+@functools.lru_cache(maxsize=8)
+def _load(node: str, key: str, plugins: tuple[str, ...], data: Path | None) -> Pool:
+    pool: Pool = build(json.loads(node), key, plugins).load(data)
+    if not pool.prompts:
+        raise UserError(f"{key}: no prompts are left of {pool.num_rows} rows")
+    return pool

@@ -1,0 +1,38 @@
+"""Which of the N processes of a stage this one is."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """`rank` of `world_size` processes; `device` is a torch device name such as cuda:0 or cpu."""
+
+    rank: int
+    world_size: int
+    device: str
+
+    @classmethod
+    def from_environment(cls, device: str) -> Ranks:
+        """Read what torch.distributed.run sets; alone without it. `device` auto takes a GPU where there is one."""
+        import torch
+
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        if device == "cuda":
+            device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
+        return cls(int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1")), device)
+
+    @property
+    def is_first(self) -> bool:
+        return self.rank == 0
+
+    def share(self, items: Sequence[Item]) -> Sequence[Item]:
+        """Every world_size-th item: equal parts of a list sorted by cost."""
+        return items[self.rank :: self.world_size]

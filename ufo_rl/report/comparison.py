@@ -1,0 +1,208 @@
+"""The comparison as records: each run paired with its full run, question by question."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from statistics import fmean
+from typing import Any
+
+from ufo_rl.intervals import Difference, paired_difference, wilson
+from ufo_rl.report.runs import Run
+
+# Keys that name a run or say how it is carried out: two runs that differ only here are the same experiment.
+NOT_SETTINGS = ("name", "force", "plugins", "paths", "tracker", "launch", "seed", "ratio", "eval")
+# Settings that a label spells out; more would not fit the first column.
+MAX_MARKS = 3
+
+
+@dataclass(frozen=True)
+class Result:
+    """One run on one benchmark. Accuracies are shares of `n` questions; `minus_full` is paired by id."""
+
+    run: Run
+    arm: str
+    n: int
+    before: float | None
+    after: float
+    low: float
+    high: float
+    minus_full: Difference | None
+    is_baseline: bool
+
+
+@dataclass(frozen=True)
+class Mean:
+    """An arm over its seeds: means of the accuracies, and the range and mean of the differences to full."""
+
+    arm: str
+    seeds: int
+    before: float | None
+    after: float
+    after_range: tuple[float, float]
+    minus_full: float | None
+    minus_full_range: tuple[float, float] | None
+
+
+@dataclass
+class Block:
+    """The complete runs of one model, dataset and template. `notes`: what could not be compared, and why."""
+
+    setting: tuple[str, str, str]
+    runs: list[Run]
+    arms: dict[Run, str] = field(default_factory=dict)
+    full_of: dict[Run, Run | None] = field(default_factory=dict)
+    results: dict[str, list[Result]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def gather(runs: list[Run]) -> list[Block]:
+    """The complete runs in blocks, full runs first, then in the order of arm and seed."""
+    blocks: dict[tuple[str, str, str], Block] = {}
+    for run in runs:
+        if run.is_complete:
+            blocks.setdefault(run.setting, Block(run.setting, [])).runs.append(run)
+    for block in blocks.values():
+        block.runs.sort(
+            key=lambda run: (run.selector != "full", run.selector, run.value("ratio.value"), run.seed)
+        )
+        block.arms = _labels(block.runs)
+        block.full_of = {run: _full_run(run, block) for run in block.runs}
+        for benchmark in dict.fromkeys(name for run in block.runs for name in run.benchmarks):
+            block.results[benchmark] = [
+                _result(run, benchmark, block) for run in block.runs if benchmark in run.benchmarks
+            ]
+    return list(blocks.values())
+
+
+def means(results: list[Result]) -> list[Mean]:
+    """One record per arm with more than one seed."""
+    by_arm: dict[str, list[Result]] = {}
+    for result in results:
+        by_arm.setdefault(result.arm, []).append(result)
+    return [_mean(arm, group) for arm, group in by_arm.items() if len({one.run.seed for one in group}) > 1]
+
+
+def change(run: Run, benchmark: str) -> Difference | None:
+    """After minus before, paired by question; None if a table is gone or the questions differ."""
+    return paired(run.correct_before(benchmark), run.correct_after(benchmark))
+
+
+def paired(a: Mapping[str, bool] | None, b: Mapping[str, bool] | None) -> Difference | None:
+    """b minus a over the same questions; None if one is missing or they answered different questions."""
+    if not a or not b or a.keys() != b.keys():
+        return None
+    return paired_difference(list(a.values()), [b[question] for question in a])
+
+
+def settings(run: Run) -> dict[str, str]:
+    """The configuration that makes the experiment, without the selection: dotted keys, values as text."""
+    kept = {key: value for key, value in run.config.items() if key not in (*NOT_SETTINGS, "selector")}
+    return {key: str(value) for key, value in _flat(kept).items()}
+
+
+def _labels(runs: list[Run]) -> dict[Run, str]:
+    """The arm of each run, with the settings that most runs of the block or of its selector do not share."""
+    marks = _unusual({run: settings(run) for run in runs})
+    for selector in {run.selector for run in runs}:
+        alike = [run for run in runs if run.selector == selector]
+        own = {run: {key: str(value) for key, value in run.config["selector"].items()} for run in alike}
+        for run, unusual in _unusual(own).items():
+            marks[run] += unusual
+    labels = {}
+    for run in runs:
+        more = [f"+{len(marks[run]) - MAX_MARKS}"] if len(marks[run]) > MAX_MARKS else []
+        labels[run] = " ".join([run.arm, *marks[run][:MAX_MARKS], *more])
+    return labels
+
+
+def _unusual(flat: dict[Run, dict[str, str]]) -> dict[Run, list[str]]:
+    """`key=value` for each value of a run that most runs do not share; on a tie the first run's is usual."""
+    usual = {
+        key: Counter(one.get(key) for one in flat.values()).most_common(1)[0][0]
+        for key in dict.fromkeys(key for one in flat.values() for key in one)
+    }
+    return {
+        run: [f"{key.rsplit('.', 1)[-1]}={one.get(key)}" for key in usual if one.get(key) != usual[key]]
+        for run, one in flat.items()
+    }
+
+
+def _full_run(run: Run, block: Block) -> Run | None:
+    """The full run of this seed: if possible of the same settings, then the same folder, then the newest."""
+    if run.selector == "full":
+        return None
+    candidates = [other for other in block.runs if other.selector == "full" and other.seed == run.seed]
+    if not candidates:
+        block.notes.append(
+            f"{block.arms[run]} seed {run.seed}: no complete full run of this seed to compare with"
+        )
+        return None
+    best = max(
+        candidates,
+        key=lambda other: (
+            _training(other) == _training(run),
+            other.folder.parent == run.folder.parent,
+            other.created,
+        ),
+    )
+    if _training(best) != _training(run):
+        block.notes.append(
+            f"{block.arms[run]} seed {run.seed}: compared with {best.id}, whose settings differ"
+        )
+    return best
+
+
+def _training(run: Run) -> dict[str, str]:
+    """The settings that matter to a full run too: it measures no signal."""
+    return {key: value for key, value in settings(run).items() if not key.startswith("signal.")}
+
+
+def _result(run: Run, benchmark: str, block: Block) -> Result:
+    n, before, after = run.accuracy(benchmark)
+    low, high = wilson(round(after * n), n)
+    full, minus_full = block.full_of[run], None
+    if full is not None:
+        minus_full = paired(full.correct_after(benchmark), run.correct_after(benchmark))
+        if minus_full is None:
+            block.notes.append(
+                f"{block.arms[run]} seed {run.seed}: not paired with full on {benchmark}: the table of "
+                "questions is missing or holds other questions"
+            )
+    return Result(
+        run=run,
+        arm=block.arms[run],
+        n=n,
+        before=before,
+        after=after,
+        low=low,
+        high=high,
+        minus_full=minus_full,
+        is_baseline=run.selector == "full",
+    )
+
+
+def _mean(arm: str, group: list[Result]) -> Mean:
+    before = [one.before for one in group if one.before is not None]
+    after = [one.after for one in group]
+    gaps = [one.minus_full.value for one in group if one.minus_full is not None]
+    return Mean(
+        arm=arm,
+        seeds=len(group),
+        before=fmean(before) if before else None,
+        after=fmean(after),
+        after_range=(min(after), max(after)),
+        minus_full=fmean(gaps) if gaps else None,
+        minus_full_range=(min(gaps), max(gaps)) if gaps else None,
+    )
+
+
+def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            flat |= {f"{key}.{name}": inner for name, inner in _flat(value).items()}
+        else:
+            flat[key] = value
+    return flat

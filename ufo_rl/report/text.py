@@ -1,0 +1,70 @@
+"""Numbers and tables as plain text for a terminal of 120 columns."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+
+from ufo_rl.intervals import Difference
+
+MAX_COLUMNS = 120
+GAP = "  "
+NOTHING = "-"
+
+
+def percent(share: float | None) -> str:
+    """0.412 -> 41.2"""
+    return NOTHING if share is None else f"{100 * share:.1f}"
+
+
+def interval(low: float, high: float) -> str:
+    """Of shares, in percent: [47.6, 56.4]"""
+    return f"[{100 * low:.1f}, {100 * high:.1f}]"
+
+
+def points(difference: Difference | None) -> str:
+    """A difference of shares in percentage points with its interval: -0.6 [-3.9, +2.7]"""
+    if difference is None:
+        return NOTHING
+    return f"{100 * difference.value:+.1f} [{100 * difference.low:+.1f}, {100 * difference.high:+.1f}]"
+
+
+def seconds(value: float | None) -> str:
+    """Seconds with one decimal below 100, none above; no unit."""
+    if value is None:
+        return NOTHING
+    return f"{value:.1f}" if value < 100 else f"{value:,.0f}"
+
+
+def count(value: float | None) -> str:
+    """1319 -> 1,319; a fraction keeps two decimals."""
+    if value is None:
+        return NOTHING
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.2f}"
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Aligned columns, the first to the left and cut to fit 120 columns, the others to the right."""
+    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
+    widths[0] = max(8, min(widths[0], MAX_COLUMNS - sum(widths[1:]) - len(GAP) * (len(widths) - 1)))
+    lines = []
+    for row in [header, ["-" * width for width in widths], *rows]:
+        first = row[0] if len(row[0]) <= widths[0] else row[0][: widths[0] - 1] + "~"
+        cells = [first, *row[1:]]
+        aligned = [
+            cell.rjust(width) if i else cell.ljust(width)
+            for i, (cell, width) in enumerate(zip(cells, widths, strict=True))
+        ]
+        lines.append(GAP.join(aligned).rstrip())
+    return "\n".join(lines)
+
+
+def fit(text: str) -> str:
+    """The same text with lines of more than 120 columns wrapped at spaces and continued further in."""
+    lines = []
+    for line in text.splitlines():
+        indent = " " * (len(line) - len(line.lstrip()) + 2)
+        lines += textwrap.wrap(
+            line, MAX_COLUMNS, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+        ) or [""]
+    return "\n".join(lines)

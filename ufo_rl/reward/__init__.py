@@ -1,0 +1,1 @@
+"""What an answer is worth: extraction, the grader, and the parts of the training reward."""

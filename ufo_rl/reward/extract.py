@@ -1,0 +1,53 @@
+"""The final answer of a completion: what stands in its last complete marker."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+# An escaped character is consumed whole, so that `\{` and `\}` do not count as braces.
+TOKEN = re.compile(r"(?P<box>\\(?:boxed|fbox)\s*\{)|(?P<escaped>\\.)|(?P<open>\{)|(?P<close>\})", re.DOTALL)
+TAGGED = re.compile(r"<answer>((?:(?!<answer>).)*?)</answer>", re.DOTALL)
+HASHED = re.compile(r"####:?[ \t]*(?P<answer>\S[^\n]*)(?P<rest>\s*)")
+WORD = re.compile(r"(?<![\\A-Za-z])[^\W\d_]{3,}")
+
+# Markers inside markers, such as a box in an answer tag; deeper ones would make the search quadratic.
+MAX_NESTING = 4
+
+
+def extract(completion: str) -> str:
+    r"""The text of the last complete marker among `<answer>..</answer>`, `\boxed{..}` (or `\fbox{..}`) and `#### x`.
+
+    "Last" is by where a marker ends; a marker inside another one is the answer of the outer one. Nothing found, or only
+    unfinished markers: "". Numbers that are merely mentioned are no answer. Linear in the length of the completion.
+    """
+    answer, inner = "", completion
+    for _ in range(MAX_NESTING):
+        found = max(_markers(inner), default=None)
+        if found is None:
+            break
+        answer = inner = found[1].strip()
+    return answer
+
+
+def _markers(text: str) -> Iterator[tuple[int, str]]:
+    """(end, content) of every complete marker."""
+    yield from _boxes(text)
+    for match in TAGGED.finditer(text):
+        yield match.end(), match[1]
+    for match in HASHED.finditer(text):
+        # Models also write `#### Step 2` as a heading; unlike an answer, a heading has words and a text below it.
+        if match.end() == len(text) or not WORD.search(match["answer"]):
+            yield match.end("answer"), match["answer"]
+
+
+def _boxes(text: str) -> Iterator[tuple[int, str]]:
+    """Boxes whose braces balance, found in one pass with a stack of open braces."""
+    opened: list[tuple[bool, int]] = []
+    for match in TOKEN.finditer(text):
+        if match["box"] or match["open"]:
+            opened.append((bool(match["box"]), match.end()))
+        elif match["close"] and opened:
+            is_box, start = opened.pop()
+            if is_box:
+                yield match.end(), text[start : match.start()]

@@ -1,0 +1,1 @@
+"""Signals: raw per-prompt measurements by a model, independent of the other prompts."""

@@ -1,0 +1,291 @@
+"""Weights & Biases as a sink for what the local files already hold; the only module that imports wandb.
+
+Names in W&B: `score/*` over `score/prompts`, `train/*` (TRL's own names) over `train/global_step`,
+`eval/*` over the same step, where 0 is the base model; `select/*` once; flat summary keys. Losing W&B never
+stops a run.
+"""
+
+from __future__ import annotations
+
+import logging
+import netrc
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+
+from ufo_rl.records import UserError
+
+logger = logging.getLogger(__name__)
+
+MODES = ("auto", "online", "offline", "off")
+# Keys of a journal line that say what the line is; the others are its values.
+LINE_KEYS = {"time", "stage", "attempt", "event", "step", "done", "total", "benchmark"}
+# How the journal writes the numbers that JSON lacks.
+NOT_FINITE = ("nan", "inf", "-inf")
+# Sample of the selection table: the ends of the order and a random part show it, and W&B cuts tables at
+# 10,000 rows.
+NUM_LOWEST, NUM_HIGHEST, NUM_RANDOM = 500, 500, 1000
+MAX_TABLE_ROWS = 10_000
+# Cells longer than this make a table slow to open; the files of the run folder hold the full text.
+MAX_CELL_CHARS = 500
+NUM_BINS = 50
+# W&B waits 90 s by default; on a node without internet every job of a sweep would.
+SECONDS_TO_CONNECT = 30.0
+
+
+class Tracker:
+    """One W&B run, or none at all (`run=None`); as a context manager it marks the run finished or failed."""
+
+    def __init__(self, run: Any = None) -> None:
+        self._run = run
+        self._global_step = 0
+
+    def __enter__(self) -> Tracker:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        failed = kind is not None
+        self.summary({"status": "failed" if failed else "completed"})
+        self._send(lambda run: run.finish(exit_code=int(failed)))
+        self._run = None
+
+    def feed(self, line: Mapping[str, Any]) -> None:
+        """Log one line of metrics.jsonl: its numbers become `<stage>/<name>` or `eval/<benchmark>_<name>`.
+
+        The x-axis of score lines is `done` (prompts so far), of train lines `step`; the base evaluation is
+        at step 0, the final one at the last step trained. Progress lines count for scoring only.
+        """
+        stage, event = line["stage"], line["event"]
+        if event == "start" or (event == "progress" and stage != "score"):
+            return
+        if stage == "train" and line.get("step") is not None:
+            self._global_step = int(line["step"])
+        section = "eval" if stage == "base_eval" else stage
+        benchmark = f"{line['benchmark']}_" if line.get("benchmark") else ""
+        values = {
+            f"{section}/{benchmark}{name}": float(value)
+            for name, value in line.items()
+            if name not in LINE_KEYS and (isinstance(value, (int, float)) or value in NOT_FINITE)
+        }
+        if event == "progress":
+            values["score/prompts"] = line["done"]
+        elif section in ("train", "eval") and values:
+            values["train/global_step"] = 0 if stage == "base_eval" else self._global_step
+        if values:
+            self._send(lambda run: run.log(values))
+
+    def scores(self, path: Path, questions: Mapping[str, str]) -> None:
+        """Log the score table of a run: a histogram of each signal and a sample of the rows with their
+        questions.
+
+        `path` is scores.parquet, `questions` the text by prompt id. The sample holds the 500 lowest, the
+        500 highest and 1,000 random rows (seed 0) in the order of confidence, or of pass rate where that is
+        the only signal.
+        """
+        if self._run is None:
+            return
+        columns = _read(path)
+        signals = [name for name in ("confidence", "pass_rate") if name in columns]
+        for name in signals:
+            values = np.array(columns[name], dtype=np.float64)
+            self._histogram(f"score/{name}", values[np.isfinite(values)])
+        order = columns[signals[0]] if signals else columns["id"]
+        rows = _sample(order)
+        table = {name: [values[row] for row in rows] for name, values in columns.items()}
+        table["question"] = [questions.get(prompt_id, "") for prompt_id in table["id"]]
+        self._table("select/prompts", table)
+
+    def questions(self, benchmark: str, path: Path) -> None:
+        """Log the per-question table of an evaluation (questions.parquet) as `eval/<benchmark>_questions`."""
+        if self._run is None:
+            return
+        columns = _read(path)
+        num_rows = len(columns["id"])
+        if num_rows > MAX_TABLE_ROWS:
+            logger.info(
+                "W&B table of %s: %d of %d rows; all in %s", benchmark, MAX_TABLE_ROWS, num_rows, path
+            )
+        self._table(f"eval/{benchmark}_questions", {k: v[:MAX_TABLE_ROWS] for k, v in columns.items()})
+
+    def summary(self, values: Mapping[str, Any]) -> None:
+        """Set the sortable columns of the run: nested names join by `_` (`seconds_train`), no None."""
+        flat = {key: value for key, value in _flat(values, "_").items() if value is not None}
+        self._send(lambda run: run.summary.update(flat))
+
+    def _histogram(self, name: str, values: np.ndarray) -> None:
+        import wandb
+
+        if values.size:
+            histogram = wandb.Histogram(np_histogram=np.histogram(values, bins=NUM_BINS))
+            self._send(lambda run: run.log({name: histogram}))
+
+    def _table(self, name: str, columns: Mapping[str, Sequence[Any]]) -> None:
+        import wandb
+
+        rows: list[Any] = [[_cell(value) for value in row] for row in zip(*columns.values(), strict=True)]
+        table = wandb.Table(columns=list(columns), data=rows)
+        self._send(lambda run: run.log({name: table}))
+
+    def _send(self, action: Callable[[Any], object]) -> None:
+        """Do something with the W&B run; if W&B is lost, say so once and go on without it."""
+        if self._run is None:
+            return
+        import wandb
+
+        try:
+            action(self._run)
+        except (wandb.Error, ConnectionError) as error:
+            self._run = None
+            logger.warning("W&B was lost (%s); the run goes on, its local files are complete", error)
+
+
+def open_run(
+    tracker: Mapping[str, Any], record: Mapping[str, Any], config: Mapping[str, Any], outputs: Path
+) -> Tracker:
+    """Start the W&B run of a run folder.
+
+    `tracker` is the config node (mode, project, entity, tags), `record` run.json, `config` the resolved
+    plain config, `outputs` the folder that shares one `wandb/` between all runs. The id is
+    `record["wandb_id"]`: the same folder again continues the same run. UserError for an unknown mode, and
+    for mode online without a key or server.
+    """
+    if tracker["mode"] not in MODES:
+        raise UserError(f"tracker.mode={tracker['mode']}: allowed are {', '.join(MODES)}")
+    mode = _auto_mode() if tracker["mode"] == "auto" else tracker["mode"]
+    if mode == "off":
+        return Tracker()
+    _keep_files_in(outputs)
+    sync = sync_command(outputs, record["wandb_id"])
+    if tracker["mode"] == "auto" and mode == "offline":
+        logger.info("W&B: no key configured, logging offline; send it later with: %s", sync)
+    if mode == "online" and not has_key():
+        raise UserError(
+            "tracker.mode=online: no W&B key; run `wandb login`, set WANDB_API_KEY, or use tracker=offline"
+        )
+    import wandb
+
+    try:
+        run = _start(mode, tracker, record, config, outputs)
+    except wandb.Error as error:
+        reason = str(error).splitlines()[0]
+        if tracker["mode"] != "auto" or mode != "online":
+            raise UserError(
+                f"tracker.mode={mode}: W&B did not start ({reason}); use tracker=offline"
+            ) from error
+        logger.warning("W&B: no connection (%s), logging offline; send it later with: %s", reason, sync)
+        wandb.teardown()  # the failed start still holds the id in W&B's service process
+        run = _start("offline", tracker, record, config, outputs)
+    run.define_metric("score/prompts", hidden=True)
+    run.define_metric("score/*", step_metric="score/prompts")
+    run.define_metric("train/global_step", hidden=True)
+    run.define_metric("train/*", step_metric="train/global_step")
+    run.define_metric("eval/*", step_metric="train/global_step")
+    return Tracker(run)
+
+
+def sync_command(outputs: Path, wandb_id: str) -> str:
+    """The command that sends the offline files of one run, all its attempts, to the server."""
+    return f"wandb sync {outputs / 'wandb'}/offline-run-*-{wandb_id}"
+
+
+def has_key() -> bool:
+    """True if a W&B key is configured: WANDB_API_KEY, an identity token file, or the server's netrc entry."""
+    if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
+        return True
+    import wandb
+
+    # `wandb login` of earlier versions wrote the second host; wandb reads both.
+    hosts = (urlsplit(wandb.Settings().base_url).netloc, "api.wandb.ai")
+    path = Path(os.environ.get("NETRC") or "~/.netrc").expanduser()
+    try:
+        entries = netrc.netrc(path)
+    except (OSError, netrc.NetrcParseError):
+        return False
+    return any(entries.authenticators(host) for host in hosts)
+
+
+def _auto_mode() -> str:
+    """What WANDB_MODE says, else online with a key and offline without."""
+    by_environment = {"online": "online", "offline": "offline", "disabled": "off"}
+    wish = os.environ.get("WANDB_MODE", "")
+    return by_environment.get(wish) or ("online" if has_key() else "offline")
+
+
+def _keep_files_in(outputs: Path) -> None:
+    """Stage and cache below `outputs` unless the user chose a place: home folders have quotas."""
+    for variable, name in (("WANDB_DATA_DIR", "data"), ("WANDB_CACHE_DIR", "cache")):
+        os.environ.setdefault(variable, str(outputs.resolve() / "wandb" / name))
+
+
+def _start(
+    mode: Any, tracker: Mapping[str, Any], record: Mapping[str, Any], config: Mapping[str, Any], outputs: Path
+) -> Any:
+    import wandb
+
+    names = [config[group]["name"] for group in ("model", "dataset", "selector")]
+    tags = dict.fromkeys(str(tag) for tag in [*names, *tracker["tags"]])
+    choices = {f"choice/{group}": option for group, option in record["choices"].items()}
+    about = {key: record.get(key) for key in ("command", "created", "versions", "git", "hardware")}
+    outputs.mkdir(parents=True, exist_ok=True)
+    return wandb.init(
+        project=tracker["project"],
+        entity=tracker["entity"],
+        id=record["wandb_id"],
+        name=record["id"],
+        group=record["group"],
+        job_type="pipeline",
+        tags=list(tags),
+        config={**config, **choices, "run": about},
+        dir=os.environ.get("WANDB_DIR") or str(outputs.resolve()),
+        mode=mode,
+        resume="allow",
+        # Without it a second init in one process returns the first run and drops the second config
+        # (wandb#1314).
+        reinit="create_new",
+        allow_val_change=True,
+        settings=wandb.Settings(console="off", silent=mode == "offline", init_timeout=SECONDS_TO_CONNECT),
+    )
+
+
+def _read(path: Path) -> dict[str, list[Any]]:
+    import pyarrow.parquet
+
+    return pyarrow.parquet.read_table(path).to_pydict()
+
+
+def _sample(order: Sequence[Any]) -> list[int]:
+    """Row numbers of at most 2,000 rows in ascending `order` (missing values last), drawn with seed 0."""
+    ranked = sorted(range(len(order)), key=lambda row: (not _is_value(order[row]), order[row] or 0, row))
+    middle = ranked[NUM_LOWEST : max(NUM_LOWEST, len(ranked) - NUM_HIGHEST)]
+    if len(middle) <= NUM_RANDOM:
+        return ranked
+    picked = np.random.default_rng(0).choice(len(middle), size=NUM_RANDOM, replace=False)
+    return ranked[:NUM_LOWEST] + [middle[i] for i in sorted(picked)] + ranked[-NUM_HIGHEST:]
+
+
+def _is_value(value: Any) -> bool:
+    return value is not None and value == value
+
+
+def _cell(value: Any) -> Any:
+    """A table cell: long text is cut, NaN becomes None (a column of mixed types is refused by W&B)."""
+    if isinstance(value, str):
+        return value[:MAX_CELL_CHARS]
+    return value if _is_value(value) else None
+
+
+def _flat(values: Mapping[str, Any], joint: str) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            flat |= {f"{key}{joint}{name}": inner for name, inner in _flat(value, joint).items()}
+        else:
+            flat[key] = value
+    return flat

@@ -1,0 +1,100 @@
+"""A rank of a stage: reads the request that the parent wrote, runs the stage, writes its result. No Hydra here."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ufo_rl.artifacts import write_json
+from ufo_rl.config import Config, load
+from ufo_rl.launch import PARENT
+from ufo_rl.records import UserError
+
+PR_SET_PDEATHSIG = 1  # Linux, <sys/prctl.h>
+WATCH_S = 1.0
+
+
+def main() -> None:
+    """`python -m ufo_rl.worker REQUEST`: the agent that starts the ranks, or, under it, one rank."""
+    die_with_parent()
+    request_path = Path(sys.argv[1])
+    request = json.loads(request_path.read_text())
+    num_ranks = request["config"]["launch"]["num_ranks"]
+    if num_ranks > 1 and "RANK" not in os.environ:
+        from torch.distributed.run import main as start_ranks
+
+        start_ranks(["--standalone", "--local-addr=127.0.0.1", f"--nproc-per-node={num_ranks}", "-m", "ufo_rl.worker",
+                     str(request_path)])
+        return
+    if num_ranks == 1:
+        _be_alone()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    work, rank = Path(request["work"]), int(os.environ["RANK"])
+    try:
+        result = run(request)
+    except UserError as error:
+        write_json(work / f"result-{rank}.json", {"problems": error.problems})
+        sys.exit(2)
+    write_json(work / f"result-{rank}.json", result)
+
+
+def run(request: dict[str, Any]) -> dict[str, Any]:
+    """The stage that the request names, with a typed configuration and this rank's place."""
+    from ufo_rl import stages
+    from ufo_rl.ranks import Ranks
+
+    config: Config = load(request["config"])
+    ranks = Ranks.from_environment(config.launch.device)
+    stage: Callable[..., dict[str, Any]] = stages.STAGES[request["kind"]]
+    return stage(config, request, ranks)
+
+
+def die_with_parent() -> None:
+    """End this process when its parent or the run's parent dies, even by kill -9.
+
+    The kernel's death signal covers Linux; the watching thread covers the rest, and ranks below an agent.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    parent = int(os.environ[PARENT])
+    threading.Thread(target=_watch, args=(parent,), daemon=True).start()
+
+
+def _watch(parent: int) -> None:
+    while is_alive(parent):
+        time.sleep(WATCH_S)
+    os._exit(1)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether the process runs; one that is dead but not yet collected by its own parent counts as dead."""
+    try:
+        os.kill(pid, 0)
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] if sys.platform == "linux" else ""
+    except (ProcessLookupError, FileNotFoundError):
+        return False
+    return state not in ("Z", "X")
+
+
+def _be_alone() -> None:
+    """The variables that torch.distributed.run would set for one rank: an agent more would cost seconds a stage."""
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    os.environ.update(RANK="0", LOCAL_RANK="0", WORLD_SIZE="1", LOCAL_WORLD_SIZE="1", MASTER_ADDR="127.0.0.1",
+                      MASTER_PORT=str(port))
+
+
+if __name__ == "__main__":
+    main()
