@@ -50,7 +50,7 @@ def read_json(path: Path) -> Any:
     """The parsed file; a UserError names a file that is broken."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
+    except ValueError as error:  # bad JSON, or bytes that are no text
         raise UserError(f"{path} is not valid JSON ({error}); remove it to have it written again") from error
 
 

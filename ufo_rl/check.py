@@ -105,7 +105,7 @@ def _check_names(loader: ConfigLoaderImpl, name: str, overrides: Sequence[Overri
         if key in groups:
             options = loader.get_group_options(key)
             wrong = [str(v) for v in _values(override) if v is not None and str(v) not in options]
-            problems += [f"{key}={w}: no such option{nearest(w, options)} (options: {', '.join(options)})" for w in wrong]
+            problems += [f"{key}={w}: no such option{_option_hint(key, w, options)}" for w in wrong]
             if not wrong:
                 sound.append(override)
     cfg = _load(loader, name, [_first_choice(o) for o in sound])
@@ -115,12 +115,27 @@ def _check_names(loader: ConfigLoaderImpl, name: str, overrides: Sequence[Overri
         if key in groups or key.split("/")[0] == "hydra" or any(key == n or key.startswith(f"{n}.") for n in OPEN_NODES):
             continue
         if key not in known:
-            hint = nearest(key, [*known, *groups])
-            problems.append(f"{override.input_line}: no such key{hint}" + ("" if hint else "; see the keys with --cfg job"))
+            problems.append(f"{override.input_line}: no such key{_key_hint(key, known, groups)}")
         elif override.is_add() or override.is_delete():
             problems.append(f"{override.input_line}: keys are neither added nor removed; set one with {key}=VALUE")
     if problems:
         raise UserError(*problems)
+
+
+def _option_hint(group: str, word: str, options: Sequence[str]) -> str:
+    hint = f"{nearest(word, options)} (options: {', '.join(options)})"
+    is_number = word.replace(".", "", 1).replace("e-", "", 1).isdigit()
+    return f"{hint}; for any other value: {group}.value={word}" if group == "ratio" and is_number else hint
+
+
+def _key_hint(key: str, known: set[str], groups: Sequence[str]) -> str:
+    """The most similar key beside it; else the keys that are there."""
+    parent, _, leaf = key.rpartition(".")
+    beside = [k.rpartition(".")[2] for k in known if k.rpartition(".")[0] == parent]
+    if parent in known and beside:
+        return nearest(leaf, beside) or f" (keys of {parent}: {', '.join(sorted(beside))})"
+    anywhere = nearest(key, [*known, *groups])
+    return anywhere or " (see the keys with --cfg job)"
 
 
 def _values(override: Override) -> list[Any]:

@@ -205,9 +205,15 @@ class Config:
 
 
 def nearest(word: str, words: Any) -> str:
-    """`; did you mean "x"?` for the most similar of the words, "" if none is similar."""
-    close = difflib.get_close_matches(word, [str(w) for w in words], n=1, cutoff=0.6)
-    return f'; did you mean "{close[0]}"?' if close else ""
+    """`; did you mean "x"?` with the one or two most similar of the words, "" if none is similar."""
+    close = difflib.get_close_matches(word, sorted({str(w) for w in words}), n=2, cutoff=0.6)
+    if len(close) == 2 and _similarity(word, close[0]) > _similarity(word, close[1]):
+        close = close[:1]
+    return "; did you mean " + " or ".join(f'"{c}"' for c in close) + "?" if close else ""
+
+
+def _similarity(a: str, b: str) -> float:
+    return difflib.SequenceMatcher(None, b, a).ratio()
 
 
 def load(plain: Mapping[str, Any]) -> Config:

@@ -94,6 +94,7 @@ class Pipeline:
             metrics |= {f"{name}_base": base[name]["accuracy"], f"{name}_final": final[name]["accuracy"],
                        f"{name}_n": final[name]["n"]}
         write_json(self.folder / "metrics.json", metrics)
+        shutil.rmtree(self.folder / ".work", ignore_errors=True)
         return metrics
 
     def limit_prompts(self) -> None:

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from ufo_rl.records import UserError
+from ufo_rl.tracking_rows import MAX_ROWS, SIGNALS, cell, read_columns, sample_scores
 
 logger = logging.getLogger(__name__)
 
@@ -27,12 +28,6 @@ MODES = ("auto", "online", "offline", "off")
 LINE_KEYS = {"time", "stage", "attempt", "event", "step", "done", "total", "benchmark"}
 # How the journal writes the numbers that JSON lacks.
 NOT_FINITE = ("nan", "inf", "-inf")
-# Sample of the selection table: the ends of the order and a random part show it, and W&B cuts tables at
-# 10,000 rows.
-NUM_LOWEST, NUM_HIGHEST, NUM_RANDOM = 500, 500, 1000
-MAX_TABLE_ROWS = 10_000
-# Cells longer than this make a table slow to open; the files of the run folder hold the full text.
-MAX_CELL_CHARS = 500
 NUM_BINS = 50
 # W&B waits 90 s by default; on a node without internet every job of a sweep would.
 SECONDS_TO_CONNECT = 30.0
@@ -82,37 +77,29 @@ class Tracker:
             self._send(lambda run: run.log(values))
 
     def scores(self, path: Path, questions: Mapping[str, str]) -> None:
-        """Log the score table of a run: a histogram of each signal and a sample of the rows with their
+        """Log the score table of a run: a histogram of each signal, and at most 2,000 rows with their
         questions.
 
-        `path` is scores.parquet, `questions` the text by prompt id. The sample holds the 500 lowest, the
-        500 highest and 1,000 random rows (seed 0) in the order of confidence, or of pass rate where that is
-        the only signal.
+        `path` is scores.parquet, `questions` the text by prompt id; `tracking_rows.sample_scores` says
+        which rows.
         """
         if self._run is None:
             return
-        columns = _read(path)
-        signals = [name for name in ("confidence", "pass_rate") if name in columns]
-        for name in signals:
-            values = np.array(columns[name], dtype=np.float64)
-            self._histogram(f"score/{name}", values[np.isfinite(values)])
-        order = columns[signals[0]] if signals else columns["id"]
-        rows = _sample(order)
-        table = {name: [values[row] for row in rows] for name, values in columns.items()}
-        table["question"] = [questions.get(prompt_id, "") for prompt_id in table["id"]]
-        self._table("select/prompts", table)
+        columns = read_columns(path)
+        for name in SIGNALS:
+            if name in columns:
+                values = np.array(columns[name], dtype=np.float64)
+                self._histogram(f"score/{name}", values[np.isfinite(values)])
+        self._table("select/prompts", sample_scores(columns, questions))
 
     def questions(self, benchmark: str, path: Path) -> None:
         """Log the per-question table of an evaluation (questions.parquet) as `eval/<benchmark>_questions`."""
         if self._run is None:
             return
-        columns = _read(path)
-        num_rows = len(columns["id"])
-        if num_rows > MAX_TABLE_ROWS:
-            logger.info(
-                "W&B table of %s: %d of %d rows; all in %s", benchmark, MAX_TABLE_ROWS, num_rows, path
-            )
-        self._table(f"eval/{benchmark}_questions", {k: v[:MAX_TABLE_ROWS] for k, v in columns.items()})
+        columns = read_columns(path)
+        if len(columns["id"]) > MAX_ROWS:
+            logger.info("W&B gets %d rows of %s, which has %d", MAX_ROWS, path, len(columns["id"]))
+        self._table(f"eval/{benchmark}_questions", {k: v[:MAX_ROWS] for k, v in columns.items()})
 
     def summary(self, values: Mapping[str, Any]) -> None:
         """Set the sortable columns of the run: nested names join by `_` (`seconds_train`), no None."""
@@ -129,7 +116,7 @@ class Tracker:
     def _table(self, name: str, columns: Mapping[str, Sequence[Any]]) -> None:
         import wandb
 
-        rows: list[Any] = [[_cell(value) for value in row] for row in zip(*columns.values(), strict=True)]
+        rows: list[Any] = [[cell(value) for value in row] for row in zip(*columns.values(), strict=True)]
         table = wandb.Table(columns=list(columns), data=rows)
         self._send(lambda run: run.log({name: table}))
 
@@ -179,7 +166,7 @@ def open_run(
             raise UserError(
                 f"tracker.mode={mode}: W&B did not start ({reason}); use tracker=offline"
             ) from error
-        logger.warning("W&B: no connection (%s), logging offline; send it later with: %s", reason, sync)
+        logger.warning("W&B: no server (%s), logging offline; send it later with: %s", reason, sync)
         wandb.teardown()  # the failed start still holds the id in W&B's service process
         run = _start("offline", tracker, record, config, outputs)
     run.define_metric("score/prompts", hidden=True)
@@ -192,7 +179,7 @@ def open_run(
 
 def sync_command(outputs: Path, wandb_id: str) -> str:
     """The command that sends the offline files of one run, all its attempts, to the server."""
-    return f"wandb sync {outputs / 'wandb'}/offline-run-*-{wandb_id}"
+    return f"wandb sync {_root(outputs) / 'wandb'}/offline-run-*-{wandb_id}"
 
 
 def has_key() -> bool:
@@ -218,6 +205,11 @@ def _auto_mode() -> str:
     return by_environment.get(wish) or ("online" if has_key() else "offline")
 
 
+def _root(outputs: Path) -> Path:
+    """The folder whose `wandb/` holds the runs: `outputs`, unless the user set WANDB_DIR."""
+    return Path(os.environ.get("WANDB_DIR") or outputs)
+
+
 def _keep_files_in(outputs: Path) -> None:
     """Stage and cache below `outputs` unless the user chose a place: home folders have quotas."""
     for variable, name in (("WANDB_DATA_DIR", "data"), ("WANDB_CACHE_DIR", "cache")):
@@ -233,7 +225,7 @@ def _start(
     tags = dict.fromkeys(str(tag) for tag in [*names, *tracker["tags"]])
     choices = {f"choice/{group}": option for group, option in record["choices"].items()}
     about = {key: record.get(key) for key in ("command", "created", "versions", "git", "hardware")}
-    outputs.mkdir(parents=True, exist_ok=True)
+    _root(outputs).mkdir(parents=True, exist_ok=True)
     return wandb.init(
         project=tracker["project"],
         entity=tracker["entity"],
@@ -243,7 +235,7 @@ def _start(
         job_type="pipeline",
         tags=list(tags),
         config={**config, **choices, "run": about},
-        dir=os.environ.get("WANDB_DIR") or str(outputs.resolve()),
+        dir=str(_root(outputs).resolve()),
         mode=mode,
         resume="allow",
         # Without it a second init in one process returns the first run and drops the second config
@@ -252,33 +244,6 @@ def _start(
         allow_val_change=True,
         settings=wandb.Settings(console="off", silent=mode == "offline", init_timeout=SECONDS_TO_CONNECT),
     )
-
-
-def _read(path: Path) -> dict[str, list[Any]]:
-    import pyarrow.parquet
-
-    return pyarrow.parquet.read_table(path).to_pydict()
-
-
-def _sample(order: Sequence[Any]) -> list[int]:
-    """Row numbers of at most 2,000 rows in ascending `order` (missing values last), drawn with seed 0."""
-    ranked = sorted(range(len(order)), key=lambda row: (not _is_value(order[row]), order[row] or 0, row))
-    middle = ranked[NUM_LOWEST : max(NUM_LOWEST, len(ranked) - NUM_HIGHEST)]
-    if len(middle) <= NUM_RANDOM:
-        return ranked
-    picked = np.random.default_rng(0).choice(len(middle), size=NUM_RANDOM, replace=False)
-    return ranked[:NUM_LOWEST] + [middle[i] for i in sorted(picked)] + ranked[-NUM_HIGHEST:]
-
-
-def _is_value(value: Any) -> bool:
-    return value is not None and value == value
-
-
-def _cell(value: Any) -> Any:
-    """A table cell: long text is cut, NaN becomes None (a column of mixed types is refused by W&B)."""
-    if isinstance(value, str):
-        return value[:MAX_CELL_CHARS]
-    return value if _is_value(value) else None
 
 
 def _flat(values: Mapping[str, Any], joint: str) -> dict[str, Any]:

@@ -71,6 +71,7 @@ def train(rows: Sequence[dict[str, Any]], model_folder: Path, tokenizer: PreTrai
     trainer.save_model(str(policy))
     if ranks.is_first:
         tokenizer.save_pretrained(policy)
+        (policy / "training_args.bin").unlink(missing_ok=True)  # a pickle; config.yaml says the same
     trainer.accelerator.wait_for_everyone()
     return {
         "seconds": seconds, "steps": trainer.state.global_step, "epochs": trainer.state.epoch,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.server
 import json
 import math
 import os
@@ -17,7 +18,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from ufo_rl.records import UserError
-from ufo_rl.tracking import MODES, _sample, has_key, open_run, sync_command
+from ufo_rl.tracking import MODES, has_key, open_run, sync_command
+from ufo_rl.tracking_rows import sample, sample_scores
 
 CONFIG = {
     "model": {"name": "tiny", "path": "tiny"},
@@ -286,14 +288,23 @@ def test_off_writes_nothing_and_never_imports_wandb(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_auto_with_a_key_but_no_server_goes_offline(no_key):
-    program = (
-        "import ufo_rl.tracking; ufo_rl.tracking.SECONDS_TO_CONNECT = 1.0\n"
-        "with start() as tracker: tracker.summary({'a': 1})\n"
-    )
-    server = {"WANDB_API_KEY": "a" * 40, "WANDB_BASE_URL": "http://127.0.0.1:9"}
-    output = run_program(program, no_key, "dddd4444", {**TRACKER, "mode": "auto"}, **server)
-    assert output.count("W&B: no connection") == 1 and "wandb sync wandb/offline-run-*-dddd4444" in output
+def test_auto_with_a_key_that_the_server_refuses_goes_offline(no_key):
+    class Refuse(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(401)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None: ...
+
+    program = "with start() as tracker: tracker.summary({'a': 1})\n"
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Refuse) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        variables = {"WANDB_API_KEY": "a" * 40, "WANDB_BASE_URL": f"http://127.0.0.1:{server.server_port}"}
+        output = run_program(program, no_key, "dddd4444", {**TRACKER, "mode": "auto"}, **variables)
+        server.shutdown()
+    assert output.count("W&B: no server") == 1 and "wandb sync wandb/offline-run-*-dddd4444" in output
     types = [one["type"] for one in records_of(no_key, "dddd4444")]
     assert "summary" in types and "exit" in types
 
@@ -316,8 +327,15 @@ def test_losing_wandb_does_not_stop_the_run(no_key):
 
 
 def test_small_tables_are_whole_and_large_ones_keep_both_ends():
-    assert _sample([0.3, 0.1, 0.2]) == [1, 2, 0]
-    assert len(_sample(list(range(2000)))) == 2000
-    rows = _sample(list(range(5000)))
+    assert sample([0.3, 0.1, 0.2]) == [1, 2, 0]
+    assert len(sample(list(range(2000)))) == 2000
+    rows = sample(list(range(5000)))
     assert rows[:500] == list(range(500)) and rows[-500:] == list(range(4500, 5000))
     assert len(set(rows)) == 2000 and rows == sorted(rows)
+
+
+def test_without_confidence_the_table_is_ordered_by_pass_rate_or_id():
+    columns = {"id": ["b", "a", "c"], "pass_rate": [0.5, None, 0.25], "kept": [True, False, True]}
+    table = sample_scores(columns, {"c": "1+1"})
+    assert table["id"] == ["c", "b", "a"] and table["question"] == ["1+1", "", ""]
+    assert sample_scores({"id": ["b", "a"]}, {}) == {"id": ["a", "b"], "question": ["", ""]}

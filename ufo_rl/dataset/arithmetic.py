@@ -1,4 +1,4 @@
-"""Arithmetic problems of the embedded lab: chains of additions and subtractions, one more operation per level.
+"""Arithmetic problems of the embedded lab: chains of additions and subtractions, longer and with larger numbers by level.
 
 A question reads `47+5-12=?`. Level L has exactly L operations, so no question belongs to two levels. Every running total
 stays within 0..99. A hash of the question decides which split it belongs to (`bucket`), so training prompts, test problems and
@@ -15,11 +15,11 @@ from random import Random
 
 from ufo_rl.records import Pool, Prompt, UserError, prompt_id
 
-LEVELS = range(1, 9)
+LARGEST_OPERAND = {1: 12, 2: 12, 3: 15, 4: 20, 5: 30, 6: 50}
 LARGEST_TOTAL = 99
 
 # 100 buckets: large train and test shares keep level 1, the smallest space of questions, from running dry.
-BUCKETS = {"test": range(0, 15), "train": range(15, 50), "pretrain": range(50, 100)}
+BUCKETS = {"test": range(0, 15), "train": range(15, 60), "pretrain": range(60, 100)}
 
 # A level counts as exhausted when this many draws in a row bring nothing new.
 MAX_IDLE_DRAWS = 2000
@@ -58,11 +58,12 @@ def chain(terms: tuple[int, ...]) -> str:
 
 def draw(level: int, random: Random) -> Problem:
     """One problem of a level: signs even, operands uniform among those that keep the running total in 0..LARGEST_TOTAL."""
+    largest = LARGEST_OPERAND[level]
     total = random.randint(1, LARGEST_TOTAL)
     terms = [total]
     for _ in range(level):
         is_plus = total == 0 or (total < LARGEST_TOTAL and random.random() < 0.5)
-        operand = random.randint(1, LARGEST_TOTAL - total) if is_plus else -random.randint(1, total)
+        operand = random.randint(1, min(largest, LARGEST_TOTAL - total if is_plus else total)) * (1 if is_plus else -1)
         terms.append(operand)
         total += operand
     return Problem(tuple(terms))
@@ -99,8 +100,8 @@ class Arithmetic:
             problems.append(f"dataset.split: {self.split!r} is unknown; choose one of {', '.join(BUCKETS)}")
         if self.num_prompts < 1:
             problems.append(f"dataset.num_prompts: {self.num_prompts} is below 1")
-        if unknown := [level for level in self.levels if level not in LEVELS]:
-            problems.append(f"dataset.levels: {unknown} unknown; choose from {list(LEVELS)}")
+        if unknown := [level for level in self.levels if level not in LARGEST_OPERAND]:
+            problems.append(f"dataset.levels: {unknown} unknown; choose from {list(LARGEST_OPERAND)}")
         if not self.levels or len(set(self.levels)) < len(self.levels):
             problems.append(f"dataset.levels: {self.levels} must name at least one level, each once")
         if problems:

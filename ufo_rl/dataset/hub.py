@@ -48,7 +48,7 @@ class HubDataset:
         columns = self.columns if self.local_columns is None else self.local_columns
         return to_pool(read_rows(file), Columns.read("local_columns", columns), str(file))
 
-    def _download(self) -> Iterable[Mapping[str, Any]]:
+    def _download(self) -> Iterable[Any]:
         import datasets
 
         try:
@@ -60,7 +60,7 @@ class HubDataset:
                             f"network, set UFO_RL_DATA to a folder that holds {self.local_file}") from err
 
 
-def numbered(rows: Iterable[Mapping[str, Any]]) -> Iterator[Row]:
-    """Rows with their place, `row 1`, `row 2`, ..."""
+def numbered(rows: Iterable[Any]) -> Iterator[Row]:
+    """Mappings with their place, `row 1`, `row 2`, ..."""
     for number, row in enumerate(rows, start=1):
         yield f"row {number}", row

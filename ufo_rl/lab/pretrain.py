@@ -13,7 +13,6 @@ import argparse
 import dataclasses
 import json
 import logging
-import math
 import os
 import shutil
 import time
@@ -47,10 +46,11 @@ class Recipe:
     batch_size: int = 64
     learning_rate: float = 2e-3
     warmup_steps: int = 100
+    decay_share: float = 0.2
     chunk_steps: int = 100
     question_weight: float = 0.1
     style_weights: tuple[float, ...] = (0.30, 0.45, 0.25)
-    level_weights: tuple[float, ...] = (1.5, 1.5, 1.2, 1.0, 0.8, 0.7)
+    level_weights: tuple[float, ...] = (2.0, 1.6, 1.2, 1.0, 0.8, 0.6)
 
 
 def completion(problem: Problem, style: str) -> str:
@@ -120,11 +120,9 @@ def loss_of(model: Qwen2ForCausalLM, ids_BT: torch.Tensor, weights_BT: torch.Ten
 
 
 def learning_rate_at(recipe: Recipe, step: int) -> float:
-    """Linear warm-up, then a cosine down to a tenth of the peak."""
-    if step < recipe.warmup_steps:
-        return recipe.learning_rate * (step + 1) / recipe.warmup_steps
-    share = (step - recipe.warmup_steps) / max(1, recipe.steps - recipe.warmup_steps)
-    return recipe.learning_rate * (0.1 + 0.45 * (1 + math.cos(math.pi * share)))
+    """Linear warm-up, constant, linear decay to zero; up to the decay a run does not depend on its number of steps."""
+    decay_steps = round(recipe.decay_share * recipe.steps)
+    return recipe.learning_rate * min(1.0, (step + 1) / recipe.warmup_steps, (recipe.steps - step) / decay_steps)
 
 
 def publish(folder: Path, model: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerFast, journal: list[dict]) -> None:

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any
 
+from ufo_rl.identity import VOLATILE
 from ufo_rl.intervals import Difference, paired_difference, wilson
 from ufo_rl.report.runs import Run
 
-# Keys that name a run or say how it is carried out: two runs that differ only here are the same experiment.
-NOT_SETTINGS = ("name", "force", "plugins", "paths", "tracker", "launch", "seed", "ratio", "eval")
+# Keys (with all below them) that change no result, or that make another arm or seed of one experiment.
+NOT_SETTINGS = (*VOLATILE, "selector", "ratio", "seed")
 # Settings that a label spells out; more would not fit the first column.
 MAX_MARKS = 3
 
@@ -98,13 +99,18 @@ def paired(a: Mapping[str, bool] | None, b: Mapping[str, bool] | None) -> Differ
 
 def settings(run: Run) -> dict[str, str]:
     """The configuration that makes the experiment, without the selection: dotted keys, values as text."""
-    kept = {key: value for key, value in run.config.items() if key not in (*NOT_SETTINGS, "selector")}
-    return {key: str(value) for key, value in _flat(kept).items()}
+    return {
+        key: str(value)
+        for key, value in _flat(run.config).items()
+        if not any(key == name or key.startswith(f"{name}.") for name in NOT_SETTINGS)
+    }
 
 
 def _labels(runs: list[Run]) -> dict[Run, str]:
     """The arm of each run, with the settings that most runs of the block or of its selector do not share."""
-    marks = _unusual({run: settings(run) for run in runs})
+    marks = _unusual(
+        {run: {k: v for k, v in settings(run).items() if not k.startswith("eval.")} for run in runs}
+    )
     for selector in {run.selector for run in runs}:
         alike = [run for run in runs if run.selector == selector]
         own = {run: {key: str(value) for key, value in run.config["selector"].items()} for run in alike}
@@ -142,21 +148,24 @@ def _full_run(run: Run, block: Block) -> Run | None:
     best = max(
         candidates,
         key=lambda other: (
-            _training(other) == _training(run),
+            _same_settings(other, run),
             other.folder.parent == run.folder.parent,
             other.created,
         ),
     )
-    if _training(best) != _training(run):
+    if not _same_settings(best, run):
         block.notes.append(
             f"{block.arms[run]} seed {run.seed}: compared with {best.id}, whose settings differ"
         )
     return best
 
 
-def _training(run: Run) -> dict[str, str]:
-    """The settings that matter to a full run too: it measures no signal."""
-    return {key: value for key, value in settings(run).items() if not key.startswith("signal.")}
+def _same_settings(full: Run, run: Run) -> bool:
+    """True if only the selection differs: a full run measures no signal, one run may lack a benchmark."""
+    one, other = settings(full), settings(run)
+    keys = {key for key in one.keys() | other.keys() if not key.startswith(("signal.", "eval."))}
+    keys |= {key for key in one.keys() & other.keys() if key.startswith("eval.")}
+    return all(one.get(key) == other.get(key) for key in keys)
 
 
 def _result(run: Run, benchmark: str, block: Block) -> Result:

@@ -6,6 +6,7 @@ thread only. So the parent talks to `python -m ufo_rl.reward.verifier` in JSON l
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import logging
@@ -19,6 +20,7 @@ import sys
 import threading
 import time
 import weakref
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -26,8 +28,8 @@ from typing import IO, Any
 # Importing sympy takes a second, on a busy machine many; beyond this the installation is broken.
 START_LIMIT_S = 120.0
 
-# sympy needs 0.4 GiB of address space; a question that wants eight times as much would not end in time either.
-MEMORY_LIMIT_BYTES = 3 << 30
+# Address space. An ordinary child has 0.07 GiB; a question that wants thirty times as much would not end in time either.
+MEMORY_LIMIT_BYTES = 2 << 30
 
 # An expression of numbers and operators only.
 PLAIN = re.compile(r"[\d\s.,+*/^()\u00d7\u00f7-]+")
@@ -148,10 +150,8 @@ def _end(process: subprocess.Popen[bytes]) -> int:
     status = process.wait()
     for pipe in (process.stdin, process.stdout):
         assert pipe is not None
-        try:
+        with contextlib.suppress(BrokenPipeError):  # a question that the child never read
             pipe.close()
-        except BrokenPipeError:
-            pass  # the child never read the last question; there is nobody left to tell
     return status
 
 
@@ -187,7 +187,7 @@ def _limit(parent: int) -> None:
             sys.exit("the parent ended before the request to die with it")
 
 
-def _judge():
+def _judge() -> Callable[[str, str], Verdict]:
     """math-verify as a function (gold, answer) -> Verdict, imported and warmed up here."""
     from math_verify import ExprExtractionConfig, LatexExtractionConfig, parse, verify
 
@@ -195,11 +195,11 @@ def _judge():
         # Delimited text is read as one expression; bare text would be searched for any number in it. For the same reason
         # the second reader, of plain sums such as `2**(1/4)`, sees nothing that holds a letter.
         readers = [LatexExtractionConfig(), ExprExtractionConfig()][: 2 if PLAIN.fullmatch(text) else 1]
-        return parse("$" + " ".join(text.split()) + "$", readers, parsing_timeout=None)
+        return parse("$" + " ".join(text.split()) + "$", readers, parsing_timeout=0)
 
     def judge(gold: str, answer: str) -> Verdict:
         reference, candidate = parsed(gold), parsed(answer)
-        if verify(reference, candidate, timeout_seconds=None):
+        if verify(reference, candidate, timeout_seconds=0):
             return Verdict(True)
         for what, found in (("reference", reference), ("answer", candidate)):
             if all(isinstance(item, str) for item in found):

@@ -1,0 +1,122 @@
+"""Validation: every problem at once, with key, value and cure."""
+
+from __future__ import annotations
+
+import copy
+from argparse import Namespace
+from typing import Any
+
+import pytest
+
+from ufo_rl.build import build
+from ufo_rl.check import compose_jobs
+from ufo_rl.config import load
+from ufo_rl.identity import run_id
+from ufo_rl.records import UserError
+
+
+def plain(*overrides: str) -> dict[str, Any]:
+    (job,) = compose_jobs(Namespace(overrides=list(overrides), config_dir=None, config_name=None, multirun=False))
+    return job.plain
+
+
+def problems(change: dict[str, Any]) -> list[str]:
+    config = copy.deepcopy(plain())
+    for key, value in change.items():
+        *parents, last = key.split(".")
+        node = config
+        for parent in parents:
+            node = node[parent]
+        node[last] = value
+    with pytest.raises(UserError) as caught:
+        load(config)
+    return caught.value.problems
+
+
+def test_all_wrong_values_come_in_one_message() -> None:
+    found = problems({"ratio.value": 2, "seed": -1, "model.dtype": "float23", "train.max_steps": "many"})
+    assert [p.split("=")[0] for p in found] == ["model.dtype", "ratio.value", "train.max_steps", "seed"]
+    assert found[0] == 'model.dtype=float23 must be one of float32, bfloat16, float16; did you mean "float32"?'
+    assert found[1] == "ratio.value=2 must be in (0, 1]; for everything use selector=full"
+    assert found[2] == "train.max_steps=many must be a whole number"
+
+
+@pytest.mark.parametrize("value", [0, -0.1, 1.0000001, float("nan"), float("inf"), "0.1", True, None])
+def test_ratio_outside_its_range(value: Any) -> None:
+    assert len(problems({"ratio.value": value})) == 1
+
+
+def test_batch_must_be_divisible_by_the_group() -> None:
+    (found,) = problems({"train.num_generations": 7, "train.per_device_train_batch_size": 16,
+                         "train.gradient_accumulation_steps": 1})
+    assert "= 16 completions a step, not divisible by train.num_generations=7" in found
+    assert "train.per_device_train_batch_size=21" in found
+
+
+def test_unknown_and_missing_keys() -> None:
+    found = problems({"train.lerning_rate": 1.0})
+    assert found[0].startswith('train.lerning_rate: unknown key; did you mean "learning_rate"?')
+
+
+@pytest.mark.parametrize(("overrides", "expected"), [
+    (["selector=ufoo"], ['selector=ufoo: no such option; did you mean "ufo"? (options: ']),
+    (["selector=ufoo", "train.lrr=1", "modle=tiny"], ["selector=ufoo: no such option", "train.lrr=1: no such key (keys of train",
+                                                     'modle=tiny: no such key; did you mean "model"?']),
+    (["ratio=5pct"], ['ratio=5pct: no such option; did you mean "50pct" or "05pct"?']),
+    (["ratio=0.1"], ["ratio=0.1: no such option (options: 01pct, 05pct, 10pct, 20pct, 50pct, full); for any other value: "
+                     "ratio.value=0.1"]),
+    (["+train.momentum=0.9"], ["+train.momentum=0.9: no such key (keys of train"]),
+    (["~train.beta"], ["~train.beta: keys are neither added nor removed; set one with train.beta=VALUE"]),
+    (["seed=0,1"], ["seed=0,1: several values; add -m to run them all"]),
+    (["model=tiny ratio=10pct"], ["model=tiny ratio=10pct: not understood"]),
+])
+def test_wrong_names_are_all_reported(overrides: list[str], expected: list[str]) -> None:
+    with pytest.raises(UserError) as caught:
+        plain(*overrides)
+    assert len(caught.value.problems) == len(expected)
+    for found, begins in zip(caught.value.problems, expected, strict=True):
+        assert found.startswith(begins)
+
+
+def test_build_refuses_what_is_not_allowed() -> None:
+    with pytest.raises(UserError, match=r"outside ufo_rl; allow its package with plugins=\[os\]"):
+        build({"_target_": "os.system"}, "selector")
+    with pytest.raises(UserError, match='selector.centre: unknown key; did you mean "center"'):
+        build({"_target_": "ufo_rl.selector.accuracy.Accuracy", "name": "a", "centre": 0.5}, "selector")
+    with pytest.raises(UserError, match="missing a required argument: 'center'"):
+        build({"_target_": "ufo_rl.selector.accuracy.Accuracy"}, "selector")
+    with pytest.raises(UserError, match=r"selector.center=2 must be in \[0, 1\]"):
+        build({"_target_": "ufo_rl.selector.accuracy.Accuracy", "center": 2}, "selector")
+    with pytest.raises(UserError, match="cannot be imported"):
+        build({"_target_": "ufo_rl.selector.nothing.Here"}, "selector")
+
+
+def test_run_id_names_the_choices() -> None:
+    name, digest = run_id(plain("selector=random", "ratio=05pct", "seed=3")).rsplit("-", 1)
+    assert name == "tiny-arithmetic-random-05pct-s3"
+    assert len(digest) == 8 and int(digest, 16) >= 0
+    assert run_id(plain("ratio.value=0.075")).startswith("tiny-arithmetic-ufo-07.5pct-s0-")
+
+
+@pytest.mark.parametrize("override", ["tracker=off", "name=other", "paths.outputs=elsewhere", "engine.batch_size=3",
+                                     "launch.threads_per_rank=1", "signal.pass_rate.num_samples=4", "force=true"])
+def test_run_id_ignores_what_changes_no_result(override: str) -> None:
+    assert run_id(plain(override)) == run_id(plain())
+
+
+@pytest.mark.parametrize("override", ["seed=1", "train.beta=0.1", "template=r1", "deepspeed=off", "launch.num_ranks=2",
+                                     "eval.arithmetic.limit=5", "dataset.seed=1", "model.dtype=bfloat16"])
+def test_run_id_changes_with_the_results(override: str) -> None:
+    assert run_id(plain(override)) != run_id(plain())
+
+
+def test_full_has_one_identity_in_a_sweep_over_ratios() -> None:
+    names = {run_id(plain("selector=full", ratio)) for ratio in ("ratio=05pct", "ratio=10pct", "ratio=full")}
+    assert len(names) == 1 and names.pop().startswith("tiny-arithmetic-full-s0-")
+
+
+def test_a_sweep_has_every_job() -> None:
+    jobs = compose_jobs(Namespace(overrides=["selector=ufo,random", "ratio=05pct,10pct", "seed=0,1"], config_dir=None,
+                                  config_name=None, multirun=True))
+    assert len({job.folder for job in jobs}) == 8
+    assert {job.folder.parent.as_posix() for job in jobs} == {"outputs/sweeps/dev"}

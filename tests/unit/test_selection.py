@@ -1,0 +1,88 @@
+"""Selection: hand-worked numbers, the exact floor, and laws for every selector in conf/."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+
+import numpy as np
+import pytest
+
+from ufo_rl.config import num_kept
+from ufo_rl.selection import select
+from ufo_rl.selector.accuracy import Accuracy
+from ufo_rl.selector.full import Full
+from ufo_rl.selector.ufo import Ufo
+from ufo_rl.selector.uniform import Uniform
+from ufo_rl.tables import fuzziness, score_table
+
+SELECTORS = {"ufo": Ufo(), "random": Uniform(), "accuracy": Accuracy(0.5), "full": Full()}
+
+
+def pool(n: int, seed: int = 0) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    ids = np.array([hashlib.sha256(str(i).encode()).hexdigest()[:16] for i in range(n)])
+    return {"id": ids, "confidence": rng.random(n), "pass_rate": rng.integers(0, 17, n) / 16}
+
+
+def test_fuzziness_by_hand() -> None:
+    assert fuzziness(np.array([0.2, 0.5, 0.8])) == pytest.approx([0.91, 1.0, 0.91])  # mean 0.5, 0.3 squared is 0.09
+
+
+def test_ufo_keeps_the_nearest_to_the_mean() -> None:
+    columns = {"id": np.array(list("abcde")), "confidence": np.array([0.0, 0.3, 0.45, 0.9, 1.0])}  # mean 0.53
+    selection = select(columns, Ufo(), 0.4, seed=0)
+    assert selection.ids == ["b", "c"]  # distances .53 .23 .08 .37 .47
+    assert selection.rank.tolist() == [5, 2, 1, 3, 4]
+
+
+def test_accuracy_keeps_the_nearest_to_the_centre() -> None:
+    columns = {"id": np.array(list("abcd")), "pass_rate": np.array([0.0, 0.4375, 0.5625, 1.0])}
+    assert select(columns, Accuracy(0.5), 0.5, seed=0).ids == ["b", "c"]
+    assert select(columns, Accuracy(1.0), 0.25, seed=0).ids == ["d"]
+
+
+@pytest.mark.parametrize(("ratio", "n", "kept"), [
+    (0.1, 17255, 1725), (0.1, 7473, 747), (0.29, 100, 29), (0.07, 100, 7), (0.01, 50, 1), (1.0, 3, 3), (0.3, 10, 3),
+    (1e-05, 200000, 2),
+])
+def test_the_budget_is_the_exact_floor(ratio: float, n: int, kept: int) -> None:
+    assert num_kept(ratio, n) == kept  # int(0.29 * 100) would be 28
+
+
+@pytest.mark.parametrize("name", SELECTORS)
+def test_five_percent_is_inside_ten(name: str) -> None:
+    columns = pool(400)
+    sets = [set(select(columns, SELECTORS[name], ratio, seed=1).ids) for ratio in (0.01, 0.05, 0.1, 0.5, 1.0)]
+    assert all(small <= large for small, large in zip(sets, sets[1:], strict=False))
+
+
+@pytest.mark.parametrize("name", SELECTORS)
+def test_row_order_changes_nothing(name: str) -> None:
+    columns = pool(300)
+    order = list(range(300))
+    random.Random(5).shuffle(order)
+    shuffled = {k: v[order] for k, v in columns.items()}
+    a, b = (select(c, SELECTORS[name], 0.1, seed=2) for c in (columns, shuffled))
+    assert a.ids == b.ids
+    assert score_table(columns, a).equals(score_table(shuffled, b))
+
+
+def test_full_keeps_everything_whatever_the_ratio() -> None:
+    assert len(select(pool(50), Full(), 0.1, seed=0).ids) == 50
+
+
+def test_random_is_a_draw_of_the_seed() -> None:
+    draws = [select(pool(1000), Uniform(), 0.1, seed=s).ids for s in range(3)]
+    assert draws[0] != draws[1] != draws[2]
+    overlap = len(set(draws[0]) & set(draws[1]))
+    assert 1 <= overlap <= 25  # 10 expected of 100 when independent; 25 is over five standard deviations
+
+
+def test_ties_are_decided_by_the_seeded_hash_and_reported() -> None:
+    columns = {"id": np.array(list("abcdefgh")), "pass_rate": np.array([0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.0, 1.0])}
+    selection = select(columns, Accuracy(0.5), 0.5, seed=3)
+    draw = sorted("abcdef", key=lambda i: hashlib.sha256(f"3:{i}".encode()).hexdigest())
+    assert selection.ids == sorted(draw[:4])
+    assert selection.tie_share == 1.0
+    assert select(columns, Accuracy(0.5), 0.75, seed=3).tie_share == 0.0  # six equal rows, six places: no draw needed
