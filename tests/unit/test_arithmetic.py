@@ -9,7 +9,7 @@ from random import Random
 
 import pytest
 
-from ufo_rl.dataset.arithmetic import LEVELS, Arithmetic, Problem, bucket, stream
+from ufo_rl.dataset.arithmetic import LARGEST_OPERAND, Arithmetic, Problem, bucket, stream
 from ufo_rl.records import UserError, prompt_id
 
 SIX_LEVELS = [1, 2, 3, 4, 5, 6]
@@ -49,13 +49,13 @@ def test_answers_and_every_solution_step_are_right(split):
         assert steps[-1][1] == prompt.answer
 
 
-def test_level_is_the_number_of_operations_and_totals_stay_in_range():
-    for level in LEVELS:
+def test_level_sets_operations_and_operands_and_totals_stay_in_range():
+    for level, largest in LARGEST_OPERAND.items():
         for problem in islice(stream(level, "train", Random(level)), 200):
             totals = [sum(problem.terms[: end + 1]) for end in range(len(problem.terms))]
             assert len(problem.terms) == level + 1
             assert all(0 <= total <= 99 for total in totals)
-            assert all(problem.terms), "an operand of zero would make a step empty"
+            assert all(1 <= abs(operand) <= largest for operand in problem.terms[1:])
 
 
 def test_pool_is_balanced_unique_and_labelled():
@@ -75,8 +75,8 @@ def test_splits_share_no_question_whatever_the_seed():
     }
     assert not train & test and not train & pretrain and not test & pretrain
     assert {bucket(question) for question in test} == set(range(0, 15))
-    assert {bucket(question) for question in train} == set(range(15, 50))
-    assert {bucket(question) for question in pretrain} == set(range(50, 100))
+    assert {bucket(question) for question in train} == set(range(15, 60))
+    assert {bucket(question) for question in pretrain} == set(range(60, 100))
 
 
 def test_same_seed_same_pool_other_seed_other_pool():
@@ -85,7 +85,7 @@ def test_same_seed_same_pool_other_seed_other_pool():
 
 
 def test_a_larger_pool_keeps_the_smaller_one():
-    assert pool(num_prompts=600) == pool(num_prompts=6000)[:600]
+    assert pool(num_prompts=600) == pool(num_prompts=1200)[:600]
 
 
 def test_a_subset_of_levels_draws_the_same_problems():
