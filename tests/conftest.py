@@ -1,7 +1,14 @@
 """Fixtures that several tests share."""
 
+from __future__ import annotations
+
+import json
 import os
+import re
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,3 +20,39 @@ def shared_data() -> Path:
     if not folder:
         pytest.skip("UFO_RL_DATA is not set: it names the folder of the local dataset files")
     return Path(folder)
+
+
+@pytest.fixture
+def ufo(tmp_path: Path) -> Ufo:
+    """The command line in an empty folder, without W&B unless a test asks for it."""
+    return Ufo(tmp_path)
+
+
+class Ufo:
+    """Runs `ufo-rl` as a user would: a process of its own, in a folder of its own."""
+
+    SMALL = ("dataset.num_prompts=96", "eval.arithmetic.dataset.num_prompts=24", "eval.arithmetic.size=24",
+             "train.max_steps=2", "train.per_device_train_batch_size=16", "launch.threads_per_rank=1", "tracker=off")
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.environment = {k: v for k, v in os.environ.items() if not k.startswith(("WANDB_", "UFO_RL_"))}
+
+    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+        return subprocess.Popen([sys.executable, "-m", "ufo_rl.cli", *arguments], cwd=self.folder, text=True,
+                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**self.environment, **environment})
+
+    def run(self, *arguments: str, status: int = 0, **environment: str) -> str:
+        """The output of a command that must end with `status`."""
+        process = self.start(*arguments, **environment)
+        output, _ = process.communicate(timeout=600)
+        assert process.returncode == status, output
+        return output
+
+    def experiment(self, *arguments: str, **environment: str) -> Path:
+        """A small run of the embedded lab; returns its folder."""
+        output = self.run(*self.SMALL, *arguments, **environment)
+        return Path(re.findall(r"run (/\S+)", output)[-1])
+
+    def metrics(self, folder: Path) -> dict[str, Any]:
+        return json.loads((folder / "metrics.json").read_text())

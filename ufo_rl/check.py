@@ -5,6 +5,7 @@ Hydra alone stops at the first mistake and suggests `+key=value` for a misspelt 
 
 from __future__ import annotations
 
+import copy
 import os
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
@@ -30,6 +31,7 @@ from ufo_rl.config import load, nearest
 from ufo_rl.records import UserError
 from ufo_rl.run import plain_config, register_resolvers
 
+VALUES = ("seed", "name", "force")  # keys of the top level that are values, no groups
 OPEN_NODES = ("deepspeed.config", "reward.parts", "hydra")  # keys below may be added freely
 
 
@@ -170,10 +172,19 @@ def _jobs(loader: ConfigLoaderImpl, name: str, overrides: Sequence[Override], mu
         cfg = _load(loader, name, texts)
         return [Job(_plain(cfg), Path(cfg.hydra.run.dir))]
     params = hydra_node.sweeper.get("params") or {}
-    grid = OverridesParser.create(config_loader=loader).parse_overrides([f"{k}={v}" for k, v in params.items()] + texts)
+    parser = OverridesParser.create(config_loader=loader)
+    grid = parser.parse_overrides([f"{k}={v}" for k, v in params.items()] + texts)
+    composed: dict[tuple[str, ...], DictConfig] = {}
     jobs = []
     for job in BasicSweeper.split_arguments(grid, None)[0]:
-        cfg = _load(loader, name, job)
+        # composing reads dozens of files: once per choice of options, the values are set on a copy
+        values = [o for o in parser.parse_overrides(list(job)) if "." in o.key_or_group or o.key_or_group in VALUES]
+        options = tuple(text for text in job if text not in [o.input_line for o in values])
+        if options not in composed:
+            composed[options] = _load(loader, name, options)
+        cfg = copy.deepcopy(composed[options])
+        for override in values:
+            OmegaConf.update(cfg, override.key_or_group, override.value(), force_add=True)
         jobs.append(Job(_plain(cfg), Path(cfg.hydra.sweep.dir) / cfg.hydra.sweep.subdir))
     return jobs
 

@@ -311,6 +311,8 @@ def _read_node(kind: Any, value: Any, key: str, problems: list[str]) -> Any:
 def _read_scalar(kind: Any, value: Any, key: str, problems: list[str]) -> Any:
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
+    if kind is str and value is False:
+        return "off"  # YAML reads the word off as false
     if isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
         return value
     names = {float: "a number", int: "a whole number", bool: "true or false", str: "text"}

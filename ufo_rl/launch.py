@@ -57,9 +57,10 @@ def run_stage(stage: str, request: dict[str, Any], folder: Path, launch: Launch,
     problems = [problem for result in results for problem in result.get("problems", [])]
     if problems:
         raise UserError(*dict.fromkeys(problems))
-    if child.returncode != 0 or len(results) != launch.num_ranks:
-        raise StageFailed(f"stage {stage} ended with status {child.returncode}: {_last_words(log_path, start)}\n"
-                          f"its log: {log_path}")
+    errors = [result["error"] for result in results if "error" in result]
+    if errors or child.returncode != 0 or len(results) != launch.num_ranks:
+        words = errors[0] if errors else _last_words(log_path, start)
+        raise StageFailed(f"stage {stage} ended with status {child.returncode}: {words}\nits log: {log_path}")
     return results
 
 
@@ -94,9 +95,8 @@ def _signal_group(child: subprocess.Popen[bytes], number: signal.Signals) -> Non
 
 
 def _last_words(log_path: Path, start: int) -> str:
-    """The error line of the attempt that began at byte `start` of the log."""
+    """The last line of the attempt that began at byte `start` of the log: all there is of a process that was killed."""
     with log_path.open("rb") as stream:
         stream.seek(start)
         lines = [line.strip() for line in stream.read().decode(errors="replace").splitlines() if line.strip()]
-    errors = [line for line in lines if line.split(":")[0].endswith(("Error", "Exception", "Interrupt"))]
-    return (errors or lines or ["no output"])[-1][:500]
+    return (lines or ["no output"])[-1][:500]

@@ -54,14 +54,9 @@ def train(rows: Sequence[dict[str, Any]], model_folder: Path, tokenizer: PreTrai
     `rows` have `prompt` (chat messages), `answer` and `id`. `work` keeps checkpoints, from which an interrupted
     training goes on. `journal(event, **values)` gets TRL's metrics under their own names, once a step.
     """
-    arguments = grpo_arguments(settings, deepspeed, seed, work, ranks.device == "cpu", [p.weight for p in rewards.values()])
-    # built after the arguments: their DeepSpeed settings decide how weights are loaded
-    model = AutoModelForCausalLM.from_pretrained(model_folder, dtype=torch.float32)
     watcher = Watcher(journal if ranks.is_first else _silent)
-    trainer = GRPOTrainer(
-        model=model, args=arguments, processing_class=tokenizer, train_dataset=Dataset.from_list(list(rows)),
-        reward_funcs=[_reward_function(name, part) for name, part in rewards.items()], callbacks=[watcher],
-    )
+    arguments = grpo_arguments(settings, deepspeed, seed, work, ranks.device == "cpu", [p.weight for p in rewards.values()])
+    trainer = make_trainer(arguments, rows, model_folder, tokenizer, rewards, watcher)
     checkpoint = last_checkpoint(work)
     if checkpoint is not None:
         log.info("going on from %s", checkpoint.name)
@@ -78,6 +73,16 @@ def train(rows: Sequence[dict[str, Any]], model_folder: Path, tokenizer: PreTrai
         "num_trained": len(rows), "generated_tokens": watcher.generated_tokens, "resumed": checkpoint is not None,
         "peak_memory_gib": torch.cuda.max_memory_allocated() / GIB if torch.cuda.is_available() else None,
     }
+
+
+def make_trainer(arguments: GRPOConfig, rows: Sequence[dict[str, Any]], model_folder: Path,
+                 tokenizer: PreTrainedTokenizerBase, rewards: dict[str, RewardPart], watcher: TrainerCallback) -> GRPOTrainer:
+    """TRL's trainer. The arguments exist before the model is loaded: their DeepSpeed settings decide how."""
+    return GRPOTrainer(
+        model=AutoModelForCausalLM.from_pretrained(model_folder, dtype=torch.float32), args=arguments,
+        processing_class=tokenizer, train_dataset=Dataset.from_list(list(rows)), callbacks=[watcher],
+        reward_funcs=[_reward_function(name, part) for name, part in rewards.items()],
+    )
 
 
 def grpo_arguments(settings: Train, deepspeed: dict[str, Any] | None, seed: int, work: Path, uses_cpu: bool,

@@ -44,6 +44,9 @@ def main() -> None:
     except UserError as error:
         write_json(work / f"result-{rank}.json", {"problems": error.problems})
         sys.exit(2)
+    except Exception as error:
+        write_json(work / f"result-{rank}.json", {"error": f"{type(error).__name__}: {error}"})
+        raise
     write_json(work / f"result-{rank}.json", result)
 
 

@@ -1,8 +1,8 @@
 """Pre-trains the tiny model: `python -m ufo_rl.lab.pretrain --out DIR`.
 
-The corpus is an endless stream of arithmetic problems from the `pretrain` split, answered in three styles: directly, with short
-thinking (two operations per step, less reliable) and with long thinking (one per step, more reliable). The model prefers the
-short style, so reinforcement learning has something real to elicit. Training stops long before the steps are free of errors.
+The corpus is an endless stream of arithmetic problems from the `pretrain` split, answered in three styles: directly, with
+short thinking (two operations per step, less reliable) and with long thinking (one per step, more reliable). The model prefers
+the short style, so reinforcement learning has something real to elicit. Training stops before the steps are free of errors.
 
 A run that was stopped continues from its last checkpoint when the same command is given again. One thread is enough.
 """
@@ -38,11 +38,11 @@ STYLES = ("direct", "short", "long")
 class Recipe:
     """Everything that shapes the weights; the defaults are the recipe of the shipped ones.
 
-    A chunk of `chunk_steps` batches is drawn at once, sorted by length and saved as one unit, so a checkpoint falls on its end.
+    A chunk of `chunk_steps` batches is drawn at once and sorted by length; a checkpoint falls on its end.
     """
 
     seed: int = 0
-    steps: int = 6000
+    steps: int = 3500
     batch_size: int = 64
     learning_rate: float = 2e-3
     warmup_steps: int = 100
@@ -132,6 +132,9 @@ def publish(folder: Path, model: Qwen2ForCausalLM, tokenizer: PreTrainedTokenize
     model.save_pretrained(partial)
     tokenizer.save_pretrained(partial)
     write_journal(partial / "pretrain.jsonl", journal)
+    for path in partial.iterdir():
+        # safetensors writes 0600, which a wheel would carry to machines where the installer is not the reader.
+        path.chmod(0o644)
     if folder.exists():
         raise FileExistsError(f"{folder} appeared while training; the result is in {partial}")
     os.replace(partial, folder)
@@ -177,6 +180,17 @@ def load_checkpoint(folder: Path, model: Qwen2ForCausalLM, optimizer: torch.opti
     return int(found[-1].name.removeprefix("step-")), journal
 
 
+def continued(before: dict, recipe: Recipe, step: int) -> dict:
+    """The recipe to go on with; raises where a run of it from step 0 would have given another checkpoint."""
+    now = json.loads(json.dumps(dataclasses.asdict(recipe)))
+    constant_until = (1 - recipe.decay_share) * min(before["steps"], recipe.steps)
+    if before != now and (before | {"steps": recipe.steps} != now or step > constant_until):
+        raise ValueError(
+            f"the checkpoint of step {step} belongs to another recipe, {before}: delete it or choose another --out"
+        )
+    return now
+
+
 def train(recipe: Recipe, out: Path) -> None:
     """Trains or continues, then publishes the model folder `out`; checkpoints live in `out` + `.checkpoints`."""
     checkpoints = out.with_name(out.name + ".checkpoints")
@@ -187,8 +201,8 @@ def train(recipe: Recipe, out: Path) -> None:
     step, journal = load_checkpoint(checkpoints, model, optimizer)
     if not journal:
         journal = [{"recipe": dataclasses.asdict(recipe), "torch": torch.__version__, "parameters": model.num_parameters()}]
-    elif journal[0]["recipe"] != json.loads(json.dumps(dataclasses.asdict(recipe))):
-        raise ValueError(f"{checkpoints} belongs to another recipe, {journal[0]['recipe']}: delete it or choose another --out")
+    else:
+        journal[0]["recipe"] = continued(journal[0]["recipe"], recipe, step)
     while step < recipe.steps:
         started, losses, num_tokens = time.monotonic(), [], 0
         for ids_BT, weights_BT in batches(recipe, step // recipe.chunk_steps, tokenizer):

@@ -1,0 +1,80 @@
+"""kill -9 of the parent in every stage: nothing survives it, and the same command finishes the run."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+import uuid
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Ufo
+
+pytestmark = pytest.mark.smoke
+STAGES = ("base_eval", "score", "train", "eval")
+ARGUMENTS = ("selector=ufo", "launch.num_ranks=2", "train.per_device_train_batch_size=8", "deepspeed=zero2", "tracker=offline",
+             "train.max_steps=4")
+
+
+def family(mark: str) -> list[int]:
+    """Processes whose environment carries the mark: all descendants of the command."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        try:
+            if folder.name.isdigit() and f"UFO_TEST={mark}".encode() in (folder / "environ").read_bytes():
+                if (folder / "stat").read_text().rpartition(")")[2].split()[0] not in "ZX":
+                    found.append(int(folder.name))
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
+            continue
+    return found
+
+
+def starts(journal: Path) -> list[str]:
+    lines = [json.loads(line) for line in journal.read_text().splitlines() if line] if journal.exists() else []
+    return [line["stage"] for line in lines if line["event"] == "start"]
+
+
+def test_kill_in_every_stage(ufo: Ufo) -> None:
+    selections = []
+    for stage in STAGES:
+        mark = uuid.uuid4().hex
+        process = ufo.start(*ufo.SMALL, *ARGUMENTS, UFO_TEST=mark)
+        before = None
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline:
+            journal = next(iter(ufo.folder.glob("outputs/runs/dev/*/metrics.jsonl")), None)
+            if journal is not None and (before := starts(journal)) and before[-1] == stage and len(family(mark)) >= 3:
+                break
+            assert process.poll() is None, process.communicate()[0]
+            time.sleep(0.1)
+        assert before and before[-1] == stage, f"{stage} never began"
+        time.sleep(3.0 if stage == "train" else 1.0)  # into the stage, in training past the ranks' meeting
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate()
+        killed = time.monotonic()
+        while family(mark) and time.monotonic() - killed < 10:
+            time.sleep(0.2)
+        assert not family(mark), f"{stage}: processes survive the parent"
+        selections += [path.read_bytes() for path in ufo.folder.glob("outputs/runs/dev/*/selection.json")]
+    ufo.run(*ufo.SMALL, *ARGUMENTS)
+    (folder,) = ufo.folder.glob("outputs/runs/dev/*")
+    assert {*selections, (folder / "selection.json").read_bytes()} == {selections[0]}
+    assert json.loads((folder / "status.json").read_text())["state"] == "completed"
+    # each kill costs one more start of its own stage, and no published stage starts again
+    assert starts(folder / "metrics.jsonl") == ["base_eval", "base_eval", "score", "score", "train", "train", "eval", "eval"]
+
+
+def test_ctrl_c_keeps_what_is_finished(ufo: Ufo) -> None:
+    mark = uuid.uuid4().hex
+    process = ufo.start(*ufo.SMALL, *ARGUMENTS, UFO_TEST=mark)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not list(ufo.folder.glob("outputs/runs/dev/*/logs/base_eval.log")):
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=15)
+    assert process.returncode == 130, output
+    assert "Traceback" not in output and "the same command goes on" in output
+    assert not family(mark)

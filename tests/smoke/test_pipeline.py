@@ -1,0 +1,68 @@
+"""The whole path on the embedded lab, and what a second run must not do again."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from pathlib import Path
+from statistics import fmean
+
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from tests.conftest import Ufo
+from ufo_rl.check import compose_jobs
+from ufo_rl.config import load
+from ufo_rl.pipeline import Pipeline
+from ufo_rl.prepare import prepare
+from ufo_rl.signal_cache import SignalCache
+from ufo_rl.tracking import Tracker
+
+pytestmark = pytest.mark.smoke
+
+
+def test_a_run_leaves_everything_and_the_next_one_scores_nothing(ufo: Ufo) -> None:
+    folder = ufo.experiment("selector=ufo", "ratio=20pct")
+    assert folder.parent == ufo.folder / "outputs/runs/dev" and folder.name.startswith("tiny-arithmetic-ufo-20pct-s0-")
+    metrics = ufo.metrics(folder)
+    assert (metrics["num_pool"], metrics["num_selected"], metrics["steps"]) == (96, 19, 2)  # floor(0.2 * 96)
+    assert metrics["signals"]["confidence"]["num_scored"] == 96
+    assert metrics["arithmetic_n"] == 24 and 0 <= metrics["arithmetic_final"] <= 1
+
+    scores = pq.read_table(folder / "scores.parquet").to_pylist()
+    kept = sorted(row["id"] for row in scores if row["kept"])
+    assert len(scores) == 96 and len(kept) == 19 and sorted(row["rank"] for row in scores) == list(range(1, 97))
+    mean = fmean(row["confidence"] for row in scores)
+    assert max(abs(row["fuzziness"] - (1 - (row["confidence"] - mean) ** 2)) for row in scores) < 1e-12
+    assert kept == sorted(row["id"] for row in scores if row["rank"] <= 19)
+    assert kept == json.loads((folder / "selection.json").read_text())["ids"]
+    assert pq.read_table(folder / "eval/arithmetic/questions.parquet").num_rows == 24
+    assert yaml.safe_load((folder / "config.yaml").read_text())["ratio"] == {"value": 0.2}
+    assert not list(folder.rglob("*.bin")) and not list(folder.rglob("*.pkl"))
+    trained = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    steps = [line["step"] for line in trained if line["stage"] == "train" and line["event"] == "metrics"]
+    assert steps == [1, 2]
+
+    assert "done before" in ufo.run(*ufo.SMALL, "selector=ufo", "ratio=20pct")
+
+
+def test_only_what_is_not_stored_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ratio, seed and a change between ufo, random and full measure nothing; another template measures everything."""
+    monkeypatch.chdir(tmp_path)
+    accounts = {}
+    for name, overrides in {"first": [], "ratio": ["ratio=20pct"], "seed": ["seed=1"], "full": ["selector=full"],
+                            "random": ["selector=random"], "grown": ["dataset.num_prompts=54"],
+                            "template": ["template.user='{question} '"]}.items():
+        (job,) = compose_jobs(Namespace(overrides=["dataset.num_prompts=48", *overrides], config_dir=None,
+                                        config_name=None, multirun=False))
+        config = load(job.plain)
+        job.folder.mkdir(parents=True)
+        prepared = prepare(config)
+        pipeline = Pipeline(config, job.plain, job.folder, prepared, Tracker(), attempt=1)
+        accounts[name] = [SignalCache(pipeline).collect(signal) for signal in prepared.selector.signals]
+    work = {name: [(a["num_scored"], a["forward_tokens"] > 0, a["generated_tokens"]) for a in found]
+            for name, found in accounts.items()}
+    assert work == {"first": [(48, True, 0)], "ratio": [(0, False, 0)], "seed": [(0, False, 0)], "full": [], "random": [],
+                    "grown": [(6, True, 0)], "template": [(48, True, 0)]}
+    assert accounts["ratio"][0]["cost_seconds"] == accounts["first"][0]["cost_seconds"] > 0

@@ -1,0 +1,101 @@
+"""ZeRO 1, 2 and 3 with two ranks follow plain data parallel training with the same two ranks and seed, in fp32."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import TrainerCallback
+
+from ufo_rl.check import compose_jobs
+from ufo_rl.config import load
+from ufo_rl.journal import parse
+from ufo_rl.launch import run_stage
+from ufo_rl.model import load_model, load_tokenizer, packaged
+from ufo_rl.prepare import prepare
+from ufo_rl.prompts import messages, render, with_answer
+from ufo_rl.reward.correctness import Correctness
+from ufo_rl.signals.confidence import encode, mean_logprobs
+from ufo_rl.training import grpo_arguments, make_trainer
+
+pytestmark = pytest.mark.smoke
+LAB = packaged("package:lab/tiny")
+STAGES = ("off", "zero1", "zero2", "zero3")
+RECORDER = """
+import json, os
+class Recorder:
+    weight = 1.0
+    def __init__(self, folder): self.folder = folder
+    def __call__(self, completions, golds):
+        with open(f"{self.folder}/rank-{os.environ['RANK']}.jsonl", "a") as stream:
+            stream.write(json.dumps(completions) + chr(10))
+        return [0.0] * len(completions)
+"""
+
+
+def train(tmp_path: Path, zero: str) -> dict[str, Any]:
+    """Three steps of the training stage as the pipeline runs it; what was sampled, logged and learnt."""
+    folder = tmp_path / zero
+    folder.mkdir()
+    (job,) = compose_jobs(Namespace(overrides=[
+        f"deepspeed={zero}", "selector=full", "launch.num_ranks=2", "launch.threads_per_rank=1", "train.max_steps=3", "train.learning_rate=1e-3",
+        "train.per_device_train_batch_size=32", "train.warmup_ratio=0.0", "train.save_steps=null", "dataset.num_prompts=48",
+        "plugins=[probe_reward]", "+reward.parts.recorder._target_=probe_reward.Recorder",
+        f"+reward.parts.recorder.folder={folder}",
+    ], config_dir=None, config_name=None, multirun=False))
+    config, tokenizer = load(job.plain), load_tokenizer(LAB)
+    rows = [{"id": p.id, "prompt": messages(config.template, p.question, True), "answer": p.answer}
+            for p in prepare(config).pool.prompts]
+    (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    run_stage("train", {
+        "kind": "training", "config": job.plain, "model": str(LAB), "rows": str(folder / "rows.jsonl"), "attempt": 1,
+        "journal": str(folder / "metrics.jsonl"), "checkpoints": str(folder / "work"), "policy": str(folder / "policy"),
+    }, folder, config.launch, lambda line: None)
+    lines = [line for line in parse((folder / "metrics.jsonl").read_bytes()) if line["event"] == "metrics"]
+    texts = [with_answer(render(tokenizer, row["prompt"]), row["answer"]) for row in rows[:16]]
+    probe = encode(tokenizer, [t for t, _ in texts], [s for _, s in texts])
+    policy = load_model(folder / "policy", "float32", "cpu")
+    return {
+        "sampled": [path.read_text() for path in sorted(folder.glob("rank-*.jsonl"))], "lines": lines,
+        "logprobs": torch.tensor(mean_logprobs(policy, probe, tokenizer.pad_token_id)),
+        "initial": torch.tensor(mean_logprobs(load_model(LAB, "float32", "cpu"), probe, tokenizer.pad_token_id)),
+    }
+
+
+def test_zero_follows_data_parallel_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "probe_reward.py").write_text(RECORDER)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    results = {zero: train(tmp_path, zero) for zero in STAGES}
+    off = results["off"]
+    assert len(off["sampled"]) == 2 and off["sampled"][0] != off["sampled"][1]
+    assert all(len(json.loads(line)) == 32 for rank in off["sampled"] for line in rank.splitlines())
+    assert len(off["lines"]) == 3 and all(line["frac_reward_zero_std"] < 1 for line in off["lines"])
+    assert (off["logprobs"] - off["initial"]).abs().max() > 1e-2
+    for zero in STAGES[1:]:
+        assert results[zero]["sampled"] == off["sampled"], zero
+        for mine, plain in zip(results[zero]["lines"], off["lines"], strict=True):
+            assert mine["reward"] == pytest.approx(plain["reward"], rel=1e-3), zero
+            assert mine["grad_norm"] == pytest.approx(plain["grad_norm"], rel=1e-3), zero
+        assert (results[zero]["logprobs"] - off["logprobs"]).abs().max() < 1e-3, zero
+
+
+def test_a_saved_policy_reloads_with_identical_logits(tmp_path: Path) -> None:
+    (job,) = compose_jobs(Namespace(overrides=["train.max_steps=1", "train.learning_rate=1e-3", "train.warmup_ratio=0.0",
+                                               "train.per_device_train_batch_size=16"],
+                                    config_dir=None, config_name=None, multirun=False))
+    config, tokenizer = load(job.plain), load_tokenizer(LAB)
+    rows = [{"id": str(i), "prompt": messages(config.template, f"{i}+3=?", True), "answer": str(i + 3)} for i in range(8)]
+    arguments = grpo_arguments(config.train, None, 0, tmp_path / "work", True, [1.0])
+    trainer = make_trainer(arguments, rows, LAB, tokenizer, {"correctness": Correctness(1.0, 5.0, 100)}, TrainerCallback())
+    trainer.train()
+    trainer.save_model(str(tmp_path / "policy"))
+    ids = tokenizer("12+3-4=?", return_tensors="pt")["input_ids"]
+    with torch.no_grad():
+        in_memory = trainer.model.eval()(ids).logits
+        assert torch.equal(load_model(tmp_path / "policy", "float32", "cpu")(ids).logits, in_memory)
+        assert not torch.equal(load_model(LAB, "float32", "cpu")(ids).logits, in_memory)
