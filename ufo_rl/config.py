@@ -6,7 +6,7 @@ import difflib
 import math
 import types
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
@@ -75,6 +75,7 @@ class Confidence:
     target: Annotated[str, OneOf(("answer",))]
     dtype: Dtype | None
     batch_size: Count
+    batch_tokens: Count
 
 
 @dataclass
@@ -87,8 +88,10 @@ class PassRate:
 
 @dataclass
 class Signals:
-    confidence: Confidence
-    pass_rate: PassRate
+    """The signals that may be measured; one that was not chosen is None."""
+
+    confidence: Confidence | None = None
+    pass_rate: PassRate | None = None
 
 
 @dataclass
@@ -144,7 +147,7 @@ class DeepSpeed:
 @dataclass
 class Engine:
     name: Annotated[str, OneOf(("hf",))]
-    batch_size: Count
+    batch_tokens: Count
 
 
 @dataclass
@@ -302,7 +305,7 @@ def _read_node(kind: Any, value: Any, key: str, problems: list[str]) -> Any:
     for name in value:
         if name not in names:
             problems.append(f"{dot}{name}: unknown key{nearest(str(name), names)} (keys here: {', '.join(names)})")
-    missing = [name for name in names if name not in value]
+    missing = [f.name for f in fields(kind) if f.name not in value and f.default is MISSING]
     problems.extend(f"{dot}{name} is missing" for name in missing)
     values = {n: _read(hints[n], value[n], dot + n, problems) for n in names if n in value}
     return None if missing else kind(**values)

@@ -11,7 +11,8 @@ from ufo_rl.build import part_class
 from ufo_rl.records import UserError
 
 # Keys that change no result: where files go, who is told, how fast it is.
-VOLATILE = ("name", "force", "paths", "tracker", "hydra", "plugins", "engine.batch_size", "signal.confidence.batch_size",
+VOLATILE = ("name", "force", "paths", "tracker", "hydra", "plugins", "engine.batch_tokens", "signal.confidence.batch_size",
+            "signal.confidence.batch_tokens",
             "launch.threads_per_rank", "launch.device")
 
 

@@ -42,6 +42,10 @@ def prepare(config: Config) -> Prepared:
     selector = attempt(build, config.selector, "selector", config.plugins)
     for name, node in config.reward.parts.items():
         attempt(build, node, f"reward.parts.{name}", config.plugins)
+    for signal in getattr(selector, "signals", ()):
+        if getattr(config.signal, signal, None) is None:
+            problems.append(f"selector={config.selector.get('name')} needs the signal {signal}; "
+                            "choose it with signal=[confidence,pass_rate]")
     pool, benchmarks = None, {}
     if not problems:
         pool = attempt(load_pool, config.dataset, "dataset", config)

@@ -12,7 +12,6 @@ import numpy as np
 from ufo_rl.artifacts import locked
 from ufo_rl.intervals import spearman
 from ufo_rl.prompts import with_answer
-from ufo_rl.records import UserError
 from ufo_rl.scoring import Row
 from ufo_rl.store import SignalStore
 
@@ -71,10 +70,10 @@ class SignalCache:
     def store(self, name: str) -> SignalStore:
         """The store whose key is everything that the signal's numbers depend on but the prompts themselves."""
         plain, config = self.pipeline.plain, self.pipeline.config
-        settings = {k: v for k, v in plain["signal"][name].items() if k != "batch_size"}
+        settings = {k: v for k, v in plain["signal"][name].items() if not k.startswith("batch_")}
         identity = {"version": VERSIONS[name], "model": self.pipeline.model_id, "template": plain["template"], **settings}
         if name == "confidence":
-            identity["dtype"] = config.signal.confidence.dtype or config.model.dtype
+            identity["dtype"] = settings["dtype"] or config.model.dtype
         else:
             identity |= {"dtype": config.model.dtype, "engine": config.engine.name, "grader": plain["reward"]["grader"]}
         return SignalStore(self.pipeline.cache / "signals", name, identity)
@@ -100,15 +99,13 @@ class SignalCache:
         return self._found[name]
 
     def is_complete(self, name: str) -> bool:
+        if self.pipeline.plain["signal"].get(name) is None:
+            return False
         return self.store(name).folder.is_dir() and len(self.found(name)) == len({r.key for r in self.rows(name)})
 
     def columns(self) -> dict[str, np.ndarray]:
         """The columns that the selector needs, in the order of the pool."""
-        needed = self.pipeline.prepared.selector.signals
-        unknown = [name for name in needed if name not in VERSIONS]
-        if unknown:
-            raise UserError(f"selector.signals names {unknown[0]}; the signals are {', '.join(VERSIONS)}")
-        return self._columns(needed)
+        return self._columns(self.pipeline.prepared.selector.signals)
 
     def all_columns(self) -> dict[str, np.ndarray]:
         """The columns of every signal that is stored for the whole pool, needed or not: tables show what is known."""

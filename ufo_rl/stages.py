@@ -54,13 +54,14 @@ def confidence(config: Config, request: Request, ranks: Ranks) -> dict[str, Any]
     from ufo_rl.signals.confidence import Measured, encode, measure
 
     folder, settings = Path(request["model"]), config.signal.confidence
+    assert settings is not None  # the parent asks for chosen signals only
     tokenizer = load_tokenizer(folder)
     rows = _share([Row(**row) for row in read_rows(request["rows"])], ranks)
     model = load_model(folder, settings.dtype or config.model.dtype, ranks.device)
 
     def batches(rows: Sequence[Row]) -> Iterator[list[tuple[int, Measured]]]:
         encoded = encode(tokenizer, [r.text for r in rows], [r.target_start for r in rows])
-        yield from measure(model, encoded, settings.batch_size, tokenizer.pad_token_id)
+        yield from measure(model, encoded, settings.batch_size, settings.batch_tokens, tokenizer.pad_token_id)
 
     store = SignalStore.at(Path(request["store"]))
     return {"num_scored": score(rows, batches, store, progress_of(request, ranks, "prompts"))}
@@ -71,6 +72,7 @@ def pass_rate(config: Config, request: Request, ranks: Ranks) -> dict[str, Any]:
     from ufo_rl.signals.pass_rate import Sampled, measure
 
     folder, settings = Path(request["model"]), config.signal.pass_rate
+    assert settings is not None  # the parent asks for chosen signals only
     rows = _share([Row(**row) for row in read_rows(request["rows"])], ranks)
     generate, grader = _engine(config, folder, ranks).generate, _grader(config)
     sampling = Sampling(settings.num_samples, settings.temperature, settings.max_completion_tokens, settings.seed)
@@ -119,7 +121,7 @@ def _engine(config: Config, folder: Path, ranks: Ranks) -> Any:
     from ufo_rl.engine.hf import HFEngine
 
     model = load_model(folder, config.model.dtype, ranks.device)
-    return HFEngine(model, load_tokenizer(folder), config.engine.batch_size)
+    return HFEngine(model, load_tokenizer(folder), config.engine.batch_tokens)
 
 
 def _grader(config: Config) -> Grader:

@@ -85,11 +85,11 @@ def test_zero_follows_data_parallel_training(tmp_path: Path, monkeypatch: pytest
 
 
 def test_a_saved_policy_reloads_with_identical_logits(tmp_path: Path) -> None:
-    (job,) = compose_jobs(Namespace(overrides=["train.max_steps=1", "train.learning_rate=1e-3", "train.warmup_ratio=0.0",
+    (job,) = compose_jobs(Namespace(overrides=["train.max_steps=2", "train.learning_rate=1e-3", "train.warmup_ratio=0.0",
                                                "train.per_device_train_batch_size=16"],
                                     config_dir=None, config_name=None, multirun=False))
     config, tokenizer = load(job.plain), load_tokenizer(LAB)
-    rows = [{"id": str(i), "prompt": messages(config.template, f"{i}+3=?", True), "answer": str(i + 3)} for i in range(8)]
+    rows = [{"id": str(i), "prompt": messages(config.template, f"{i}+37-{i}+19-8=?", True), "answer": "48"} for i in range(8)]
     arguments = grpo_arguments(config.train, None, 0, tmp_path / "work", True, [1.0])
     trainer = make_trainer(arguments, rows, LAB, tokenizer, {"correctness": Correctness(1.0, 5.0, 100)}, TrainerCallback())
     trainer.train()

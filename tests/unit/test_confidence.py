@@ -113,10 +113,16 @@ def test_confidence_is_within_1e5_of_the_float64_reference(model: Qwen2ForCausal
     order = list(range(len(rows)))
     random.Random(batch_size).shuffle(order)
     shuffled = [rows[i] for i in order]
-    found = dict(item for batch in measure(model, shuffled, batch_size, pad_id=0) for item in batch)
+    found = dict(item for batch in measure(model, shuffled, batch_size, 16384, pad_id=0) for item in batch)
     got = np.exp([found[order.index(i)].mean_logprob for i in range(len(rows))])
     assert expected.std() > 0.01  # a constant would make the comparison below empty
     assert np.abs(got - expected).max() < 1e-5
+
+
+def test_a_batch_of_long_rows_is_smaller(model: Qwen2ForCausalLM, rows: list[Encoded]) -> None:
+    batches = [[i for i, _ in batch] for batch in measure(model, rows, 64, 200, pad_id=0)]
+    assert sorted(i for batch in batches for i in batch) == list(range(len(rows)))
+    assert all(len(b) * max(len(rows[i].ids) for i in b) <= 200 for b in batches)
 
 
 def test_a_uniform_model_has_confidence_one_over_the_vocabulary(model: Qwen2ForCausalLM) -> None:

@@ -98,7 +98,7 @@ def test_run_id_names_the_choices() -> None:
     assert run_id(plain("ratio.value=0.075")).startswith("tiny-arithmetic-ufo-07.5pct-s0-")
 
 
-@pytest.mark.parametrize("override", ["tracker=off", "name=other", "paths.outputs=elsewhere", "engine.batch_size=3",
+@pytest.mark.parametrize("override", ["tracker=off", "name=other", "paths.outputs=elsewhere", "engine.batch_tokens=3",
                                      "launch.threads_per_rank=1", "signal.pass_rate.num_samples=4", "force=true"])
 def test_run_id_ignores_what_changes_no_result(override: str) -> None:
     assert run_id(plain(override)) == run_id(plain())

@@ -116,6 +116,6 @@ def test_model_knows_the_direct_and_the_thinking_form():
     with torch.inference_mode():
         probabilities = model(ids).logits[0, -1].softmax(-1)
     think, answer = tokenizer.convert_tokens_to_ids(["<think>", "<answer>"])
-    # The corpus answers 30 % of the problems directly.
-    assert probabilities[think] == pytest.approx(0.7, abs=0.1)
-    assert probabilities[answer] == pytest.approx(0.3, abs=0.1)
+    # Room to learn: the model hesitates between the two forms and knows no third one.
+    assert min(probabilities[think], probabilities[answer]) > 0.2
+    assert probabilities[think] + probabilities[answer] > 0.99

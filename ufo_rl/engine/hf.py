@@ -13,10 +13,11 @@ from ufo_rl.records import Completion
 
 
 class HFEngine:
-    """Batches of similar length, left padded. `batch_size` counts sequences: prompts times samples."""
+    """Batches of similar length, left padded. `batch_tokens` bounds a batch: sequences times (prompt + longest
+    completion) tokens, which is what the key-value cache holds."""
 
-    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, batch_size: int) -> None:
-        self.model, self.tokenizer, self.batch_size = model, tokenizer, batch_size
+    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, batch_tokens: int) -> None:
+        self.model, self.tokenizer, self.batch_tokens = model, tokenizer, batch_tokens
         own = model.generation_config.eos_token_id if model.generation_config is not None else None
         ends = own if isinstance(own, list) else [own]
         self.eos_ids = sorted({i for i in [*ends, tokenizer.eos_token_id] if i is not None})
@@ -26,9 +27,11 @@ class HFEngine:
         runs out at the start or not at all. The samples are seeded per batch by (seed, texts of the batch)."""
         tokens = self.tokenizer(list(texts), add_special_tokens=False)["input_ids"] if texts else []
         order = sorted(range(len(texts)), key=lambda i: (-len(tokens[i]), i))
-        step = max(1, self.batch_size // sampling.num_samples)
-        for start in range(0, len(order), step):
-            batch = order[start : start + step]
+        start = 0
+        while start < len(order):
+            sequence = len(tokens[order[start]]) + sampling.max_tokens
+            batch = order[start : start + max(1, self.batch_tokens // (sequence * sampling.num_samples))]
+            start += len(batch)
             torch.manual_seed(int(digest([sampling.seed, [texts[i] for i in batch]], 15), 16))
             yield from zip(batch, self._batch([tokens[i] for i in batch], sampling), strict=True)
 

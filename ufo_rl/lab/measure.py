@@ -112,7 +112,7 @@ def main() -> None:
     report = {
         "pass_rate": by_level(prompts, rates),
         "mean_confidence": by_level(prompts, confidences),
-        "spearman": round(float(spearmanr(confidences, rates).statistic), 4),
+        "spearman": round(float(spearmanr(confidences, rates)[0]), 4),
         "share_mixed": round(sum(0 < rate < 1 for rate in rates) / len(rates), 4),
         "greedy": by_level(test, greedy_hits),
         "share_thinking": {

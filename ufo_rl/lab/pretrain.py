@@ -2,7 +2,10 @@
 
 The corpus is an endless stream of arithmetic problems from the `pretrain` split, answered in three styles: directly, with
 short thinking (two operations per step, less reliable) and with long thinking (one per step, more reliable). The model prefers
-the short style, so reinforcement learning has something real to elicit. Training stops before the steps are free of errors.
+the quick styles, so reinforcement learning has something real to elicit. Training stops before the steps are free of errors.
+
+Rows of similar length share a batch and the loss is a mean over the tokens of a batch, so short rows weigh more than their
+share: the shipped model starts about half of its answers directly, not 30 %.
 
 A run that was stopped continues from its last checkpoint when the same command is given again. One thread is enough.
 """
@@ -20,6 +23,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -74,8 +78,8 @@ def new_model(tokenizer: PreTrainedTokenizerFast) -> Qwen2ForCausalLM:
         tie_word_embeddings=True,
         initializer_range=0.05,
         bos_token_id=None,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
+        eos_token_id=lab_tokenizer.END_ID,
+        pad_token_id=lab_tokenizer.PAD_ID,
         dtype="float32",
     )
     return Qwen2ForCausalLM(config)
@@ -98,11 +102,10 @@ def batches(recipe: Recipe, chunk: int, tokenizer: PreTrainedTokenizerFast) -> I
     rows = sorted(zip(prompts, answers, strict=True), key=lambda row: len(row[0]) + len(row[1]))
     starts = list(range(0, len(rows), recipe.batch_size))
     random.shuffle(starts)
-    pad = tokenizer.pad_token_id
     for start in starts:
         batch = rows[start : start + recipe.batch_size]
         width = max(len(prompt) + len(answer) for prompt, answer in batch)
-        ids_BT = torch.full((len(batch), width), pad)
+        ids_BT = torch.full((len(batch), width), lab_tokenizer.PAD_ID)
         weights_BT = torch.zeros(len(batch), width)
         for place, (prompt, answer) in enumerate(batch):
             end = len(prompt) + len(answer)
@@ -237,13 +240,14 @@ def main() -> None:
             parser.add_argument(f"--{field.name}", type=float, nargs="+", default=field.default)
         else:
             parser.add_argument(f"--{field.name}", type=type(field.default), default=field.default)
-    options = vars(parser.parse_args())
-    out = options.pop("out")
+    options: dict[str, Any] = vars(parser.parse_args())
+    out: Path = options.pop("out")
     if out.exists():
         parser.error(f"--out: {out} exists; choose another folder or remove it")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(1)
-    train(Recipe(**{key: tuple(value) if isinstance(value, list) else value for key, value in options.items()}), out)
+    recipe = {key: tuple(value) if isinstance(value, list) else value for key, value in options.items()}
+    train(Recipe(**recipe), out)
 
 
 if __name__ == "__main__":

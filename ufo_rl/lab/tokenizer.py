@@ -10,6 +10,7 @@ from transformers import PreTrainedTokenizerFast
 
 CHAT_MARKS = ["<|pad|>", "<|end|>", "<|system|>", "<|user|>", "<|assistant|>"]
 ANSWER_TAGS = ["<think>", "</think>", "<answer>", "</answer>"]
+PAD_ID, END_ID = 256, 257
 CONTEXT_LENGTH = 16384
 
 CHAT_TEMPLATE = (

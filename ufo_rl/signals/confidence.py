@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-VERSION = 1  # in the store's key: raise it when the numbers change
 
 
 @dataclass(frozen=True)
@@ -50,12 +49,18 @@ def encode(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], starts: Seq
     return rows
 
 
-def measure(model: PreTrainedModel, rows: Sequence[Encoded], batch_size: int,
+def measure(model: PreTrainedModel, rows: Sequence[Encoded], batch_size: int, batch_tokens: int,
             pad_id: int) -> Iterator[list[tuple[int, Measured]]]:
-    """Yield (index into `rows`, measurement) batch by batch, in order of length."""
-    order = sorted(range(len(rows)), key=lambda i: (len(rows[i].ids), i))
-    for start in range(0, len(order), batch_size):
-        batch = order[start : start + batch_size]
+    """Yield (index into `rows`, measurement) batch by batch, in order of length.
+
+    A batch has at most `batch_size` rows and, unless it is one row, `batch_tokens` tokens with padding.
+    """
+    order = sorted(range(len(rows)), key=lambda i: (len(rows[i].ids), i), reverse=True)
+    start = 0
+    while start < len(order):
+        width = len(rows[order[start]].ids)  # the longest of its batch
+        batch = order[start : start + max(1, min(batch_size, batch_tokens // width))]
+        start += len(batch)
         means = mean_logprobs(model, [rows[i] for i in batch], pad_id)
         yield [(i, Measured(mean, rows[i].num_target, len(rows[i].ids), rows[i].border))
                for i, mean in zip(batch, means, strict=True)]

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from ufo_rl.engine import Sampling
 from ufo_rl.records import Completion
 
-VERSION = 1  # in the store's key: raise it when the numbers change
 
 Generate = Callable[[Sequence[str], Sampling], Iterable[tuple[int, list[Completion]]]]
 

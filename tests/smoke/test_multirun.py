@@ -1,0 +1,50 @@
+"""A sweep: one folder and one W&B run a job, one scoring, a failure that stops nobody, and a second start that does the rest."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Ufo
+
+pytestmark = pytest.mark.smoke
+# overlap_comm is DeepSpeed's own key: what it holds is known to be wrong only when DeepSpeed reads it
+SWEEP = ("-m", "selector=ufo,random", "deepspeed=zero2", "+deepspeed.config.zero_optimization.overlap_comm=false,nonsense",
+         "tracker=offline", "ratio=20pct", "name=planted")
+
+
+def inspect(folder: Path) -> dict[str, Any]:
+    """State, configuration and last values of an offline run, by W&B's own reader."""
+    (path,) = folder.glob("run-*.wandb")
+    done = subprocess.run([sys.executable, "-m", "wandb", "leet", "inspect", "--summary", "--json", str(path)],
+                          capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+def test_a_sweep_with_a_planted_failure(ufo: Ufo) -> None:
+    output = ufo.run(*ufo.SMALL, *SWEEP, status=1)
+    assert "Traceback" not in output
+    folders = sorted((ufo.folder / "outputs/sweeps/planted").glob("tiny-*"))
+    states = {f: json.loads((f / "status.json").read_text()) for f in folders}
+    assert len(folders) == 4
+    failed = [f for f in folders if states[f]["state"] == "failed"]
+    done = [f for f in folders if states[f]["state"] == "completed"]
+    assert len(failed) == len(done) == 2
+    for folder in failed:
+        assert "overlap_comm" in (folder / "error.txt").read_text() + (folder / "logs/train.log").read_text()
+        assert folder.name in output.split("did not complete")[0] + output and not (folder / "metrics.json").exists()
+    # one scoring for both ufo jobs, none for random
+    assert len(list((ufo.folder / "outputs/cache/signals").glob("confidence-*/chunk-*.parquet"))) == 1
+
+    runs = [inspect(f) for f in sorted((ufo.folder / "outputs/wandb").glob("offline-run-*"))]
+    assert len(runs) == 4 and len({json.loads((f / "run.json").read_text())["wandb_id"] for f in folders}) == 4
+    assert sorted(run["exit_code"] for run in runs) == [0, 0, 1, 1]
+
+    again = ufo.run(*ufo.SMALL, *SWEEP, status=1)
+    assert again.count("done before") == 2
+    assert len(list((ufo.folder / "outputs/wandb").glob("offline-run-*"))) == 6  # the two failed ones alone were tried again
