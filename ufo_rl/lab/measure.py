@@ -11,6 +11,7 @@ import re
 import sys
 import time
 from random import Random
+from typing import Any
 
 import torch
 from scipy.stats import spearmanr
@@ -109,10 +110,11 @@ def main() -> None:
     greedy_hits = [float(is_correct(text, prompt)) for text, prompt in zip(greedy, test, strict=True)]
     greedy_seconds = time.monotonic() - started
 
+    correlation: Any = spearmanr(confidences, rates)
     report = {
         "pass_rate": by_level(prompts, rates),
         "mean_confidence": by_level(prompts, confidences),
-        "spearman": round(float(spearmanr(confidences, rates)[0]), 4),
+        "spearman": round(float(correlation.statistic), 4),
         "share_mixed": round(sum(0 < rate < 1 for rate in rates) / len(rates), 4),
         "greedy": by_level(test, greedy_hits),
         "share_thinking": {

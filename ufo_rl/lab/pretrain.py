@@ -246,7 +246,7 @@ def main() -> None:
         parser.error(f"--out: {out} exists; choose another folder or remove it")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(1)
-    recipe = {key: tuple(value) if isinstance(value, list) else value for key, value in options.items()}
+    recipe: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in options.items()}
     train(Recipe(**recipe), out)
 
 
