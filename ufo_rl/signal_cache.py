@@ -112,7 +112,10 @@ class SignalCache:
         return self._columns([name for name in VERSIONS if self.is_complete(name)])
 
     def _columns(self, names: Sequence[str]) -> dict[str, np.ndarray]:
-        columns = {"id": np.array([prompt.id for prompt in self.pipeline.prompts])}
+        prompts = self.pipeline.prompts
+        columns = {"id": np.array([prompt.id for prompt in prompts])}
+        if any(prompt.level for prompt in prompts):
+            columns["level"] = np.array([prompt.level for prompt in prompts])
         for name in names:
             found = self.found(name)
             rows = [found[row.key] for row in self.rows(name)]
