@@ -1,0 +1,72 @@
+"""Every command of the README composes, every make target and path that it names exists."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from argparse import Namespace
+from pathlib import Path
+
+import pytest
+
+from ufo_rl.check import compose_jobs
+from ufo_rl.conf_path import conf_folder
+from ufo_rl.config import load
+
+ROOT = conf_folder().parent
+PAGES = [ROOT / "README.md", ROOT / "sweeps/README.md", *sorted((ROOT / "conf").rglob("*.yaml")), *(ROOT / "sweeps").glob("*.yaml")]
+
+
+def commands() -> list[str]:
+    found = []
+    for page in PAGES:
+        for line in page.read_text().splitlines():
+            match = re.search(r"(?:^\s{4}|: )((?:\w+=\S+ )*ufo-rl(?: .*)?)$", line.split("  # ")[0].rstrip())
+            if match and (page.suffix == ".md" or ": ufo-rl" in line) and not re.search("mylab|hydra-help", line):
+                found.append(match.group(1).strip())
+    return sorted(set(found))
+
+
+def test_there_are_commands_to_test() -> None:
+    assert len(commands()) >= 15
+
+
+@pytest.mark.parametrize("command", commands())
+def test_a_documented_command_composes(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    words = [w for w in shlex.split(command) if not re.match(r"[A-Z_]+=", w)]
+    assert words.pop(0) == "ufo-rl"
+    if words[:1] == ["compare"] or "--help" in words:
+        return
+    flags = {"-cd": None, "-cn": None}
+    for flag in flags:
+        if flag in words:
+            at = words.index(flag)
+            flags[flag] = words[at + 1]
+            del words[at : at + 2]
+    overrides = [w for w in words if w not in ("-m", "--cfg", "job", "--resolve")]
+    for job in compose_jobs(Namespace(overrides=overrides, config_dir=flags["-cd"], config_name=flags["-cn"],
+                                      multirun="-m" in words)):
+        load(job.plain)
+
+
+def test_make_targets_and_links_exist() -> None:
+    text = (ROOT / "README.md").read_text()
+    makefile = (ROOT / "Makefile").read_text()
+    for target in re.findall(r"`make ([a-z-]+)`|^    make ([a-z-]+)", text, flags=re.M):
+        assert re.search(rf"^{''.join(target)}:", makefile, flags=re.M), target
+    for link in re.findall(r"\]\(([^)]+)\)", text):
+        assert link.startswith("https://") or (ROOT / link).exists(), link
+
+
+def test_selectors_of_the_table_are_those_of_conf() -> None:
+    rows = re.findall(r"^\| `(\w+)` \|", (ROOT / "README.md").read_text(), flags=re.M)
+    assert sorted(rows) == sorted(p.stem for p in (ROOT / "conf/selector").glob("*.yaml"))
+
+
+def test_no_machine_path_in_committed_text() -> None:
+    mark = re.compile(r"(^|[^A-Za-z0-9._])/(work|root|home|opt)/")
+    for path in [*ROOT.glob("*.*"), *ROOT.glob("*/*.md"), *(ROOT / "conf").rglob("*.yaml"), *(ROOT / "ufo_rl").rglob("*.py")]:
+        if path.is_file() and not os.path.relpath(path, ROOT).startswith("."):
+            assert not mark.search(path.read_text(errors="ignore")), path
