@@ -23,7 +23,7 @@ test: $(VENV)/.installed  ## All tests, under 10 minutes on 2 cores; UFO_RL_DATA
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal
 
 lint: $(VENV)/.installed  ## Style and types: what pre-commit and .ci/run check
-	$(BIN)/ruff check .
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	$(BIN)/pyright --pythonpath $(BIN)/python ufo_rl
 
 lab: $(VENV)/.installed  ## Measure the embedded lab: pass rates, rank correlation, gain of GRPO in 3 seeds

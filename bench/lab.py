@@ -1,7 +1,7 @@
 """Measure the embedded lab with the product's own commands: `make lab`, about 15 minutes on 2 cores.
 
-Prints, and writes to bench/lab.json: pass rate (K = 16, temperature 1), confidence and greedy accuracy by level, the rank correlation over
-500 prompts, and what GRPO on the full pool gains on the held-out problems in three seeds.
+Prints, and writes to bench/lab.json: pass rate (K = 16, temperature 1), confidence and greedy accuracy by level, the
+rank correlation over 500 prompts, and what GRPO on the full pool gains on the held-out problems in three seeds.
 """
 
 from __future__ import annotations
@@ -20,10 +20,24 @@ from ufo_rl.intervals import paired_difference, spearman
 
 NAME = "lab"
 HERE = Path(__file__).resolve().parent
-SCORED = ("selector=accuracy", "ratio=10pct", f"name={NAME}-scored", "tracker=off", "launch.num_ranks=2", "train.max_steps=1",
-          "train.per_device_train_batch_size=32")
-FULL = ("-m", "selector=full", "seed=0,1,2", f"name={NAME}-full", "tracker=off", "launch.num_ranks=2",
-        "train.per_device_train_batch_size=32")
+SCORED = (
+    "selector=accuracy",
+    "ratio=10pct",
+    f"name={NAME}-scored",
+    "tracker=off",
+    "launch.num_ranks=2",
+    "train.max_steps=1",
+    "train.per_device_train_batch_size=32",
+)
+FULL = (
+    "-m",
+    "selector=full",
+    "seed=0,1,2",
+    f"name={NAME}-full",
+    "tracker=off",
+    "launch.num_ranks=2",
+    "train.per_device_train_batch_size=32",
+)
 
 
 def run(*arguments: str) -> None:
@@ -56,13 +70,25 @@ def main() -> None:
         after = pq.read_table(folder / "eval/arithmetic/questions.parquet").sort_by("id")
         gain = paired_difference(before["correct"].to_pylist(), after["correct"].to_pylist())
         train = json.loads((folder / "train/manifest.json").read_text())
-        seeds.append({"run": folder.name, "before": fmean(before["correct"].to_pylist()), "after": fmean(after["correct"].to_pylist()),
-                      "gain": gain.value, "ci": [gain.low, gain.high], "n": before.num_rows, "train_seconds": train["wall_seconds"]})
+        seeds.append(
+            {
+                "run": folder.name,
+                "before": fmean(before["correct"].to_pylist()),
+                "after": fmean(after["correct"].to_pylist()),
+                "gain": gain.value,
+                "ci": [gain.low, gain.high],
+                "n": before.num_rows,
+                "train_seconds": train["wall_seconds"],
+            }
+        )
     figures = {
-        "machine": f"{platform.processor() or platform.machine()}, 2 ranks", "pool": len(scores),
-        "pass_rate": by_level(scores, "pass_rate"), "confidence": by_level(scores, "confidence"),
+        "machine": f"{platform.processor() or platform.machine()}, 2 ranks",
+        "pool": len(scores),
+        "pass_rate": by_level(scores, "pass_rate"),
+        "confidence": by_level(scores, "confidence"),
         "greedy_before": by_level(before.to_pylist(), "correct"),
-        "spearman": {"rho": rank.rho, "ci": [rank.low, rank.high], "n": rank.n}, "grpo_on_the_full_pool": seeds,
+        "spearman": {"rho": rank.rho, "ci": [rank.low, rank.high], "n": rank.n},
+        "grpo_on_the_full_pool": seeds,
     }
     (HERE / "lab.json").write_text(json.dumps(figures, indent=1) + "\n")
     sys.stdout.write(json.dumps(figures, indent=1) + "\n")

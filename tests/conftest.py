@@ -31,16 +31,29 @@ def ufo(tmp_path: Path) -> Ufo:
 class Ufo:
     """Runs `ufo-rl` as a user would: a process of its own, in a folder of its own."""
 
-    SMALL = ("dataset.num_prompts=96", "eval.arithmetic.dataset.num_prompts=24", "eval.arithmetic.size=24",
-             "train.max_steps=2", "train.per_device_train_batch_size=16", "launch.threads_per_rank=1", "tracker=off")
+    SMALL = (
+        "dataset.num_prompts=96",
+        "eval.arithmetic.dataset.num_prompts=24",
+        "eval.arithmetic.size=24",
+        "train.max_steps=2",
+        "train.per_device_train_batch_size=16",
+        "launch.threads_per_rank=1",
+        "tracker=off",
+    )
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.environment = {k: v for k, v in os.environ.items() if not k.startswith(("WANDB_", "UFO_RL_"))}
 
     def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
-        return subprocess.Popen([sys.executable, "-m", "ufo_rl.cli", *arguments], cwd=self.folder, text=True,
-                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**self.environment, **environment})
+        return subprocess.Popen(
+            [sys.executable, "-m", "ufo_rl.cli", *arguments],
+            cwd=self.folder,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={**self.environment, **environment},
+        )
 
     def run(self, *arguments: str, status: int = 0, **environment: str) -> str:
         """The output of a command that must end with `status`."""

@@ -7,8 +7,8 @@ import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ufo_rl.config import nearest
 from ufo_rl.records import UserError
+from ufo_rl.typed import nearest
 
 LABEL = "name"  # stands beside _target_ for tables and run names; no argument of the part
 
@@ -37,8 +37,11 @@ def build(node: Mapping[str, Any], key: str, plugins: Sequence[str] = (), **extr
     part = part_class(node, key, plugins)
     arguments = {k: v for k, v in node.items() if k not in ("_target_", LABEL)}
     names = [n for n in inspect.signature(part).parameters if n not in extra]
-    unknown = [f"{key}.{k}: unknown key{nearest(k, names)} (keys here: {', '.join(names)})"
-               for k in arguments if k not in names]
+    unknown = [
+        f"{key}.{k}: unknown key{nearest(k, names)} (keys here: {', '.join(names)})"
+        for k in arguments
+        if k not in names
+    ]
     if unknown:
         raise UserError(*unknown)
     try:

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path
+from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
@@ -27,9 +27,10 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from ufo_rl.conf_path import conf_folder
-from ufo_rl.config import load, nearest
+from ufo_rl.config import load
 from ufo_rl.records import UserError
 from ufo_rl.run import plain_config, register_resolvers
+from ufo_rl.typed import nearest
 
 VALUES = ("seed", "name", "force")  # keys of the top level that are values, no groups
 OPEN_NODES = ("deepspeed.config", "reward.parts", "hydra")  # keys below may be added freely
@@ -84,21 +85,23 @@ def _hydra(config_dir: str | None) -> Iterator[Hydra]:
         GlobalHydra.instance().clear()
 
 
-def _parse(loader: ConfigLoaderImpl, texts: Sequence[str]) -> list[Override]:
+def _parse(loader: ConfigLoader, texts: Sequence[str]) -> list[Override]:
     parser, parsed, problems = OverridesParser.create(config_loader=loader), [], []
     for text in texts:
         try:
             parsed += parser.parse_overrides([text])
         except HydraException as error:
             reason = str(error).splitlines()[0]
-            problems.append(f"{text}: not understood ({reason}); write key=value, one argument each, "
-                            "and quote values with special characters: 'key=\"a,b\"'")
+            problems.append(
+                f"{text}: not understood ({reason}); write key=value, one argument each, "
+                "and quote values with special characters: 'key=\"a,b\"'"
+            )
     if problems:
         raise UserError(*problems)
     return parsed
 
 
-def _check_names(loader: ConfigLoaderImpl, name: str, overrides: Sequence[Override]) -> None:
+def _check_names(loader: ConfigLoader, name: str, overrides: Sequence[Override]) -> None:
     """Every group option and key must exist; all that do not are reported."""
     problems, sound = [], []
     groups = [g for g in loader.list_groups("") if g != "hydra"]
@@ -111,10 +114,16 @@ def _check_names(loader: ConfigLoaderImpl, name: str, overrides: Sequence[Overri
             if not wrong:
                 sound.append(override)
     cfg = _load(loader, name, [_first_choice(o) for o in sound])
-    known = _key_paths(OmegaConf.to_container(OmegaConf.masked_copy(cfg, [k for k in cfg if k != "hydra"]), resolve=False))
+    known = _key_paths(
+        OmegaConf.to_container(OmegaConf.masked_copy(cfg, [str(k) for k in cfg if k != "hydra"]), resolve=False)
+    )
     for override in overrides:
         key = override.key_or_group
-        if key in groups or key.split("/")[0] == "hydra" or any(key == n or key.startswith(f"{n}.") for n in OPEN_NODES):
+        if (
+            key in groups
+            or key.split("/")[0] == "hydra"
+            or any(key == n or key.startswith(f"{n}.") for n in OPEN_NODES)
+        ):
             continue
         if key not in known:
             problems.append(f"{override.input_line}: no such key{_key_hint(key, known, groups)}")
@@ -161,7 +170,7 @@ def _key_paths(config: Any, prefix: str = "") -> set[str]:
     return paths
 
 
-def _jobs(loader: ConfigLoaderImpl, name: str, overrides: Sequence[Override], multirun: bool) -> list[Job]:
+def _jobs(loader: ConfigLoader, name: str, overrides: Sequence[Override], multirun: bool) -> list[Job]:
     """One job for a run, the grid for a sweep: what the sweep's file asks, narrowed by the user."""
     texts = [str(o.input_line) for o in overrides]
     swept = [t for t, o in zip(texts, overrides, strict=True) if o.is_sweep_override()]
@@ -189,7 +198,7 @@ def _jobs(loader: ConfigLoaderImpl, name: str, overrides: Sequence[Override], mu
     return jobs
 
 
-def _load(loader: ConfigLoaderImpl, name: str, overrides: Sequence[str]) -> DictConfig:
+def _load(loader: ConfigLoader, name: str, overrides: Sequence[str]) -> DictConfig:
     with _plainly():
         return loader.load_configuration(name, list(overrides), RunMode.RUN)
 

@@ -44,7 +44,7 @@ def _terminate(number: int, frame: Any) -> None:
 
 def command(name: str, arguments: Sequence[str]) -> int:
     """A command that is no experiment."""
-    from ufo_rl.config import nearest
+    from ufo_rl.typed import nearest
 
     if name == "compare":
         from ufo_rl.report import compare
@@ -82,8 +82,8 @@ def experiments() -> int:
 
 def outcome(folders: Sequence[Path]) -> int:
     """What became of the jobs: the arms of a sweep in one table, each failed job with its reason."""
-    from ufo_rl.report import compare
     from ufo_rl.experiment import Status
+    from ufo_rl.report import compare
 
     unique = list(dict.fromkeys(folders))
     failed = [folder for folder in unique if not Status(folder).is_completed()]

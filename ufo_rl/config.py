@@ -2,49 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 import math
-import types
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any
 
 from ufo_rl.records import UserError
-
-
-@dataclass(frozen=True)
-class Range:
-    """Allowed interval of a number, in the usual bracket notation: Range(0, 1, "(]") is 0 < x <= 1."""
-
-    low: float
-    high: float = math.inf
-    ends: str = "[]"
-
-    def allows(self, value: float) -> bool:
-        above = value > self.low if self.ends[0] == "(" else value >= self.low
-        below = value < self.high if self.ends[1] == ")" else value <= self.high
-        return above and below and math.isfinite(value)
-
-    def __str__(self) -> str:
-        if self.high == math.inf:
-            return f"{'>' if self.ends[0] == '(' else '>='} {self.low:g}"
-        return f"in {self.ends[0]}{self.low:g}, {self.high:g}{self.ends[1]}"
-
-
-@dataclass(frozen=True)
-class OneOf:
-    """Allowed words."""
-
-    options: tuple[str, ...]
-
-    def allows(self, value: str) -> bool:
-        return value in self.options
-
-    def __str__(self) -> str:
-        return "one of " + ", ".join(self.options)
-
+from ufo_rl.typed import OneOf, Range, read
 
 Positive = Annotated[float, Range(0, ends="(]")]
 NotNegative = Annotated[float, Range(0)]
@@ -207,22 +173,10 @@ class Config:
         return Path(self.paths.data) if self.paths.data else None
 
 
-def nearest(word: str, words: Any) -> str:
-    """`; did you mean "x"?` with the one or two most similar of the words, "" if none is similar."""
-    close = difflib.get_close_matches(word, sorted({str(w) for w in words}), n=2, cutoff=0.6)
-    if len(close) == 2 and _similarity(word, close[0]) > _similarity(word, close[1]):
-        close = close[:1]
-    return "; did you mean " + " or ".join(f'"{c}"' for c in close) + "?" if close else ""
-
-
-def _similarity(a: str, b: str) -> float:
-    return difflib.SequenceMatcher(None, b, a).ratio()
-
-
 def load(plain: Mapping[str, Any]) -> Config:
     """The typed configuration of a resolved plain mapping. Raises UserError with every problem, not the first."""
     problems: list[str] = []
-    config = _read(Config, plain, "", problems)
+    config = read(Config, plain, "", problems)
     if not problems:
         problems = _relations(config)
     if problems:
@@ -248,7 +202,9 @@ def _relations(config: Config) -> list[str]:
     if not config.eval:
         problems.append("eval is empty; choose a benchmark, for example eval=arithmetic")
     if not config.name.replace("-", "").replace("_", "").replace(".", "").isalnum():
-        problems.append(f'name="{config.name}" must be one word of letters, digits, ".", "-" and "_": it names a folder')
+        problems.append(
+            f'name="{config.name}" must be one word of letters, digits, ".", "-" and "_": it names a folder'
+        )
     stage3 = (config.deepspeed.config or {}).get("zero_optimization", {})
     if isinstance(stage3, Mapping) and stage3.get("stage") not in (None, 0, 1, 2, 3):
         problems.append(f"deepspeed.config.zero_optimization.stage={stage3.get('stage')} must be 0, 1, 2 or 3")
@@ -262,66 +218,3 @@ def _next_multiple(train: Train) -> int:
 def num_kept(ratio: float, num_prompts: int) -> int:
     """floor(ratio * n) in exact decimal arithmetic, at least 1: 0.1 of 17,255 is 1,725, 0.29 of 100 is 29."""
     return max(1, int(Decimal(repr(ratio)) * num_prompts))
-
-
-def _read(kind: Any, value: Any, key: str, problems: list[str]) -> Any:
-    """The value as `kind`; what does not fit goes into `problems` with its key, and None comes back."""
-    if get_origin(kind) is Annotated:
-        base, rule = get_args(kind)
-        before = len(problems)
-        result = _read(base, value, key, problems)
-        if len(problems) == before and not rule.allows(result):
-            hint = nearest(str(value), rule.options) if isinstance(rule, OneOf) else ""
-            problems.append(f"{key}={value} must be {rule}{hint}{_cure(key)}")
-        return result
-    if get_origin(kind) in (Union, types.UnionType):
-        if value is None:
-            return None
-        (kind,) = [k for k in get_args(kind) if k is not type(None)]
-        return _read(kind, value, key, problems)
-    if is_dataclass(kind):
-        return _read_node(kind, value, key, problems)
-    if get_origin(kind) is dict:
-        if not isinstance(value, Mapping):
-            problems.append(f"{key}={value} must be a mapping of keys to values")
-            return None
-        element = get_args(kind)[1]
-        return {k: v if element is Any else _read(element, v, f"{key}.{k}", problems) for k, v in value.items()}
-    if get_origin(kind) is list:
-        if not isinstance(value, list):
-            problems.append(f"{key}={value} must be a list, for example {key}=[a,b]")
-            return None
-        return [_read(get_args(kind)[0], v, f"{key}[{i}]", problems) for i, v in enumerate(value)]
-    return _read_scalar(kind, value, key, problems)
-
-
-def _read_node(kind: Any, value: Any, key: str, problems: list[str]) -> Any:
-    if not isinstance(value, Mapping):
-        problems.append(f"{key}={value} must be a group of keys, not a single value")
-        return None
-    hints = get_type_hints(kind, include_extras=True)
-    names = [f.name for f in fields(kind)]
-    dot = f"{key}." if key else ""
-    for name in value:
-        if name not in names:
-            problems.append(f"{dot}{name}: unknown key{nearest(str(name), names)} (keys here: {', '.join(names)})")
-    missing = [f.name for f in fields(kind) if f.name not in value and f.default is MISSING]
-    problems.extend(f"{dot}{name} is missing" for name in missing)
-    values = {n: _read(hints[n], value[n], dot + n, problems) for n in names if n in value}
-    return None if missing else kind(**values)
-
-
-def _read_scalar(kind: Any, value: Any, key: str, problems: list[str]) -> Any:
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if kind is str and value is False:
-        return "off"  # YAML reads the word off as false
-    if isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
-        return value
-    names = {float: "a number", int: "a whole number", bool: "true or false", str: "text"}
-    problems.append(f"{key}={'null' if value is None else value} must be {names[kind]}")
-    return None
-
-
-def _cure(key: str) -> str:
-    return "; for everything use selector=full" if key == "ratio.value" else ""

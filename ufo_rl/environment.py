@@ -10,8 +10,19 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("ufo-rl", "torch", "transformers", "trl", "accelerate", "deepspeed", "datasets", "hydra-core", "omegaconf",
-            "wandb", "math-verify")
+PACKAGES = (
+    "ufo-rl",
+    "torch",
+    "transformers",
+    "trl",
+    "accelerate",
+    "deepspeed",
+    "datasets",
+    "hydra-core",
+    "omegaconf",
+    "wandb",
+    "math-verify",
+)
 
 
 def versions() -> dict[str, str]:

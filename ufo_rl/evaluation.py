@@ -17,23 +17,41 @@ Grade = Callable[[str, str], Graded]
 def questions(name: str, benchmark: Benchmark, pool: Pool) -> list[Prompt]:
     """The benchmark's questions by id; a set of another size than declared is refused."""
     if len(pool.prompts) != benchmark.size:
-        raise UserError(f"eval.{name}: {len(pool.prompts)} questions found, the benchmark has {benchmark.size} "
-                        f"(eval.{name}.size); take the complete file")
+        raise UserError(
+            f"eval.{name}: {len(pool.prompts)} questions found, the benchmark has {benchmark.size} "
+            f"(eval.{name}.size); take the complete file"
+        )
     return sorted(pool.prompts, key=lambda p: p.id)[: benchmark.limit]
 
 
-def evaluate(prompts: Sequence[Prompt], texts: Sequence[str], generate: Generate, grade: Grade, max_tokens: int,
-             progress: Callable[[int, int], None]) -> list[dict[str, Any]]:
+def evaluate(
+    prompts: Sequence[Prompt],
+    texts: Sequence[str],
+    generate: Generate,
+    grade: Grade,
+    max_tokens: int,
+    progress: Callable[[int, int], None],
+) -> list[dict[str, Any]]:
     """One greedy completion per question, graded. `texts` are the rendered prompts. Every question gets a row."""
     rows = []
     for i, (completion,) in generate(texts, Sampling(1, 0.0, max_tokens, 0)):
         prompt, verdict = prompts[i], grade(prompts[i].answer, completion.text)
-        rows.append({
-            "id": prompt.id, "question": prompt.question, "gold": prompt.answer, "completion": completion.text,
-            "extracted": verdict.extracted, "correct": verdict.correct, "method": verdict.method,
-            "reason": verdict.reason, "num_tokens": completion.num_tokens, "finish": completion.finish,
-            "level": prompt.level, "subject": prompt.subject,
-        })
+        rows.append(
+            {
+                "id": prompt.id,
+                "question": prompt.question,
+                "gold": prompt.answer,
+                "completion": completion.text,
+                "extracted": verdict.extracted,
+                "correct": verdict.correct,
+                "method": verdict.method,
+                "reason": verdict.reason,
+                "num_tokens": completion.num_tokens,
+                "finish": completion.finish,
+                "level": prompt.level,
+                "subject": prompt.subject,
+            }
+        )
         progress(len(rows), len(prompts))
     return rows
 
@@ -45,8 +63,13 @@ def summarise(name: str, rows: Sequence[dict[str, Any]], num_questions: int, lim
     num_correct = sum(row["correct"] for row in rows)
     low, high = wilson(num_correct, num_questions)
     return {
-        "benchmark": name, "n": num_questions, "is_subset": limit is not None, "num_correct": num_correct,
-        "accuracy": num_correct / num_questions, "ci_low": low, "ci_high": high,
+        "benchmark": name,
+        "n": num_questions,
+        "is_subset": limit is not None,
+        "num_correct": num_correct,
+        "accuracy": num_correct / num_questions,
+        "ci_low": low,
+        "ci_high": high,
         "unparsed": sum(row["method"] == "none" for row in rows),
         "truncated": sum(row["finish"] == "length" for row in rows),
         "timeouts": sum(row["reason"].startswith("timeout") for row in rows),

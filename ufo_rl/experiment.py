@@ -45,7 +45,7 @@ def experiment(plain: dict[str, Any]) -> float | None:
         for problem in error.problems:
             log.error("%s", problem)
         return None
-    except Exception as error:  # noqa: BLE001 - a sweep must outlive any job; everything is kept in error.txt
+    except Exception as error:
         state.write("failed", error=str(error).splitlines()[0] if str(error) else repr(error))
         write_text(folder / "error.txt", traceback.format_exc())
         log.error("%s failed: %s (all of it: %s)", folder.name, error, folder / "error.txt")
@@ -81,8 +81,12 @@ def execute(config: Config, plain: dict[str, Any], folder: Path, state: Status) 
 def headline(metrics: dict[str, Any]) -> dict[str, Any]:
     """Flat columns for sorting runs: accuracies, sizes, seconds."""
     flat = {k: v for k, v in metrics.items() if isinstance(v, int | float)}
-    return {**flat, "n_selected": metrics["num_selected"], "seconds": metrics["seconds"],
-            "spearman": metrics["spearman"]["rho"] if metrics["spearman"] else None}
+    return {
+        **flat,
+        "n_selected": metrics["num_selected"],
+        "seconds": metrics["seconds"],
+        "spearman": metrics["spearman"]["rho"] if metrics["spearman"] else None,
+    }
 
 
 def run_record(config: Config, folder: Path) -> dict[str, Any]:
@@ -90,11 +94,17 @@ def run_record(config: Config, folder: Path) -> dict[str, Any]:
     before = read_json(folder / "run.json") if (folder / "run.json").is_file() else {}
     choices = {k: v for k, v in HydraConfig.get().runtime.choices.items() if not k.startswith("hydra/")}
     return {
-        "id": folder.name, "name": config.name, "group": config.name,
-        "wandb_id": before.get("wandb_id", uuid.uuid4().hex[:8]), "attempt": before.get("attempt", 0) + 1,
+        "id": folder.name,
+        "name": config.name,
+        "group": config.name,
+        "wandb_id": before.get("wandb_id", uuid.uuid4().hex[:8]),
+        "attempt": before.get("attempt", 0) + 1,
         "created": before.get("created", time.strftime("%Y-%m-%dT%H:%M:%S%z")),
-        "command": "ufo-rl " + shlex.join(HydraConfig.get().overrides.task), "choices": choices,
-        "versions": environment.versions(), "git": environment.git(), "hardware": environment.hardware(),
+        "command": "ufo-rl " + shlex.join(HydraConfig.get().overrides.task),
+        "choices": choices,
+        "versions": environment.versions(),
+        "git": environment.git(),
+        "hardware": environment.hardware(),
     }
 
 
@@ -111,5 +121,7 @@ class Status:
         return read_json(self.path)["error"] if self.path.is_file() else None
 
     def write(self, state: str, error: str | None = None) -> None:
-        write_json(self.path, {"state": state, "error": error, "updated": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-                               "pid": os.getpid()})
+        write_json(
+            self.path,
+            {"state": state, "error": error, "updated": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "pid": os.getpid()},
+        )

@@ -6,14 +6,24 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from ufo_rl.keys import digest
 from ufo_rl.build import part_class
+from ufo_rl.keys import digest
 from ufo_rl.records import UserError
 
 # Keys that change no result: where files go, who is told, how fast it is.
-VOLATILE = ("name", "force", "paths", "tracker", "hydra", "plugins", "engine.batch_tokens", "signal.confidence.batch_size",
-            "signal.confidence.batch_tokens",
-            "launch.threads_per_rank", "launch.device")
+VOLATILE = (
+    "name",
+    "force",
+    "paths",
+    "tracker",
+    "hydra",
+    "plugins",
+    "engine.batch_tokens",
+    "signal.confidence.batch_size",
+    "signal.confidence.batch_tokens",
+    "launch.threads_per_rank",
+    "launch.device",
+)
 
 
 def identity(config: Mapping[str, Any]) -> dict[str, Any]:

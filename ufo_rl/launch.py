@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +27,9 @@ class StageFailed(Exception):
     """A stage ended in an error; the message has its last words and where its log is."""
 
 
-def run_stage(stage: str, request: dict[str, Any], folder: Path, launch: Launch,
-              follow: Callable[[dict[str, Any]], None]) -> list[dict[str, Any]]:
+def run_stage(
+    stage: str, request: dict[str, Any], folder: Path, launch: Launch, follow: Callable[[dict[str, Any]], None]
+) -> list[dict[str, Any]]:
     """Run `stage` in `launch.num_ranks` processes and return the result of each rank.
 
     `request` is what ufo_rl.worker reads. `folder` gets the log (logs/<stage>.log); each journal line that the stage
@@ -44,8 +45,14 @@ def run_stage(stage: str, request: dict[str, Any], folder: Path, launch: Launch,
     tail = Tail(Path(request["journal"]), from_end=True)
     with log_path.open("a") as log:
         start = log.tell()
-        child = subprocess.Popen([sys.executable, "-m", "ufo_rl.worker", str(work / "request.json")], stdin=subprocess.DEVNULL,
-                                 stdout=log, stderr=subprocess.STDOUT, start_new_session=True, env=_environment(launch))
+        child = subprocess.Popen(
+            [sys.executable, "-m", "ufo_rl.worker", str(work / "request.json")],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            env=_environment(launch),
+        )
         with _ended_at_last(child):
             while child.poll() is None:
                 time.sleep(POLL_S)
@@ -66,8 +73,14 @@ def run_stage(stage: str, request: dict[str, Any], folder: Path, launch: Launch,
 
 def _environment(launch: Launch) -> dict[str, str]:
     threads = launch.threads_per_rank or max(1, (os.cpu_count() or 1) // launch.num_ranks)
-    return {**os.environ, PARENT: str(os.getpid()), "OMP_NUM_THREADS": str(threads), "TOKENIZERS_PARALLELISM": "true",
-            "HF_HUB_DISABLE_PROGRESS_BARS": "1", "PYTHONUNBUFFERED": "1"}
+    return {
+        **os.environ,
+        PARENT: str(os.getpid()),
+        "OMP_NUM_THREADS": str(threads),
+        "TOKENIZERS_PARALLELISM": "true",
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        "PYTHONUNBUFFERED": "1",
+    }
 
 
 @contextmanager
@@ -77,10 +90,8 @@ def _ended_at_last(child: subprocess.Popen[bytes]) -> Iterator[None]:
         yield
     except BaseException:
         _signal_group(child, signal.SIGTERM)
-        try:
+        with suppress(subprocess.TimeoutExpired):
             child.wait(GRACE_S)
-        except subprocess.TimeoutExpired:
-            pass
         raise
     finally:
         _signal_group(child, signal.SIGKILL)

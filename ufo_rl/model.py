@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ufo_rl.artifacts import write_json
+from ufo_rl.config import Model
 from ufo_rl.keys import digest, file_sha256
-from ufo_rl.config import Model, nearest
 from ufo_rl.records import UserError
+from ufo_rl.typed import nearest
 
 if TYPE_CHECKING:
     import torch
@@ -18,8 +19,16 @@ if TYPE_CHECKING:
 
 PACKAGED = "package:"  # model.path of weights that ship inside ufo_rl
 WEIGHTS = ("*.safetensors",)
-TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "tokenizer_config.json", "chat_template.jinja", "vocab.json",
-                   "merges.txt", "special_tokens_map.json", "added_tokens.json")
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer.model",
+    "tokenizer_config.json",
+    "chat_template.jinja",
+    "vocab.json",
+    "merges.txt",
+    "special_tokens_map.json",
+    "added_tokens.json",
+)
 
 
 def packaged(path: str) -> Path:
@@ -36,14 +45,18 @@ def local_folder(model: Model) -> Path | None:
         looks_local = model.path.startswith((".", "/", "~", PACKAGED)) or model.path.count("/") != 1
         if looks_local:
             siblings = [str(p) for p in path.parent.iterdir() if p.is_dir()] if path.parent.is_dir() else []
-            raise UserError(f"model.path={model.path} is no folder{nearest(str(path), siblings)}; "
-                            "give a folder with config.json and *.safetensors, or a hub id such as Qwen/Qwen2.5-0.5B-Instruct")
+            raise UserError(
+                f"model.path={model.path} is no folder{nearest(str(path), siblings)}; "
+                "give a folder with config.json and *.safetensors, or a hub id such as Qwen/Qwen2.5-0.5B-Instruct"
+            )
         return None
     if not (path / "config.json").is_file():
         raise UserError(f"model.path={model.path} has no config.json; save the model there with save_pretrained")
     if not any(path.glob("*.safetensors")):
-        raise UserError(f"model.path={model.path} has no weights (*.safetensors); "
-                        "save them with save_pretrained (pickled *.bin files are not loaded: they can run code)")
+        raise UserError(
+            f"model.path={model.path} has no weights (*.safetensors); "
+            "save them with save_pretrained (pickled *.bin files are not loaded: they can run code)"
+        )
     if not any((path / name).is_file() for name in ("tokenizer.json", "tokenizer.model", "vocab.json")):
         raise UserError(f"model.path={model.path} has no tokenizer; save it there with tokenizer.save_pretrained")
     return path
@@ -58,12 +71,19 @@ def fetch(model: Model) -> Path:
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     try:
-        return Path(snapshot_download(model.path, revision=model.revision,
-                                      allow_patterns=["*.json", "*.jinja", "*.safetensors", "*.model", "merges.txt"]))
+        return Path(
+            snapshot_download(
+                model.path,
+                revision=model.revision,
+                allow_patterns=["*.json", "*.jinja", "*.safetensors", "*.model", "merges.txt"],
+            )
+        )
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        raise UserError(f"model.path={model.path} (revision {model.revision}) cannot be fetched from the hub: "
-                        f"{str(error).splitlines()[0]}; check the name, your access (hf auth login) and the network, "
-                        "or give a local folder") from error
+        raise UserError(
+            f"model.path={model.path} (revision {model.revision}) cannot be fetched from the hub: "
+            f"{str(error).splitlines()[0]}; check the name, your access (hf auth login) and the network, "
+            "or give a local folder"
+        ) from error
 
 
 def fingerprint(folder: Path, memo: Path) -> dict[str, str]:

@@ -11,17 +11,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from ufo_rl import artifacts
 from ufo_rl.artifacts import manifest, publish, write_json
-from ufo_rl.keys import digest
 from ufo_rl.config import Config
 from ufo_rl.dataset import count_drops, list_drops
-from ufo_rl.evaluation import summarise
+from ufo_rl.evaluations import Evaluations
 from ufo_rl.identity import cell_id
 from ufo_rl.journal import Journal
+from ufo_rl.keys import digest
 from ufo_rl.launch import run_stage
 from ufo_rl.model import fetch, fingerprint, load_tokenizer
 from ufo_rl.prepare import Prepared
@@ -44,8 +41,9 @@ class Pipeline:
     this run, so that the journal keeps them apart.
     """
 
-    def __init__(self, config: Config, plain: dict[str, Any], folder: Path, prepared: Prepared, tracker: Tracker,
-                 attempt: int) -> None:
+    def __init__(
+        self, config: Config, plain: dict[str, Any], folder: Path, prepared: Prepared, tracker: Tracker, attempt: int
+    ) -> None:
         self.config, self.plain, self.folder, self.prepared = config, plain, folder, prepared
         self.tracker, self.attempt = tracker, attempt
         self.cache = Path(config.paths.outputs) / "cache"
@@ -74,25 +72,34 @@ class Pipeline:
         began = time.time()
         self.limit_prompts()
         self.write_pool()
-        base = {name: self.base_evaluation(name) for name in self.config.eval}
+        evaluations = Evaluations(self)
+        base = {name: evaluations.base(name) for name in self.config.eval}
         signals = SignalCache(self)
         costs = {name: signals.collect(name) for name in self.prepared.selector.signals}
         selection = self.select(signals)
         trained = self.train(selection)
-        final = {name: self.final_evaluation(name) for name in self.config.eval}
+        final = {name: evaluations.final(name) for name in self.config.eval}
         metrics = {
-            "num_pool": len(self.prompts), "num_selected": len(selection.ids),
+            "num_pool": len(self.prompts),
+            "num_selected": len(selection.ids),
             "ratio_effective": len(selection.ids) / len(self.prompts),
-            "steps": trained["steps"], "epochs": trained["epochs"],
-            "budget": f"steps={self.config.train.max_steps}" if self.config.train.max_steps
+            "steps": trained["steps"],
+            "epochs": trained["epochs"],
+            "budget": f"steps={self.config.train.max_steps}"
+            if self.config.train.max_steps
             else f"epochs={self.config.train.num_train_epochs:g}",
-            "cell_id": cell_id(self.plain), "generated_tokens": trained["generated_tokens"],
-            "signals": costs, "spearman": signals.correlation(),
+            "cell_id": cell_id(self.plain),
+            "generated_tokens": trained["generated_tokens"],
+            "signals": costs,
+            "spearman": signals.correlation(),
             "seconds": {**self.seconds, "total": time.time() - began},
         }
         for name in self.config.eval:
-            metrics |= {f"{name}_base": base[name]["accuracy"], f"{name}_final": final[name]["accuracy"],
-                       f"{name}_n": final[name]["n"]}
+            metrics |= {
+                f"{name}_base": base[name]["accuracy"],
+                f"{name}_final": final[name]["accuracy"],
+                f"{name}_n": final[name]["n"],
+            }
         write_json(self.folder / "metrics.json", metrics)
         shutil.rmtree(self.folder / ".work", ignore_errors=True)
         return metrics
@@ -104,38 +111,59 @@ class Pipeline:
             return
         texts = [self.render(p) for p in self.prompts]
         lengths = [len(ids) for ids in self.tokenizer(texts, add_special_tokens=False)["input_ids"]]
-        self.drops += [Drop("too_long", p.id, f"{n} tokens, train.max_prompt_tokens={limit}")
-                       for p, n in zip(self.prompts, lengths, strict=True) if n > limit]
+        self.drops += [
+            Drop("too_long", p.id, f"{n} tokens, train.max_prompt_tokens={limit}")
+            for p, n in zip(self.prompts, lengths, strict=True)
+            if n > limit
+        ]
         self.prompts = [p for p, n in zip(self.prompts, lengths, strict=True) if n <= limit]
 
     def write_pool(self) -> None:
         """What became of every row: pool.json with all counts and the first drops of each reason."""
         dropped = count_drops(self.drops)
-        write_json(self.folder / "pool.json", {
-            "rows": self.prepared.pool.num_rows, "prompts": len(self.prompts), "dropped": dropped,
-            "drops": [vars(drop) for drop in list_drops(self.drops, MAX_LISTED_DROPS)],
-        })
-        log.info("pool: %d prompts of %d rows%s", len(self.prompts), self.prepared.pool.num_rows,
-                 "".join(f", {count} {reason}" for reason, count in dropped.items()))
+        write_json(
+            self.folder / "pool.json",
+            {
+                "rows": self.prepared.pool.num_rows,
+                "prompts": len(self.prompts),
+                "dropped": dropped,
+                "drops": [vars(drop) for drop in list_drops(self.drops, MAX_LISTED_DROPS)],
+            },
+        )
+        log.info(
+            "pool: %d prompts of %d rows%s",
+            len(self.prompts),
+            self.prepared.pool.num_rows,
+            "".join(f", {count} {reason}" for reason, count in dropped.items()),
+        )
 
     def select(self, signals: SignalCache) -> Selection:
         """Scores of the whole pool to scores.parquet, kept ids to selection.json."""
         config = self.config
         selection = select(signals.columns(), self.prepared.selector, config.ratio.value, config.seed)
         artifacts.write_table(self.folder / "scores.parquet", score_table(signals.all_columns(), selection))
-        write_json(self.folder / "selection.json", {
-            "selector": config.selector.get("name", "custom"), "ratio": config.ratio.value, "seed": config.seed,
-            "num_pool": selection.num_pool, "num_kept": len(selection.ids), "tie_share": selection.tie_share,
-            "near_cut": selection.near_cut, "ids": selection.ids,
-        })
+        write_json(
+            self.folder / "selection.json",
+            {
+                "selector": config.selector.get("name", "custom"),
+                "ratio": config.ratio.value,
+                "seed": config.seed,
+                "num_pool": selection.num_pool,
+                "num_kept": len(selection.ids),
+                "tie_share": selection.tie_share,
+                "near_cut": selection.near_cut,
+                "ids": selection.ids,
+            },
+        )
         log.info("selection: kept %d of %d prompts", len(selection.ids), selection.num_pool)
         self.tracker.scores(self.folder / "scores.parquet", {p.id: p.question for p in self.prompts})
         return selection
 
     def train(self, selection: Selection) -> dict[str, Any]:
         """Train on the selection unless the policy for exactly this input is published; returns its manifest."""
-        config, folder = self.config, self.folder / "train"
-        key = digest([selection.ids, self.model_id, *(self.plain[k] for k in ("template", "reward", "train", "deepspeed", "seed"))])
+        folder = self.folder / "train"
+        nodes = [self.plain[name] for name in ("template", "reward", "train", "deepspeed", "seed")]
+        key = digest([selection.ids, self.model_id, nodes])
         done = manifest(folder)
         if done is not None and done["key"] == key:
             log.info("training: %d steps (done before)", done["steps"])
@@ -153,60 +181,6 @@ class Pipeline:
         shutil.rmtree(work, ignore_errors=True)
         return content
 
-    def base_evaluation(self, name: str) -> dict[str, Any]:
-        """The untrained model on a benchmark, evaluated once for all runs, in the cache."""
-        identity = self.evaluation_identity(name)
-        folder = self.cache / "evaluations" / f"{name}-{digest(identity)}"
-        with artifacts.locked(folder.parent / f"{folder.name}.lock", f"the base evaluation on {name}"):
-            found = manifest(folder)
-            paid = 0.0
-            if found is None:
-                found = self.evaluate(name, "base_eval", self.model_folder, folder, {"identity": identity})
-                paid = found["wall_seconds"]
-            else:
-                log.info("%s before training: %s (stored)", name, _accuracy(found))
-        self.seconds["base_eval"] = self.seconds.get("base_eval", 0.0) + paid
-        write_json(self.folder / "base_eval" / f"{name}.json",
-                   {"cache": str(folder.relative_to(self.config.paths.outputs)), **found})
-        self.record("base_eval", benchmark=name, step=0, **_numbers(found))
-        return found
-
-    def final_evaluation(self, name: str) -> dict[str, Any]:
-        """The trained policy on a benchmark."""
-        folder, trained = self.folder / "eval" / name, manifest(self.folder / "train") or {}
-        found = manifest(folder)
-        if found is None or found["policy"] != trained["key"]:
-            policy = self.folder / "train" / "policy"
-            found = self.evaluate(name, "eval", policy, folder, {"policy": trained["key"]})
-        else:
-            log.info("%s after training: %s (done before)", name, _accuracy(found))
-        self.seconds["eval"] = self.seconds.get("eval", 0.0) + found["wall_seconds"]
-        self.record("eval", benchmark=name, step=trained["steps"], **_numbers(found))
-        self.tracker.questions(name, folder / "questions.parquet")
-        return found
-
-    def evaluation_identity(self, name: str) -> dict[str, Any]:
-        benchmark = self.plain["eval"][name]
-        prompts = self.prepared.benchmarks[name]
-        return {"model": self.model_id, "dtype": self.config.model.dtype, "template": self.plain["template"],
-                "max_completion_tokens": benchmark["max_completion_tokens"], "engine": self.config.engine.name,
-                "grader": self.plain["reward"]["grader"], "questions": digest([[p.id, p.answer] for p in prompts])}
-
-    def evaluate(self, name: str, stage: str, model: Path, folder: Path, extra: dict[str, Any]) -> dict[str, Any]:
-        """Answer all questions by the model in `model` and publish `folder`."""
-        benchmark, prompts = self.config.eval[name], self.prepared.benchmarks[name]
-        rows = [{"prompt": vars(p), "text": self.render(p)} for p in sorted(prompts, key=lambda p: len(p.question))]
-        began = time.time()
-        with publish(folder) as (temporary, content):
-            results = self.stage(stage, "evaluation", rows, model=str(model),
-                                 max_completion_tokens=benchmark.max_completion_tokens)
-            table = pa.concat_tables([pq.read_table(r["part"]) for r in results], promote_options="permissive").sort_by("id")
-            pq.write_table(table, temporary / "questions.parquet")
-            content |= {**summarise(name, table.to_pylist(), len(prompts), benchmark.limit), **extra,
-                        "seconds": max(r["seconds"] for r in results), "wall_seconds": time.time() - began}
-        log.info("%s %s training: %s", name, "before" if stage == "base_eval" else "after", _accuracy(content))
-        return content
-
     def stage(self, stage: str, kind: str, rows: Sequence[dict[str, Any]], **request: Any) -> list[dict[str, Any]]:
         """Run a stage in child ranks over `rows`, with its progress shown and its metrics tracked."""
         path = self.folder / ".work" / stage / "rows.jsonl"
@@ -221,10 +195,21 @@ class Pipeline:
             self.tracker.feed(line)
 
         try:
-            results = run_stage(stage, {
-                "kind": kind, "config": self.plain, "model": str(self.model_folder), "rows": str(path),
-                "journal": str(journal), "attempt": self.attempt, **request,
-            }, self.folder, self.config.launch, follow)
+            results = run_stage(
+                stage,
+                {
+                    "kind": kind,
+                    "config": self.plain,
+                    "model": str(self.model_folder),
+                    "rows": str(path),
+                    "journal": str(journal),
+                    "attempt": self.attempt,
+                    **request,
+                },
+                self.folder,
+                self.config.launch,
+                follow,
+            )
         finally:
             progress.close()
         Journal(journal, stage, self.attempt).write("end")
@@ -244,12 +229,3 @@ class Pipeline:
         """Forget the results of this run (force=true): its next start computes them again."""
         for name in ("train", "eval", ".work"):
             shutil.rmtree(self.folder / name, ignore_errors=True)
-
-
-def _accuracy(found: dict[str, Any]) -> str:
-    return (f"{found['num_correct']} of {found['n']} right = {100 * found['accuracy']:.1f} % "
-            f"[{100 * found['ci_low']:.1f}, {100 * found['ci_high']:.1f}]{' (subset)' if found['is_subset'] else ''}")
-
-
-def _numbers(found: dict[str, Any]) -> dict[str, Any]:
-    return {k: v for k, v in found.items() if isinstance(v, int | float) and not isinstance(v, bool)}

@@ -36,16 +36,20 @@ def prepare(config: Config) -> Prepared:
             return None
 
     if config.data is not None and not config.data.is_dir():
-        problems.append(f"paths.data={config.data} is no folder; set UFO_RL_DATA or paths.data to the folder of local "
-                        "dataset files, or unset it to load from the Hugging Face hub")
+        problems.append(
+            f"paths.data={config.data} is no folder; set UFO_RL_DATA or paths.data to the folder of local "
+            "dataset files, or unset it to load from the Hugging Face hub"
+        )
     attempt(local_folder, config.model)
     selector = attempt(build, config.selector, "selector", config.plugins)
     for name, node in config.reward.parts.items():
         attempt(build, node, f"reward.parts.{name}", config.plugins)
     for signal in getattr(selector, "signals", ()):
         if getattr(config.signal, signal, None) is None:
-            problems.append(f"selector={config.selector.get('name')} needs the signal {signal}; "
-                            "choose it with signal=[confidence,pass_rate]")
+            problems.append(
+                f"selector={config.selector.get('name')} needs the signal {signal}; "
+                "choose it with signal=[confidence,pass_rate]"
+            )
     pool, benchmarks = None, {}
     if not problems:
         pool = attempt(load_pool, config.dataset, "dataset", config)
@@ -62,12 +66,19 @@ def prepare(config: Config) -> Prepared:
 def check_batch(config: Config, selector: Any, num_prompts: int) -> None:
     """A step takes whole groups of different prompts: fewer kept prompts than a step needs would train nothing."""
     train = config.train
-    per_step = (train.per_device_train_batch_size * train.gradient_accumulation_steps * config.launch.num_ranks
-                // train.num_generations)
+    per_step = (
+        train.per_device_train_batch_size
+        * train.gradient_accumulation_steps
+        * config.launch.num_ranks
+        // train.num_generations
+    )
     kept = num_prompts if selector.keeps_all else num_kept(config.ratio.value, num_prompts)
     if kept < per_step:
-        raise UserError(f"ratio.value={config.ratio.value} keeps {kept} of {num_prompts} prompts, fewer than the {per_step} "
-                        "of one training step; raise ratio.value, or lower train.gradient_accumulation_steps")
+        raise UserError(
+            f"ratio.value={config.ratio.value} keeps {kept} of {num_prompts} prompts, fewer than the {per_step} "
+            "of one training step; raise ratio.value, or lower "
+            "train.per_device_train_batch_size or train.gradient_accumulation_steps"
+        )
 
 
 def load_pool(node: dict[str, Any], key: str, config: Config) -> Pool:

@@ -28,8 +28,12 @@ class Row:
         return cls(digest([text, target_start, gold]), prompt_id, text, target_start, gold)
 
 
-def score(rows: Sequence[Row], measure: Callable[[Sequence[Row]], Iterable[list[tuple[int, Any]]]], store: SignalStore,
-          progress: Callable[[int, int], None]) -> int:
+def score(
+    rows: Sequence[Row],
+    measure: Callable[[Sequence[Row]], Iterable[list[tuple[int, Any]]]],
+    store: SignalStore,
+    progress: Callable[[int, int], None],
+) -> int:
     """Measure `rows` and publish the measurements; returns how many.
 
     `measure` yields batches of (index, record); the seconds of a batch are shared among its rows. A row's columns
@@ -40,7 +44,9 @@ def score(rows: Sequence[Row], measure: Callable[[Sequence[Row]], Iterable[list[
     for batch in measure(rows):
         now = time.perf_counter()
         for i, measured in batch:
-            pending.append({KEY: rows[i].key, "id": rows[i].id, **asdict(measured), "seconds": (now - began) / len(batch)})
+            pending.append(
+                {KEY: rows[i].key, "id": rows[i].id, **asdict(measured), "seconds": (now - began) / len(batch)}
+            )
         began, done = now, done + len(batch)
         if now - last_publish >= PUBLISH_EVERY_S:
             store.publish(pending)

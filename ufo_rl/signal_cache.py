@@ -57,7 +57,9 @@ class SignalCache:
             raise RuntimeError(f"{name}: no measurement of {len(absent)} prompts, first {absent[0]}")
         measured = [found[row.key] for row in rows if row.key in missing]
         account = {
-            "seconds": seconds, "num_scored": len(measured), "num_cached": len(rows) - len(measured),
+            "seconds": seconds,
+            "num_scored": len(measured),
+            "num_cached": len(rows) - len(measured),
             "forward_tokens": sum(row.get("num_tokens", 0) for row in measured),
             "generated_tokens": sum(row.get("generated_tokens", 0) for row in measured),
             "cost_seconds": sum(found[row.key]["seconds"] for row in rows),
@@ -71,7 +73,12 @@ class SignalCache:
         """The store whose key is everything that the signal's numbers depend on but the prompts themselves."""
         plain, config = self.pipeline.plain, self.pipeline.config
         settings = {k: v for k, v in plain["signal"][name].items() if not k.startswith("batch_")}
-        identity = {"version": VERSIONS[name], "model": self.pipeline.model_id, "template": plain["template"], **settings}
+        identity = {
+            "version": VERSIONS[name],
+            "model": self.pipeline.model_id,
+            "template": plain["template"],
+            **settings,
+        }
         if name == "confidence":
             identity["dtype"] = settings["dtype"] or config.model.dtype
         else:
@@ -81,8 +88,10 @@ class SignalCache:
     def rows(self, name: str) -> list[Row]:
         """The rendered prompts, in the order of the pool."""
         if name not in self._rows:
-            self._rows[name] = [self._row(name, prompt.id, self.pipeline.render(prompt), prompt.answer)
-                                for prompt in self.pipeline.prompts]
+            self._rows[name] = [
+                self._row(name, prompt.id, self.pipeline.render(prompt), prompt.answer)
+                for prompt in self.pipeline.prompts
+            ]
         return self._rows[name]
 
     @staticmethod

@@ -58,10 +58,12 @@ def confidence(config: Config, request: Request, ranks: Ranks) -> dict[str, Any]
     tokenizer = load_tokenizer(folder)
     rows = _share([Row(**row) for row in read_rows(request["rows"])], ranks)
     model = load_model(folder, settings.dtype or config.model.dtype, ranks.device)
+    pad_id = tokenizer.convert_tokens_to_ids(str(tokenizer.pad_token))
+    assert isinstance(pad_id, int)
 
     def batches(rows: Sequence[Row]) -> Iterator[list[tuple[int, Measured]]]:
         encoded = encode(tokenizer, [r.text for r in rows], [r.target_start for r in rows])
-        yield from measure(model, encoded, settings.batch_size, settings.batch_tokens, tokenizer.pad_token_id)
+        yield from measure(model, encoded, settings.batch_size, settings.batch_tokens, pad_id)
 
     store = SignalStore.at(Path(request["store"]))
     return {"num_scored": score(rows, batches, store, progress_of(request, ranks, "prompts"))}
@@ -93,8 +95,14 @@ def evaluation(config: Config, request: Request, ranks: Ranks) -> dict[str, Any]
     prompts = [Prompt(**row["prompt"]) for row in rows]
     engine, grader = _engine(config, Path(request["model"]), ranks), _grader(config)
     began = time.perf_counter()
-    graded = evaluate(prompts, [row["text"] for row in rows], engine.generate, grader.grade,
-                      request["max_completion_tokens"], progress_of(request, ranks, "questions"))
+    graded = evaluate(
+        prompts,
+        [row["text"] for row in rows],
+        engine.generate,
+        grader.grade,
+        request["max_completion_tokens"],
+        progress_of(request, ranks, "questions"),
+    )
     seconds = time.perf_counter() - began
     part = Path(request["work"]) / f"part-{ranks.rank}.parquet"
     write_table(part, pa.Table.from_pylist(graded))
@@ -108,8 +116,19 @@ def training(config: Config, request: Request, ranks: Ranks) -> dict[str, Any]:
     prepare_process_group(ranks, config.deepspeed.config)
     folder = Path(request["model"])
     rewards = {name: build(node, f"reward.parts.{name}", config.plugins) for name, node in config.reward.parts.items()}
-    return train(read_rows(request["rows"]), folder, load_tokenizer(folder), rewards, config.train, config.deepspeed.config,
-                 config.seed, ranks, Path(request["checkpoints"]), Path(request["policy"]), journal_of(request).write)
+    return train(
+        read_rows(request["rows"]),
+        folder,
+        load_tokenizer(folder),
+        rewards,
+        config.train,
+        config.deepspeed.config,
+        config.seed,
+        ranks,
+        Path(request["checkpoints"]),
+        Path(request["policy"]),
+        journal_of(request).write,
+    )
 
 
 def _share(rows: list[Row], ranks: Ranks) -> list[Row]:
@@ -133,5 +152,8 @@ def _is_correct(grader: Grader, gold: str, completion: str) -> bool:
 
 
 STAGES: dict[str, Callable[[Config, Request, Ranks], dict[str, Any]]] = {
-    "confidence": confidence, "pass_rate": pass_rate, "evaluation": evaluation, "training": training,
+    "confidence": confidence,
+    "pass_rate": pass_rate,
+    "evaluation": evaluation,
+    "training": training,
 }

@@ -153,9 +153,7 @@ def open_run(
     if tracker["mode"] == "auto" and mode == "offline":
         logger.info("W&B: no key configured, logging offline; send it later with: %s", sync)
     if mode == "online" and not has_key():
-        raise UserError(
-            "tracker.mode=online: no W&B key; run `wandb login`, set WANDB_API_KEY, or use tracker=offline"
-        )
+        raise UserError("tracker.mode=online: no W&B key; run `wandb login`, set WANDB_API_KEY, or use tracker=offline")
     import wandb
 
     try:
@@ -163,9 +161,7 @@ def open_run(
     except wandb.Error as error:
         reason = str(error).splitlines()[0]
         if tracker["mode"] != "auto" or mode != "online":
-            raise UserError(
-                f"tracker.mode={mode}: W&B did not start ({reason}); use tracker=offline"
-            ) from error
+            raise UserError(f"tracker.mode={mode}: W&B did not start ({reason}); use tracker=offline") from error
         logger.warning("W&B: no server (%s), logging offline; send it later with: %s", reason, sync)
         wandb.teardown()  # the failed start still holds the id in W&B's service process
         run = _start("offline", tracker, record, config, outputs)

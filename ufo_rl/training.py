@@ -12,7 +12,8 @@ from typing import Any, Protocol
 import torch
 from datasets import Dataset
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase, TrainerCallback
-from trl import GRPOConfig, GRPOTrainer
+from trl.trainer.grpo_config import GRPOConfig
+from trl.trainer.grpo_trainer import GRPOTrainer
 
 from ufo_rl.config import Train
 from ufo_rl.ranks import Ranks
@@ -46,16 +47,28 @@ def prepare_process_group(ranks: Ranks, deepspeed: dict[str, Any] | None) -> Non
     ds.init_distributed(dist_backend=backend)
 
 
-def train(rows: Sequence[dict[str, Any]], model_folder: Path, tokenizer: PreTrainedTokenizerBase, rewards: dict[str, RewardPart],
-          settings: Train, deepspeed: dict[str, Any] | None, seed: int, ranks: Ranks, work: Path, policy: Path,
-          journal: Callable[..., None]) -> dict[str, Any]:
+def train(
+    rows: Sequence[dict[str, Any]],
+    model_folder: Path,
+    tokenizer: PreTrainedTokenizerBase,
+    rewards: dict[str, RewardPart],
+    settings: Train,
+    deepspeed: dict[str, Any] | None,
+    seed: int,
+    ranks: Ranks,
+    work: Path,
+    policy: Path,
+    journal: Callable[..., Any],
+) -> dict[str, Any]:
     """Train and save the policy to `policy`; returns what it cost.
 
     `rows` have `prompt` (chat messages), `answer` and `id`. `work` keeps checkpoints, from which an interrupted
     training goes on. `journal(event, **values)` gets TRL's metrics under their own names, once a step.
     """
     watcher = Watcher(journal if ranks.is_first else _silent)
-    arguments = grpo_arguments(settings, deepspeed, seed, work, ranks.device == "cpu", [p.weight for p in rewards.values()])
+    arguments = grpo_arguments(
+        settings, deepspeed, seed, work, ranks.device == "cpu", [p.weight for p in rewards.values()]
+    )
     trainer = make_trainer(arguments, rows, model_folder, tokenizer, rewards, watcher)
     checkpoint = last_checkpoint(work)
     if checkpoint is not None:
@@ -69,39 +82,80 @@ def train(rows: Sequence[dict[str, Any]], model_folder: Path, tokenizer: PreTrai
         (policy / "training_args.bin").unlink(missing_ok=True)  # a pickle; config.yaml says the same
     trainer.accelerator.wait_for_everyone()
     return {
-        "seconds": seconds, "steps": trainer.state.global_step, "epochs": trainer.state.epoch,
-        "num_trained": len(rows), "generated_tokens": watcher.generated_tokens, "resumed": checkpoint is not None,
+        "seconds": seconds,
+        "steps": trainer.state.global_step,
+        "epochs": trainer.state.epoch,
+        "num_trained": len(rows),
+        "generated_tokens": watcher.generated_tokens,
+        "resumed": checkpoint is not None,
         "peak_memory_gib": torch.cuda.max_memory_allocated() / GIB if torch.cuda.is_available() else None,
     }
 
 
-def make_trainer(arguments: GRPOConfig, rows: Sequence[dict[str, Any]], model_folder: Path,
-                 tokenizer: PreTrainedTokenizerBase, rewards: dict[str, RewardPart], watcher: TrainerCallback) -> GRPOTrainer:
+def make_trainer(
+    arguments: GRPOConfig,
+    rows: Sequence[dict[str, Any]],
+    model_folder: Path,
+    tokenizer: PreTrainedTokenizerBase,
+    rewards: dict[str, RewardPart],
+    watcher: TrainerCallback,
+) -> GRPOTrainer:
     """TRL's trainer. The arguments exist before the model is loaded: their DeepSpeed settings decide how."""
     return GRPOTrainer(
-        model=AutoModelForCausalLM.from_pretrained(model_folder, dtype=torch.float32), args=arguments,
-        processing_class=tokenizer, train_dataset=Dataset.from_list(list(rows)), callbacks=[watcher],
+        model=AutoModelForCausalLM.from_pretrained(model_folder, dtype=torch.float32),
+        args=arguments,
+        processing_class=tokenizer,
+        train_dataset=Dataset.from_list(list(rows)),
+        callbacks=[watcher],
         reward_funcs=[_reward_function(name, part) for name, part in rewards.items()],
     )
 
 
-def grpo_arguments(settings: Train, deepspeed: dict[str, Any] | None, seed: int, work: Path, uses_cpu: bool,
-                   reward_weights: list[float]) -> GRPOConfig:
+def grpo_arguments(
+    settings: Train,
+    deepspeed: dict[str, Any] | None,
+    seed: int,
+    work: Path,
+    uses_cpu: bool,
+    reward_weights: list[float],
+) -> GRPOConfig:
     return GRPOConfig(
-        output_dir=str(work), seed=seed, data_seed=seed, use_cpu=uses_cpu, report_to="none", disable_tqdm=True,
-        logging_steps=1, reward_weights=reward_weights,
-        learning_rate=settings.learning_rate, lr_scheduler_type=settings.lr_scheduler_type,
-        warmup_steps=settings.warmup_ratio, weight_decay=settings.weight_decay, max_grad_norm=settings.max_grad_norm,
+        output_dir=str(work),
+        seed=seed,
+        data_seed=seed,
+        use_cpu=uses_cpu,
+        report_to="none",
+        disable_tqdm=True,
+        logging_steps=1,
+        reward_weights=reward_weights,
+        learning_rate=settings.learning_rate,
+        lr_scheduler_type=settings.lr_scheduler_type,
+        warmup_steps=settings.warmup_ratio,
+        weight_decay=settings.weight_decay,
+        max_grad_norm=settings.max_grad_norm,
         optim="adamw_torch",
-        max_steps=-1 if settings.max_steps is None else settings.max_steps, num_train_epochs=settings.num_train_epochs,
+        max_steps=-1 if settings.max_steps is None else settings.max_steps,
+        num_train_epochs=settings.num_train_epochs,
         per_device_train_batch_size=settings.per_device_train_batch_size,
         gradient_accumulation_steps=settings.gradient_accumulation_steps,
-        num_generations=settings.num_generations, max_completion_length=settings.max_completion_tokens,
-        temperature=settings.temperature, top_p=1.0, top_k=0, beta=settings.beta, epsilon=settings.epsilon,
-        loss_type=settings.loss_type, scale_rewards=settings.scale_rewards, num_iterations=settings.num_iterations,
-        bf16=settings.bf16, gradient_checkpointing=settings.gradient_checkpointing,
-        save_strategy="no" if settings.save_steps is None else "steps", save_steps=settings.save_steps or 500,
-        save_total_limit=1, deepspeed=deepspeed, remove_unused_columns=False, dataloader_num_workers=0,
+        num_generations=settings.num_generations,
+        max_completion_length=settings.max_completion_tokens,
+        temperature=settings.temperature,
+        top_p=1.0,
+        top_k=0,
+        beta=settings.beta,
+        epsilon=settings.epsilon,
+        loss_type=settings.loss_type,
+        scale_rewards=settings.scale_rewards,
+        num_iterations=settings.num_iterations,
+        bf16=settings.bf16,
+        gradient_checkpointing=settings.gradient_checkpointing,
+        save_strategy="no" if settings.save_steps is None else "steps",
+        save_steps=settings.save_steps or 500,
+        save_total_limit=1,
+        deepspeed=deepspeed,
+        remove_unused_columns=False,
+        dataloader_num_workers=0,
     )
 
 
@@ -114,7 +168,7 @@ def last_checkpoint(work: Path) -> Path | None:
     return whole[-1] if whole else None
 
 
-def _reward_function(name: str, part: RewardPart) -> Callable[..., list[float]]:
+def _reward_function(name: str, part: RewardPart) -> Any:
     """What TRL calls: completions are one-message chats, `answer` is the dataset's column."""
 
     def reward(completions: list[list[dict[str, str]]], answer: list[str], **_: Any) -> list[float]:
@@ -131,7 +185,7 @@ def _silent(event: str, **values: Any) -> None:
 class Watcher(TrainerCallback):
     """Forwards TRL's metrics to the journal and counts generated tokens."""
 
-    def __init__(self, journal: Callable[..., None]) -> None:
+    def __init__(self, journal: Callable[..., Any]) -> None:
         self.journal = journal
         self.generated_tokens = 0
 

@@ -32,8 +32,16 @@ def main() -> None:
     if num_ranks > 1 and "RANK" not in os.environ:
         from torch.distributed.run import main as start_ranks
 
-        start_ranks(["--standalone", "--local-addr=127.0.0.1", f"--nproc-per-node={num_ranks}", "-m", "ufo_rl.worker",
-                     str(request_path)])
+        start_ranks(
+            [
+                "--standalone",
+                "--local-addr=127.0.0.1",
+                f"--nproc-per-node={num_ranks}",
+                "-m",
+                "ufo_rl.worker",
+                str(request_path),
+            ]
+        )
         return
     if num_ranks == 1:
         _be_alone()
@@ -95,8 +103,9 @@ def _be_alone() -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    os.environ.update(RANK="0", LOCAL_RANK="0", WORLD_SIZE="1", LOCAL_WORLD_SIZE="1", MASTER_ADDR="127.0.0.1",
-                      MASTER_PORT=str(port))
+    os.environ.update(
+        RANK="0", LOCAL_RANK="0", WORLD_SIZE="1", LOCAL_WORLD_SIZE="1", MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port)
+    )
 
 
 if __name__ == "__main__":

@@ -22,8 +22,14 @@ SWEEPS = sorted(path.stem for path in (ROOT / "sweeps").glob("*.yaml"))
 
 
 def jobs(*overrides: str, name: str | None = None) -> list[Job]:
-    return compose_jobs(Namespace(overrides=list(overrides), config_dir=str(ROOT / "sweeps") if name else None,
-                                  config_name=name, multirun=False))
+    return compose_jobs(
+        Namespace(
+            overrides=list(overrides),
+            config_dir=str(ROOT / "sweeps") if name else None,
+            config_name=name,
+            multirun=False,
+        )
+    )
 
 
 @pytest.mark.parametrize(("group", "option"), OPTIONS)
@@ -49,11 +55,20 @@ def test_real_models_take_the_published_prompt_and_recipe(option: str) -> None:
 def test_the_paper_preset_carries_the_published_values() -> None:
     (job,) = jobs("experiment=paper")
     train = job.plain["train"]
-    published = {"learning_rate": 1e-6, "num_generations": 7, "temperature": 1.0, "max_prompt_tokens": 512,
-                 "max_completion_tokens": 1024}
+    published = {
+        "learning_rate": 1e-6,
+        "num_generations": 7,
+        "temperature": 1.0,
+        "max_prompt_tokens": 512,
+        "max_completion_tokens": 1024,
+    }
     assert {key: train[key] for key in published} == published
     assert job.plain["deepspeed"]["config"]["zero_optimization"]["stage"] == 2
-    assert (job.plain["ratio"]["value"], job.plain["template"]["name"], job.plain["dataset"]["name"]) == (0.1, "r1", "gsm8k")
+    assert (job.plain["ratio"]["value"], job.plain["template"]["name"], job.plain["dataset"]["name"]) == (
+        0.1,
+        "r1",
+        "gsm8k",
+    )
     assert train["per_device_train_batch_size"] % 7 == 0
     load(job.plain)
 
@@ -94,7 +109,9 @@ def test_every_key_is_introduced_by_a_comment(path: Path) -> None:
         block_indent = indent if re.search(r":\s+[|>]-?$", line) else None
         key = re.match(r"\s*([\w.]+|_target_):\s+(?![>|])\S", line)
         if key and not in_defaults:
-            assert lines[number - 1].strip().startswith("#"), f"{path.name}:{number + 1} {line.strip()} has no comment above"
+            assert lines[number - 1].strip().startswith("#"), (
+                f"{path.name}:{number + 1} {line.strip()} has no comment above"
+            )
             value = line.split(":", 1)[1].strip()
             assert value[0] in "'\"" or " #" not in value, f"{path.name}:{number + 1} has an inline comment"
     yaml.safe_load(path.read_text())

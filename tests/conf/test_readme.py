@@ -6,7 +6,6 @@ import os
 import re
 import shlex
 from argparse import Namespace
-from pathlib import Path
 
 import pytest
 
@@ -15,7 +14,12 @@ from ufo_rl.conf_path import conf_folder
 from ufo_rl.config import load
 
 ROOT = conf_folder().parent
-PAGES = [ROOT / "README.md", ROOT / "sweeps/README.md", *sorted((ROOT / "conf").rglob("*.yaml")), *(ROOT / "sweeps").glob("*.yaml")]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "sweeps/README.md",
+    *sorted((ROOT / "conf").rglob("*.yaml")),
+    *(ROOT / "sweeps").glob("*.yaml"),
+]
 
 
 def commands() -> list[str]:
@@ -46,8 +50,9 @@ def test_a_documented_command_composes(command: str, monkeypatch: pytest.MonkeyP
             flags[flag] = words[at + 1]
             del words[at : at + 2]
     overrides = [w for w in words if w not in ("-m", "--cfg", "job", "--resolve")]
-    for job in compose_jobs(Namespace(overrides=overrides, config_dir=flags["-cd"], config_name=flags["-cn"],
-                                      multirun="-m" in words)):
+    for job in compose_jobs(
+        Namespace(overrides=overrides, config_dir=flags["-cd"], config_name=flags["-cn"], multirun="-m" in words)
+    ):
         load(job.plain)
 
 
@@ -67,6 +72,11 @@ def test_selectors_of_the_table_are_those_of_conf() -> None:
 
 def test_no_machine_path_in_committed_text() -> None:
     mark = re.compile(r"(^|[^A-Za-z0-9._])/(work|root|home|opt)/")
-    for path in [*ROOT.glob("*.*"), *ROOT.glob("*/*.md"), *(ROOT / "conf").rglob("*.yaml"), *(ROOT / "ufo_rl").rglob("*.py")]:
+    for path in [
+        *ROOT.glob("*.*"),
+        *ROOT.glob("*/*.md"),
+        *(ROOT / "conf").rglob("*.yaml"),
+        *(ROOT / "ufo_rl").rglob("*.py"),
+    ]:
         if path.is_file() and not os.path.relpath(path, ROOT).startswith("."):
             assert not mark.search(path.read_text(errors="ignore")), path

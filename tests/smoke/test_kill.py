@@ -15,8 +15,14 @@ from tests.conftest import Ufo
 
 pytestmark = pytest.mark.smoke
 STAGES = ("base_eval", "score", "train", "eval")
-ARGUMENTS = ("selector=ufo", "launch.num_ranks=2", "train.per_device_train_batch_size=8", "deepspeed=zero2", "tracker=offline",
-             "train.max_steps=4")
+ARGUMENTS = (
+    "selector=ufo",
+    "launch.num_ranks=2",
+    "train.per_device_train_batch_size=8",
+    "deepspeed=zero2",
+    "tracker=offline",
+    "train.max_steps=4",
+)
 
 
 def family(mark: str) -> list[int]:
@@ -24,9 +30,9 @@ def family(mark: str) -> list[int]:
     found = []
     for folder in Path("/proc").iterdir():
         try:
-            if folder.name.isdigit() and f"UFO_TEST={mark}".encode() in (folder / "environ").read_bytes():
-                if (folder / "stat").read_text().rpartition(")")[2].split()[0] not in "ZX":
-                    found.append(int(folder.name))
+            is_ours = folder.name.isdigit() and f"UFO_TEST={mark}".encode() in (folder / "environ").read_bytes()
+            if is_ours and (folder / "stat").read_text().rpartition(")")[2].split()[0] not in "ZX":
+                found.append(int(folder.name))
         except (FileNotFoundError, ProcessLookupError, PermissionError):
             continue
     return found
@@ -64,7 +70,16 @@ def test_kill_in_every_stage(ufo: Ufo) -> None:
     assert {*selections, (folder / "selection.json").read_bytes()} == {selections[0]}
     assert json.loads((folder / "status.json").read_text())["state"] == "completed"
     # each kill costs one more start of its own stage, and no published stage starts again
-    assert starts(folder / "metrics.jsonl") == ["base_eval", "base_eval", "score", "score", "train", "train", "eval", "eval"]
+    assert starts(folder / "metrics.jsonl") == [
+        "base_eval",
+        "base_eval",
+        "score",
+        "score",
+        "train",
+        "train",
+        "eval",
+        "eval",
+    ]
 
 
 def test_ctrl_c_keeps_what_is_finished(ufo: Ufo) -> None:

@@ -1,4 +1,4 @@
-"""A sweep: one folder and one W&B run a job, one scoring, a failure that stops nobody, and a second start that does the rest."""
+"""A sweep: a folder and a W&B run a job, one scoring, a failure that stops nobody, a second start that does the rest."""
 
 from __future__ import annotations
 
@@ -14,15 +14,26 @@ from tests.conftest import Ufo
 
 pytestmark = pytest.mark.smoke
 # overlap_comm is DeepSpeed's own key: what it holds is known to be wrong only when DeepSpeed reads it
-SWEEP = ("-m", "selector=ufo,random", "deepspeed=zero2", "+deepspeed.config.zero_optimization.overlap_comm=false,nonsense",
-         "tracker=offline", "ratio=20pct", "name=planted")
+SWEEP = (
+    "-m",
+    "selector=ufo,random",
+    "deepspeed=zero2",
+    "+deepspeed.config.zero_optimization.overlap_comm=false,nonsense",
+    "tracker=offline",
+    "ratio=20pct",
+    "name=planted",
+)
 
 
 def inspect(folder: Path) -> dict[str, Any]:
     """State, configuration and last values of an offline run, by W&B's own reader."""
     (path,) = folder.glob("run-*.wandb")
-    done = subprocess.run([sys.executable, "-m", "wandb", "leet", "inspect", "--summary", "--json", str(path)],
-                          capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "wandb", "leet", "inspect", "--summary", "--json", str(path)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     return json.loads(done.stdout)
 
 
@@ -47,4 +58,6 @@ def test_a_sweep_with_a_planted_failure(ufo: Ufo) -> None:
 
     again = ufo.run(*ufo.SMALL, *SWEEP, status=1)
     assert again.count("done before") == 2
-    assert len(list((ufo.folder / "outputs/wandb").glob("offline-run-*"))) == 6  # the two failed ones alone were tried again
+    assert (
+        len(list((ufo.folder / "outputs/wandb").glob("offline-run-*"))) == 6
+    )  # the two failed ones alone were tried again

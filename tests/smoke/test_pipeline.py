@@ -51,18 +51,36 @@ def test_only_what_is_not_stored_is_measured(tmp_path: Path, monkeypatch: pytest
     """Ratio, seed and a change between ufo, random and full measure nothing; another template measures everything."""
     monkeypatch.chdir(tmp_path)
     accounts = {}
-    for name, overrides in {"first": [], "ratio": ["ratio=20pct"], "seed": ["seed=1"], "full": ["selector=full"],
-                            "random": ["selector=random"], "grown": ["dataset.num_prompts=54"],
-                            "template": ["template.user='{question} '"]}.items():
-        (job,) = compose_jobs(Namespace(overrides=["dataset.num_prompts=48", *overrides], config_dir=None,
-                                        config_name=None, multirun=False))
+    for name, overrides in {
+        "first": [],
+        "ratio": ["ratio=20pct"],
+        "seed": ["seed=1"],
+        "full": ["selector=full"],
+        "random": ["selector=random"],
+        "grown": ["dataset.num_prompts=54"],
+        "template": ["template.user='{question} '"],
+    }.items():
+        (job,) = compose_jobs(
+            Namespace(
+                overrides=["dataset.num_prompts=48", *overrides], config_dir=None, config_name=None, multirun=False
+            )
+        )
         config = load(job.plain)
         job.folder.mkdir(parents=True)
         prepared = prepare(config)
         pipeline = Pipeline(config, job.plain, job.folder, prepared, Tracker(), attempt=1)
         accounts[name] = [SignalCache(pipeline).collect(signal) for signal in prepared.selector.signals]
-    work = {name: [(a["num_scored"], a["forward_tokens"] > 0, a["generated_tokens"]) for a in found]
-            for name, found in accounts.items()}
-    assert work == {"first": [(48, True, 0)], "ratio": [(0, False, 0)], "seed": [(0, False, 0)], "full": [], "random": [],
-                    "grown": [(6, True, 0)], "template": [(48, True, 0)]}
+    work = {
+        name: [(a["num_scored"], a["forward_tokens"] > 0, a["generated_tokens"]) for a in found]
+        for name, found in accounts.items()
+    }
+    assert work == {
+        "first": [(48, True, 0)],
+        "ratio": [(0, False, 0)],
+        "seed": [(0, False, 0)],
+        "full": [],
+        "random": [],
+        "grown": [(6, True, 0)],
+        "template": [(48, True, 0)],
+    }
     assert accounts["ratio"][0]["cost_seconds"] == accounts["first"][0]["cost_seconds"] > 0

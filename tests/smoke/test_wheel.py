@@ -18,19 +18,35 @@ ROOT = Path(ufo_rl.__file__).resolve().parents[1]
 
 
 def test_the_wheel_runs_the_lab_from_an_empty_folder(tmp_path: Path) -> None:
-    subprocess.run([sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), str(ROOT)],
-                   check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), str(ROOT)],
+        check=True,
+        capture_output=True,
+    )
     (wheel,) = tmp_path.glob("ufo_rl-*.whl")
     site, empty = tmp_path / "site", tmp_path / "empty"
-    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(site), str(wheel)],
-                   check=True)
+    subprocess.run(
+        [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(site), str(wheel)], check=True
+    )
     empty.mkdir()
     environment = {**os.environ, "PYTHONPATH": str(site)}
-    where = subprocess.run([sys.executable, "-c", "import ufo_rl.conf_path as c; print(c.conf_folder())"], cwd=empty, text=True,
-                           capture_output=True, check=True, env=environment).stdout.strip()
+    where = subprocess.run(
+        [sys.executable, "-c", "import ufo_rl.conf_path as c; print(c.conf_folder())"],
+        cwd=empty,
+        text=True,
+        capture_output=True,
+        check=True,
+        env=environment,
+    ).stdout.strip()
     assert where == str(site / "ufo_rl/conf")
-    done = subprocess.run([str(site / "bin/ufo-rl"), *Ufo.SMALL, "selector=random"], cwd=empty, text=True,
-                          capture_output=True, check=False, env=environment)
+    done = subprocess.run(
+        [str(site / "bin/ufo-rl"), *Ufo.SMALL, "selector=random"],
+        cwd=empty,
+        text=True,
+        capture_output=True,
+        check=False,
+        env=environment,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     (folder,) = (empty / "outputs/runs/dev").iterdir()
     assert json.loads((folder / "status.json").read_text())["state"] == "completed"

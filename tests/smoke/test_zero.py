@@ -41,26 +41,57 @@ def train(tmp_path: Path, zero: str) -> dict[str, Any]:
     """Three steps of the training stage as the pipeline runs it; what was sampled, logged and learnt."""
     folder = tmp_path / zero
     folder.mkdir()
-    (job,) = compose_jobs(Namespace(overrides=[
-        f"deepspeed={zero}", "selector=full", "launch.num_ranks=2", "launch.threads_per_rank=1", "train.max_steps=3", "train.learning_rate=1e-3",
-        "train.per_device_train_batch_size=32", "train.warmup_ratio=0.0", "train.save_steps=null", "dataset.num_prompts=48",
-        "plugins=[probe_reward]", "+reward.parts.recorder._target_=probe_reward.Recorder",
-        f"+reward.parts.recorder.folder={folder}",
-    ], config_dir=None, config_name=None, multirun=False))
+    (job,) = compose_jobs(
+        Namespace(
+            overrides=[
+                f"deepspeed={zero}",
+                "selector=full",
+                "launch.num_ranks=2",
+                "launch.threads_per_rank=1",
+                "train.max_steps=3",
+                "train.learning_rate=1e-3",
+                "train.per_device_train_batch_size=32",
+                "train.warmup_ratio=0.0",
+                "train.save_steps=null",
+                "dataset.num_prompts=48",
+                "plugins=[probe_reward]",
+                "+reward.parts.recorder._target_=probe_reward.Recorder",
+                f"+reward.parts.recorder.folder={folder}",
+            ],
+            config_dir=None,
+            config_name=None,
+            multirun=False,
+        )
+    )
     config, tokenizer = load(job.plain), load_tokenizer(LAB)
-    rows = [{"id": p.id, "prompt": messages(config.template, p.question, True), "answer": p.answer}
-            for p in prepare(config).pool.prompts]
+    rows = [
+        {"id": p.id, "prompt": messages(config.template, p.question, True), "answer": p.answer}
+        for p in prepare(config).pool.prompts
+    ]
     (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    run_stage("train", {
-        "kind": "training", "config": job.plain, "model": str(LAB), "rows": str(folder / "rows.jsonl"), "attempt": 1,
-        "journal": str(folder / "metrics.jsonl"), "checkpoints": str(folder / "work"), "policy": str(folder / "policy"),
-    }, folder, config.launch, lambda line: None)
+    run_stage(
+        "train",
+        {
+            "kind": "training",
+            "config": job.plain,
+            "model": str(LAB),
+            "rows": str(folder / "rows.jsonl"),
+            "attempt": 1,
+            "journal": str(folder / "metrics.jsonl"),
+            "checkpoints": str(folder / "work"),
+            "policy": str(folder / "policy"),
+        },
+        folder,
+        config.launch,
+        lambda line: None,
+    )
     lines = [line for line in parse((folder / "metrics.jsonl").read_bytes()) if line["event"] == "metrics"]
     texts = [with_answer(render(tokenizer, row["prompt"]), row["answer"]) for row in rows[:16]]
     probe = encode(tokenizer, [t for t, _ in texts], [s for _, s in texts])
     policy = load_model(folder / "policy", "float32", "cpu")
     return {
-        "sampled": [path.read_text() for path in sorted(folder.glob("rank-*.jsonl"))], "lines": lines,
+        "sampled": [path.read_text() for path in sorted(folder.glob("rank-*.jsonl"))],
+        "lines": lines,
         "logprobs": torch.tensor(mean_logprobs(policy, probe, tokenizer.pad_token_id)),
         "initial": torch.tensor(mean_logprobs(load_model(LAB, "float32", "cpu"), probe, tokenizer.pad_token_id)),
     }
@@ -85,13 +116,28 @@ def test_zero_follows_data_parallel_training(tmp_path: Path, monkeypatch: pytest
 
 
 def test_a_saved_policy_reloads_with_identical_logits(tmp_path: Path) -> None:
-    (job,) = compose_jobs(Namespace(overrides=["train.max_steps=2", "train.learning_rate=1e-3", "train.warmup_ratio=0.0",
-                                               "train.per_device_train_batch_size=16"],
-                                    config_dir=None, config_name=None, multirun=False))
+    (job,) = compose_jobs(
+        Namespace(
+            overrides=[
+                "train.max_steps=2",
+                "train.learning_rate=1e-3",
+                "train.warmup_ratio=0.0",
+                "train.per_device_train_batch_size=16",
+            ],
+            config_dir=None,
+            config_name=None,
+            multirun=False,
+        )
+    )
     config, tokenizer = load(job.plain), load_tokenizer(LAB)
-    rows = [{"id": str(i), "prompt": messages(config.template, f"{i}+37-{i}+19-8=?", True), "answer": "48"} for i in range(8)]
+    rows = [
+        {"id": str(i), "prompt": messages(config.template, f"{i}+37-{i}+19-8=?", True), "answer": "48"}
+        for i in range(8)
+    ]
     arguments = grpo_arguments(config.train, None, 0, tmp_path / "work", True, [1.0])
-    trainer = make_trainer(arguments, rows, LAB, tokenizer, {"correctness": Correctness(1.0, 5.0, 100)}, TrainerCallback())
+    trainer = make_trainer(
+        arguments, rows, LAB, tokenizer, {"correctness": Correctness(1.0, 5.0, 100)}, TrainerCallback()
+    )
     trainer.train()
     trainer.save_model(str(tmp_path / "policy"))
     ids = tokenizer("12+3-4=?", return_tensors="pt")["input_ids"]

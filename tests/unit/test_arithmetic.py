@@ -70,7 +70,9 @@ def test_pool_is_balanced_unique_and_labelled():
 def test_splits_share_no_question_whatever_the_seed():
     train = {prompt.question for seed in (0, 1) for prompt in pool("train", 3000, seed=seed)}
     test = {prompt.question for seed in (0, 1) for prompt in pool("test", 1200, seed=seed)}
-    pretrain = {problem.question for level in SIX_LEVELS for problem in islice(stream(level, "pretrain", Random(level)), 2000)}
+    pretrain = {
+        problem.question for level in SIX_LEVELS for problem in islice(stream(level, "pretrain", Random(level)), 2000)
+    }
     assert not train & test and not train & pretrain and not test & pretrain
     assert {bucket(question) for question in test} == set(range(0, 15))
     assert {bucket(question) for question in train} == set(range(15, 60))

@@ -68,8 +68,7 @@ def plant(
         "math500_n": NUM_QUESTIONS,
         "seconds": {"score": 0.0, "base_eval": 1.0, "train": train_seconds, "eval": 20.0, "total": 90.0},
         "signals": {
-            name: {"cost_seconds": cost, "num_scored": 0, "num_cached": 2000}
-            for name, cost in (signals or {}).items()
+            name: {"cost_seconds": cost, "num_scored": 0, "num_cached": 2000} for name, cost in (signals or {}).items()
         },
         "spearman": spearman,
     }

@@ -15,8 +15,10 @@ from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 from ufo_rl.signals.confidence import Encoded, encode, mean_logprobs, measure
 
 CORPUS = [
-    "the answer is 42 and then <answer> -5 </answer>", r"\frac{1}{2} + \sqrt{3} = \frac{a}{b} \text{ cm}",
-    "Natalia sold 48/2 = 24 clips in May. 1,234 apples", "<answer> 1234 <answer> 17 <answer> -3 <answer> \\frac{3}{4}",
+    "the answer is 42 and then <answer> -5 </answer>",
+    r"\frac{1}{2} + \sqrt{3} = \frac{a}{b} \text{ cm}",
+    "Natalia sold 48/2 = 24 clips in May. 1,234 apples",
+    "<answer> 1234 <answer> 17 <answer> -3 <answer> \\frac{3}{4}",
 ] * 20
 
 
@@ -26,7 +28,9 @@ def byte_level_bpe() -> PreTrainedTokenizerFast:
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = token_decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
-    tokenizer.train_from_iterator(CORPUS, trainers.BpeTrainer(vocab_size=400, initial_alphabet=alphabet, show_progress=False))
+    tokenizer.train_from_iterator(
+        CORPUS, trainers.BpeTrainer(vocab_size=400, initial_alphabet=alphabet, show_progress=False)
+    )
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer)
 
 
@@ -35,8 +39,10 @@ def sentencepiece_style() -> PreTrainedTokenizerFast:
     tokenizer = Tokenizer(models.Unigram())
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
     tokenizer.decoder = token_decoders.Metaspace()
-    tokenizer.train_from_iterator(CORPUS, trainers.UnigramTrainer(vocab_size=200, unk_token="<unk>", show_progress=False,
-                                                                 special_tokens=["<unk>"]))
+    tokenizer.train_from_iterator(
+        CORPUS,
+        trainers.UnigramTrainer(vocab_size=200, unk_token="<unk>", show_progress=False, special_tokens=["<unk>"]),
+    )
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="<unk>")
 
 
@@ -75,8 +81,15 @@ def test_no_context_before_the_target_is_an_error() -> None:
 @pytest.fixture(scope="module")
 def model() -> Qwen2ForCausalLM:
     torch.manual_seed(7)
-    config = Qwen2Config(vocab_size=20, hidden_size=64, intermediate_size=128, num_hidden_layers=3, num_attention_heads=4,
-                         num_key_value_heads=2, initializer_range=0.2)
+    config = Qwen2Config(
+        vocab_size=20,
+        hidden_size=64,
+        intermediate_size=128,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        initializer_range=0.2,
+    )
     model = Qwen2ForCausalLM(config).eval()
     model.lm_head.weight.data *= 4  # probabilities from near 0 to near 1, not 1/20 everywhere
     return model
@@ -87,7 +100,9 @@ def rows() -> list[Encoded]:
     rng = random.Random(3)
     lengths = [rng.randint(2, 90) for _ in range(80)]
     # mostly short targets: the geometric mean of many random probabilities is the same for every row
-    return [Encoded([rng.randrange(20) for _ in range(n)], rng.randint(1, n - 1 if n % 4 == 0 else 1), "") for n in lengths]
+    return [
+        Encoded([rng.randrange(20) for _ in range(n)], rng.randint(1, n - 1 if n % 4 == 0 else 1), "") for n in lengths
+    ]
 
 
 def reference(model: Qwen2ForCausalLM, rows: list[Encoded]) -> np.ndarray:
@@ -107,8 +122,9 @@ def reference(model: Qwen2ForCausalLM, rows: list[Encoded]) -> np.ndarray:
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 64])
-def test_confidence_is_within_1e5_of_the_float64_reference(model: Qwen2ForCausalLM, rows: list[Encoded],
-                                                          batch_size: int) -> None:
+def test_confidence_is_within_1e5_of_the_float64_reference(
+    model: Qwen2ForCausalLM, rows: list[Encoded], batch_size: int
+) -> None:
     expected = np.exp(reference(model, rows))
     order = list(range(len(rows)))
     random.Random(batch_size).shuffle(order)

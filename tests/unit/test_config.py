@@ -47,8 +47,9 @@ def test_ratio_outside_its_range(value: Any) -> None:
 
 
 def test_batch_must_be_divisible_by_the_group() -> None:
-    (found,) = problems({"train.num_generations": 7, "train.per_device_train_batch_size": 16,
-                         "train.gradient_accumulation_steps": 1})
+    (found,) = problems(
+        {"train.num_generations": 7, "train.per_device_train_batch_size": 16, "train.gradient_accumulation_steps": 1}
+    )
     assert "= 16 completions a step, not divisible by train.num_generations=7" in found
     assert "train.per_device_train_batch_size=21" in found
 
@@ -58,18 +59,32 @@ def test_unknown_and_missing_keys() -> None:
     assert found[0].startswith('train.lerning_rate: unknown key; did you mean "learning_rate"?')
 
 
-@pytest.mark.parametrize(("overrides", "expected"), [
-    (["selector=ufoo"], ['selector=ufoo: no such option; did you mean "ufo"? (options: ']),
-    (["selector=ufoo", "train.lrr=1", "modle=tiny"], ["selector=ufoo: no such option", "train.lrr=1: no such key (keys of train",
-                                                     'modle=tiny: no such key; did you mean "model"?']),
-    (["ratio=5pct"], ['ratio=5pct: no such option; did you mean "50pct" or "05pct"?']),
-    (["ratio=0.1"], ["ratio=0.1: no such option (options: 01pct, 05pct, 10pct, 20pct, 50pct, full); for any other value: "
-                     "ratio.value=0.1"]),
-    (["+train.momentum=0.9"], ["+train.momentum=0.9: no such key (keys of train"]),
-    (["~train.beta"], ["~train.beta: keys are neither added nor removed; set one with train.beta=VALUE"]),
-    (["seed=0,1"], ["seed=0,1: several values; add -m to run them all"]),
-    (["model=tiny ratio=10pct"], ["model=tiny ratio=10pct: not understood"]),
-])
+@pytest.mark.parametrize(
+    ("overrides", "expected"),
+    [
+        (["selector=ufoo"], ['selector=ufoo: no such option; did you mean "ufo"? (options: ']),
+        (
+            ["selector=ufoo", "train.lrr=1", "modle=tiny"],
+            [
+                "selector=ufoo: no such option",
+                "train.lrr=1: no such key (keys of train",
+                'modle=tiny: no such key; did you mean "model"?',
+            ],
+        ),
+        (["ratio=5pct"], ['ratio=5pct: no such option; did you mean "50pct" or "05pct"?']),
+        (
+            ["ratio=0.1"],
+            [
+                "ratio=0.1: no such option (options: 01pct, 05pct, 10pct, 20pct, 50pct, full); for any other value: "
+                "ratio.value=0.1"
+            ],
+        ),
+        (["+train.momentum=0.9"], ["+train.momentum=0.9: no such key (keys of train"]),
+        (["~train.beta"], ["~train.beta: keys are neither added nor removed; set one with train.beta=VALUE"]),
+        (["seed=0,1"], ["seed=0,1: several values; add -m to run them all"]),
+        (["model=tiny ratio=10pct"], ["model=tiny ratio=10pct: not understood"]),
+    ],
+)
 def test_wrong_names_are_all_reported(overrides: list[str], expected: list[str]) -> None:
     with pytest.raises(UserError) as caught:
         plain(*overrides)
@@ -81,7 +96,7 @@ def test_wrong_names_are_all_reported(overrides: list[str], expected: list[str])
 def test_build_refuses_what_is_not_allowed() -> None:
     with pytest.raises(UserError, match=r"outside ufo_rl; allow its package with plugins=\[os\]"):
         build({"_target_": "os.system"}, "selector")
-    with pytest.raises(UserError, match='selector.centre: unknown key; did you mean "center"'):
+    with pytest.raises(UserError, match=r'selector\.centre: unknown key; did you mean "center"'):
         build({"_target_": "ufo_rl.selector.accuracy.Accuracy", "name": "a", "centre": 0.5}, "selector")
     with pytest.raises(UserError, match="missing a required argument: 'center'"):
         build({"_target_": "ufo_rl.selector.accuracy.Accuracy"}, "selector")
@@ -98,14 +113,35 @@ def test_run_id_names_the_choices() -> None:
     assert run_id(plain("ratio.value=0.075")).startswith("tiny-arithmetic-ufo-07.5pct-s0-")
 
 
-@pytest.mark.parametrize("override", ["tracker=off", "name=other", "paths.outputs=elsewhere", "engine.batch_tokens=3",
-                                     "launch.threads_per_rank=1", "signal.pass_rate.num_samples=4", "force=true"])
+@pytest.mark.parametrize(
+    "override",
+    [
+        "tracker=off",
+        "name=other",
+        "paths.outputs=elsewhere",
+        "engine.batch_tokens=3",
+        "launch.threads_per_rank=1",
+        "signal.pass_rate.num_samples=4",
+        "force=true",
+    ],
+)
 def test_run_id_ignores_what_changes_no_result(override: str) -> None:
     assert run_id(plain(override)) == run_id(plain())
 
 
-@pytest.mark.parametrize("override", ["seed=1", "train.beta=0.1", "template=r1", "deepspeed=off", "launch.num_ranks=2",
-                                     "eval.arithmetic.limit=5", "dataset.seed=1", "model.dtype=bfloat16"])
+@pytest.mark.parametrize(
+    "override",
+    [
+        "seed=1",
+        "train.beta=0.1",
+        "template=r1",
+        "deepspeed=off",
+        "launch.num_ranks=2",
+        "eval.arithmetic.limit=5",
+        "dataset.seed=1",
+        "model.dtype=bfloat16",
+    ],
+)
 def test_run_id_changes_with_the_results(override: str) -> None:
     assert run_id(plain(override)) != run_id(plain())
 
@@ -116,7 +152,13 @@ def test_full_has_one_identity_in_a_sweep_over_ratios() -> None:
 
 
 def test_a_sweep_has_every_job() -> None:
-    jobs = compose_jobs(Namespace(overrides=["selector=ufo,random", "ratio=05pct,10pct", "seed=0,1"], config_dir=None,
-                                  config_name=None, multirun=True))
+    jobs = compose_jobs(
+        Namespace(
+            overrides=["selector=ufo,random", "ratio=05pct,10pct", "seed=0,1"],
+            config_dir=None,
+            config_name=None,
+            multirun=True,
+        )
+    )
     assert len({job.folder for job in jobs}) == 8
     assert {job.folder.parent.as_posix() for job in jobs} == {"outputs/sweeps/dev"}

@@ -13,15 +13,32 @@ from ufo_rl.dataset.rows import Columns, to_pool
 from ufo_rl.records import Drop, UserError, prompt_id
 
 PLAIN = Columns(question="question", answer="answer")
-GSM8K = {"question": "question", "answer": "answer", "answer_pattern": r"####\s*(.+)", "solution": "answer",
-         "solution_remove": r"<<[^<>]*>>", "strip_thousands": True}
-DAPO_BEFORE = ("Solve the following math problem step by step. The last line of your response should be of the form "
-               "Answer: $Answer (without quotes) where $Answer is the answer to the problem.\n\n")
+GSM8K = {
+    "question": "question",
+    "answer": "answer",
+    "answer_pattern": r"####\s*(.+)",
+    "solution": "answer",
+    "solution_remove": r"<<[^<>]*>>",
+    "strip_thousands": True,
+}
+DAPO_BEFORE = (
+    "Solve the following math problem step by step. The last line of your response should be of the form "
+    "Answer: $Answer (without quotes) where $Answer is the answer to the problem.\n\n"
+)
 DAPO_AFTER = '\n\nRemember to put your answer on its own line after "Answer:".'
-DAPO_RAW = {"question": "prompt.0.content", "answer": "reward_model.ground_truth",
-            "question_pattern": r"(?s)\ASolve the following.*?problem\.\n\n(.*)\n\nRemember to put[^\n]*\Z"}
-ALL_NULL = {"solution": None, "level": None, "subject": None, "question_pattern": None, "answer_pattern": None,
-            "strip_thousands": False}
+DAPO_RAW = {
+    "question": "prompt.0.content",
+    "answer": "reward_model.ground_truth",
+    "question_pattern": r"(?s)\ASolve the following.*?problem\.\n\n(.*)\n\nRemember to put[^\n]*\Z",
+}
+ALL_NULL = {
+    "solution": None,
+    "level": None,
+    "subject": None,
+    "question_pattern": None,
+    "answer_pattern": None,
+    "strip_thousands": False,
+}
 
 
 def pool_of(*rows, columns=PLAIN):
@@ -43,9 +60,11 @@ def test_first_of_equal_questions_stays():
     pool = pool_of(*({"question": q, "answer": a} for q, a in rows))
     a, b = prompt_id("a"), prompt_id("b")
     assert [(p.question, p.answer) for p in pool.prompts] == [("a", "1"), ("b", "2")]
-    assert pool.drops == [Drop("duplicate", "row 3", a),
-                          Drop("conflicting_label", "row 4", f"{a}: answer 3, kept 1 of row 1"),
-                          Drop("duplicate", "row 5", b)]
+    assert pool.drops == [
+        Drop("duplicate", "row 3", a),
+        Drop("conflicting_label", "row 4", f"{a}: answer 3, kept 1 of row 1"),
+        Drop("duplicate", "row 5", b),
+    ]
     assert pool.num_rows == 5
     assert count_drops(pool.drops) == {"duplicate": 2, "conflicting_label": 1}
 
@@ -66,9 +85,13 @@ def test_hub_rows_of_the_published_shapes():
     assert to_pool(numbered(gsm8k), Columns.read("columns", GSM8K), "gsm8k").prompts[0].answer == "5"
 
     question = "What is $1+1$?\n\nTake care."
-    row = {"data_source": "math_dapo", "prompt": [{"content": DAPO_BEFORE + question + DAPO_AFTER, "role": "user"}],
-           "ability": "MATH", "reward_model": {"ground_truth": "2", "style": "rule-lighteval/MATH_v2"},
-           "extra_info": {"index": "9a9b6eb4"}}
+    row = {
+        "data_source": "math_dapo",
+        "prompt": [{"content": DAPO_BEFORE + question + DAPO_AFTER, "role": "user"}],
+        "ability": "MATH",
+        "reward_model": {"ground_truth": "2", "style": "rule-lighteval/MATH_v2"},
+        "extra_info": {"index": "9a9b6eb4"},
+    }
     dapo = datasets.Dataset.from_list([row] * 100)
     pool = to_pool(numbered(dapo), Columns.read("columns", DAPO_RAW), "dapo")
     assert [(p.question, p.answer) for p in pool.prompts] == [(question, "2")]
@@ -77,8 +100,18 @@ def test_hub_rows_of_the_published_shapes():
     processed = datasets.Dataset.from_list([{"prompt": "What is 1+1?", "solution": "2", "ability": "MATH"}])
     assert to_pool(numbered(processed), Columns(question="prompt", answer="solution"), "dapo").prompts[0].answer == "2"
 
-    math500 = datasets.Dataset.from_list([{"problem": "What is $1+1$?", "solution": r"It is $\boxed{2}$.", "answer": "2",
-                                           "subject": "Algebra", "level": 2, "unique_id": "test/algebra/1.json"}])
+    math500 = datasets.Dataset.from_list(
+        [
+            {
+                "problem": "What is $1+1$?",
+                "solution": r"It is $\boxed{2}$.",
+                "answer": "2",
+                "subject": "Algebra",
+                "level": 2,
+                "unique_id": "test/algebra/1.json",
+            }
+        ]
+    )
     columns = Columns(question="problem", answer="answer", solution="solution", level="level", subject="subject")
     prompt = to_pool(numbered(math500), columns, "math500").prompts[0]
     assert (prompt.answer, prompt.level, prompt.subject) == ("2", "2", "Algebra")
@@ -91,8 +124,13 @@ def test_numbers_become_text():
 
 def test_all_bad_rows_are_named():
     with pytest.raises(UserError) as error:
-        pool_of({"question": "a", "answer": "1"}, {"question": "", "answer": "1"}, {"question": "b", "answer": None},
-                {"question": "c"}, {"question": "d", "answer": ["1"]})
+        pool_of(
+            {"question": "a", "answer": "1"},
+            {"question": "", "answer": "1"},
+            {"question": "b", "answer": None},
+            {"question": "c"},
+            {"question": "d", "answer": ["1"]},
+        )
     text = str(error.value)
     assert "source: 4 of 5 rows unusable" in text
     assert "row 2: no question" in text
@@ -123,10 +161,13 @@ def test_no_rows():
 
 @pytest.mark.parametrize(
     ("mapping", "named"),
-    [({"answer": "a"}, "question"), ({"question": "q", "answer": "a", "levle": "l"}, 'did you mean "level"'),
-     ({"question": "q", "answer": "a", "answer_pattern": "####"}, "one group"),
-     ({"question": "q", "answer": "a", "answer_pattern": "("}, "no regular expression"),
-     ({"question": "q", "answer": 3}, "answer=3")],
+    [
+        ({"answer": "a"}, "question"),
+        ({"question": "q", "answer": "a", "levle": "l"}, 'did you mean "level"'),
+        ({"question": "q", "answer": "a", "answer_pattern": "####"}, "one group"),
+        ({"question": "q", "answer": "a", "answer_pattern": "("}, "no regular expression"),
+        ({"question": "q", "answer": 3}, "answer=3"),
+    ],
 )
 def test_wrong_column_mappings(mapping, named):
     with pytest.raises(ValueError, match=named):
@@ -135,7 +176,10 @@ def test_wrong_column_mappings(mapping, named):
 
 def test_a_row_that_does_not_match_the_pattern_is_bad():
     with pytest.raises(UserError, match="row 1: no answer: the text does not match answer_pattern"):
-        pool_of({"question": "a", "answer": "5"}, columns=Columns(question="question", answer="answer", answer_pattern="#(.)"))
+        pool_of(
+            {"question": "a", "answer": "5"},
+            columns=Columns(question="question", answer="answer", answer_pattern="#(.)"),
+        )
 
 
 def test_custom_jsonl(tmp_path):
@@ -162,8 +206,11 @@ def test_custom_parquet(tmp_path):
 @pytest.mark.parametrize(
     ("name", "text", "named"),
     [
-        ("rows.jsonl", '{"question": "a", "answer": "1"}\n{"question": \n[1]\n{"question": "b"}\n',
-         ["rows.jsonl:2: no JSON", "rows.jsonl:3: a JSON value that is no object", "rows.jsonl:4: no answer"]),
+        (
+            "rows.jsonl",
+            '{"question": "a", "answer": "1"}\n{"question": \n[1]\n{"question": "b"}\n',
+            ["rows.jsonl:2: no JSON", "rows.jsonl:3: a JSON value that is no object", "rows.jsonl:4: no answer"],
+        ),
         ("rows.csv", 'question,answer\n"a\nb",1\nc,\nd,1,2\n', ["rows.csv:4: no answer", "rows.csv:5: more fields"]),
     ],
 )
@@ -194,8 +241,15 @@ def test_custom_needs_a_path():
 
 
 def hub(**changes):
-    arguments = {"path": "owner/maths", "config_name": None, "split": "train", "revision": None, "local_file": "maths.jsonl",
-                 "columns": {"question": "question", "answer": "answer"}, "local_columns": None}
+    arguments = {
+        "path": "owner/maths",
+        "config_name": None,
+        "split": "train",
+        "revision": None,
+        "local_file": "maths.jsonl",
+        "columns": {"question": "question", "answer": "answer"},
+        "local_columns": None,
+    }
     return HubDataset(**{**arguments, **changes})
 
 
@@ -215,5 +269,7 @@ def test_missing_local_folder_or_file_names_the_cure(tmp_path):
 def test_no_network_names_the_dataset_and_the_cure(monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("datasets.config.HF_HUB_OFFLINE", True)
-    with pytest.raises(UserError, match=r"owner/maths \(train\) cannot be loaded from the hub.*UFO_RL_DATA.*maths.jsonl"):
+    with pytest.raises(
+        UserError, match=r"owner/maths \(train\) cannot be loaded from the hub.*UFO_RL_DATA.*maths.jsonl"
+    ):
         hub().load()

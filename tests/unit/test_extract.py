@@ -34,8 +34,18 @@ def test_last_complete_marker(completion, answer):
 
 @pytest.mark.parametrize(
     "completion",
-    ["", "the result is 42", r"\boxed{42", r"\boxed{\frac{1}{2}", "<answer> 42", "42</answer>", "<answer></answer>",
-     r"\boxed{}", "####", "<think>42</think>"],
+    [
+        "",
+        "the result is 42",
+        r"\boxed{42",
+        r"\boxed{\frac{1}{2}",
+        "<answer> 42",
+        "42</answer>",
+        "<answer></answer>",
+        r"\boxed{}",
+        "####",
+        "<think>42</think>",
+    ],
 )
 def test_nothing_or_unfinished_is_no_answer(completion):
     assert extract(completion) == ""

@@ -104,9 +104,23 @@ def test_limits_are_checked(time_limit_s, max_chars, named):
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("1,234", Fraction(1234)), ("-.5", Fraction(-1, 2)), ("3.", Fraction(3)), (r"-\frac{3}{-4}", Fraction(3, 4)),
-     ("6/4", Fraction(3, 2)), ("$5", Fraction(5)), ("0.1", Fraction(1, 10)), ("1/0", None), ("1,23", None), (".", None),
-     ("", None), ("x", None), ("1/2/3", None), ("\uff13", Fraction(3)), ("9" * 5000, None)],
+    [
+        ("1,234", Fraction(1234)),
+        ("-.5", Fraction(-1, 2)),
+        ("3.", Fraction(3)),
+        (r"-\frac{3}{-4}", Fraction(3, 4)),
+        ("6/4", Fraction(3, 2)),
+        ("$5", Fraction(5)),
+        ("0.1", Fraction(1, 10)),
+        ("1/0", None),
+        ("1,23", None),
+        (".", None),
+        ("", None),
+        ("x", None),
+        ("1/2/3", None),
+        ("\uff13", Fraction(3)),
+        ("9" * 5000, None),
+    ],
 )
 def test_rational(text, value):
     assert rational(text) == value

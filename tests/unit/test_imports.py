@@ -14,22 +14,59 @@ import ufo_rl
 PACKAGE = Path(ufo_rl.__file__).parent
 LEVELS = {
     0: ("records",),
-    1: ("config", "build", "keys", "prompts", "dataset", "selector", "reward", "selection", "artifacts", "store", "journal",
-        "intervals", "tables", "identity", "conf_path", "environment", "tracking_rows"),
+    1: (
+        "config",
+        "typed",
+        "build",
+        "keys",
+        "prompts",
+        "dataset",
+        "selector",
+        "reward",
+        "selection",
+        "artifacts",
+        "store",
+        "journal",
+        "intervals",
+        "tables",
+        "identity",
+        "conf_path",
+        "environment",
+        "tracking_rows",
+    ),
     2: ("model", "engine", "tracking", "ranks", "progress"),
     3: ("signals", "scoring", "training", "evaluation", "report", "lab"),
-    4: ("launch", "worker", "stages", "signal_cache", "pipeline", "prepare", "experiment", "check", "run", "cli"),
+    4: (
+        "launch",
+        "worker",
+        "stages",
+        "signal_cache",
+        "pipeline",
+        "evaluations",
+        "prepare",
+        "experiment",
+        "check",
+        "run",
+        "cli",
+    ),
 }
 LEVEL_OF = {name: level for level, names in LEVELS.items() for name in names}
 # heavy packages and the modules that may import them at all; everything else must do without
 MAY_IMPORT = {
     "torch": {"model", "engine", "signals", "training", "ranks", "worker", "lab"},
     "transformers": {"model", "engine", "signals", "training", "lab"},
-    "trl": {"training"}, "deepspeed": {"training"}, "wandb": {"tracking"},
-    "hydra": {"run", "check", "cli", "experiment"}, "omegaconf": {"run", "check", "experiment", "config"},
-    "matplotlib": {"report"}, "datasets": {"dataset", "training"}, "math_verify": {"reward"},
+    "trl": {"training"},
+    "deepspeed": {"training"},
+    "wandb": {"tracking"},
+    "hydra": {"run", "check", "cli", "experiment"},
+    "omegaconf": {"run", "check", "experiment", "config"},
+    "matplotlib": {"report"},
+    "datasets": {"dataset", "training"},
+    "math_verify": {"reward"},
 }
-MODULES = sorted(p.relative_to(PACKAGE) for p in PACKAGE.rglob("*.py") if p.name != "__init__.py" or p.parent != PACKAGE)
+MODULES = sorted(
+    p.relative_to(PACKAGE) for p in PACKAGE.rglob("*.py") if p.name != "__init__.py" or p.parent != PACKAGE
+)
 
 
 def top(path: Path) -> str:
@@ -42,7 +79,9 @@ def imported(path: Path) -> set[str]:
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            names |= {f"{node.module}.{alias.name}" for alias in node.names} if node.module == "ufo_rl" else {node.module}
+            names |= (
+                {f"{node.module}.{alias.name}" for alias in node.names} if node.module == "ufo_rl" else {node.module}
+            )
     return names
 
 
@@ -65,16 +104,20 @@ def test_heavy_packages_stay_where_they_belong(path: Path) -> None:
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--cfg", "job"]])
 def test_the_command_line_imports_nothing_heavy(arguments: list[str]) -> None:
-    code = ("import sys; from ufo_rl.cli import main; sys.argv = ['ufo-rl', *sys.argv[1:]]\n"
-            "try: main()\nexcept SystemExit: pass\n"
-            "heavy = {'torch', 'transformers', 'trl', 'deepspeed', 'wandb', 'datasets', 'scipy', 'pyarrow'}\n"
-            "print('HEAVY', sorted(heavy & set(sys.modules)))")
+    code = (
+        "import sys; from ufo_rl.cli import main; sys.argv = ['ufo-rl', *sys.argv[1:]]\n"
+        "try: main()\nexcept SystemExit: pass\n"
+        "heavy = {'torch', 'transformers', 'trl', 'deepspeed', 'wandb', 'datasets', 'scipy', 'pyarrow'}\n"
+        "print('HEAVY', sorted(heavy & set(sys.modules)))"
+    )
     done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "HEAVY []"
 
 
 def test_validation_imports_no_torch() -> None:
-    code = ("import sys; from ufo_rl.cli import main; sys.argv = ['ufo-rl', 'ratio.value=2']\n"
-            "assert main() == 2\nprint('HEAVY', sorted({'torch', 'transformers', 'trl', 'wandb'} & set(sys.modules)))")
+    code = (
+        "import sys; from ufo_rl.cli import main; sys.argv = ['ufo-rl', 'ratio.value=2']\n"
+        "assert main() == 2\nprint('HEAVY', sorted({'torch', 'transformers', 'trl', 'wandb'} & set(sys.modules)))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "HEAVY []"

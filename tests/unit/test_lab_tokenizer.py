@@ -35,7 +35,12 @@ def loaded(tmp_path: Path) -> list:
     first = AutoTokenizer.from_pretrained(FOLDER)
     first.save_pretrained(tmp_path)
     (tmp_path / "config.json").write_text((FOLDER / "config.json").read_text())
-    return [first, AutoTokenizer.from_pretrained(tmp_path), AutoProcessor.from_pretrained(FOLDER), lab_tokenizer.build()]
+    return [
+        first,
+        AutoTokenizer.from_pretrained(tmp_path),
+        AutoProcessor.from_pretrained(FOLDER),
+        lab_tokenizer.build(),
+    ]
 
 
 def random_text(random: Random) -> str:

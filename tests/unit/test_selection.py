@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -42,10 +43,19 @@ def test_accuracy_keeps_the_nearest_to_the_centre() -> None:
     assert select(columns, Accuracy(1.0), 0.25, seed=0).ids == ["d"]
 
 
-@pytest.mark.parametrize(("ratio", "n", "kept"), [
-    (0.1, 17255, 1725), (0.1, 7473, 747), (0.29, 100, 29), (0.07, 100, 7), (0.01, 50, 1), (1.0, 3, 3), (0.3, 10, 3),
-    (1e-05, 200000, 2),
-])
+@pytest.mark.parametrize(
+    ("ratio", "n", "kept"),
+    [
+        (0.1, 17255, 1725),
+        (0.1, 7473, 747),
+        (0.29, 100, 29),
+        (0.07, 100, 7),
+        (0.01, 50, 1),
+        (1.0, 3, 3),
+        (0.3, 10, 3),
+        (1e-05, 200000, 2),
+    ],
+)
 def test_the_budget_is_the_exact_floor(ratio: float, n: int, kept: int) -> None:
     assert num_kept(ratio, n) == kept  # int(0.29 * 100) would be 28
 
@@ -54,7 +64,7 @@ def test_the_budget_is_the_exact_floor(ratio: float, n: int, kept: int) -> None:
 def test_five_percent_is_inside_ten(name: str) -> None:
     columns = pool(400)
     sets = [set(select(columns, SELECTORS[name], ratio, seed=1).ids) for ratio in (0.01, 0.05, 0.1, 0.5, 1.0)]
-    assert all(small <= large for small, large in zip(sets, sets[1:], strict=False))
+    assert all(small <= large for small, large in pairwise(sets))
 
 
 @pytest.mark.parametrize("name", SELECTORS)

@@ -24,9 +24,7 @@ def test_three_gradient_spikes_are_unstable_two_are_not():
     assert unstable_training(train_lines("grad_norm", [*calm, 11.0, 1.0, 12.0])) == []
     (warning,) = unstable_training(train_lines("grad_norm", [*calm, 11.0, 1.0, 12.0, 13.0]))
     assert warning == "unstable: gradient norm above 10 x its running median at 3 of 11 steps, first 7"
-    assert (
-        unstable_training(train_lines("grad_norm", [0.01, 5.0, 5.0, 5.0, 5.0, 5.0, 5.0])) == []
-    )  # warming up
+    assert unstable_training(train_lines("grad_norm", [0.01, 5.0, 5.0, 5.0, 5.0, 5.0, 5.0])) == []  # warming up
 
 
 def test_a_falling_reward_is_unstable_a_rising_one_is_not():
@@ -35,9 +33,7 @@ def test_a_falling_reward_is_unstable_a_rising_one_is_not():
     (warning,) = unstable_training(train_lines("reward", [*high, *high, *low]))
     assert warning.startswith("unstable: reward fell from 0.600") and "0.500 (last third)" in warning
     assert unstable_training(train_lines("reward", [*low, *low, *high])) == []
-    assert (
-        unstable_training(train_lines("reward", [*high[:4], *low[:4], *low[:4]])) == []
-    )  # thirds of 4: too few
+    assert unstable_training(train_lines("reward", [*high[:4], *low[:4], *low[:4]])) == []  # thirds of 4: too few
 
 
 def test_other_stages_and_lines_without_numbers_do_not_count():

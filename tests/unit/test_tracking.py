@@ -152,9 +152,7 @@ def test_every_stage_has_values_on_its_own_axis(finished):
     assert points("train/global_step", "train/reward") == [(1, 0.5), (2, 0.75)]
     assert points("train/global_step", "train/completions/mean_length") == [(2, 12.5)]
     assert points("train/global_step", "eval/math500_accuracy") == [(0, 0.25), (2, 0.5)]
-    assert not any(
-        key.endswith(("done", "total", "max_steps", "attempt", "/time")) for item in history for key in item
-    )
+    assert not any(key.endswith(("done", "total", "max_steps", "attempt", "/time")) for item in history for key in item)
     assert [item["train/kl"] for item in history if "train/kl" in item] in (
         ["NaN"],
         [pytest.approx(math.nan, nan_ok=True)],
@@ -255,9 +253,7 @@ def test_online_without_a_key_is_the_users_mistake(no_key):
 def test_an_unknown_mode_names_the_allowed_ones(no_key):
     with pytest.raises(UserError, match=r"tracker.mode=onlin: allowed are auto, online, offline, off"):
         open_run({**TRACKER, "mode": "onlin"}, record("ffff6666"), CONFIG, no_key)
-    assert {path.stem for path in (Path(__file__).parents[2] / "conf" / "tracker").glob("*.yaml")} == set(
-        MODES
-    )
+    assert {path.stem for path in (Path(__file__).parents[2] / "conf" / "tracker").glob("*.yaml")} == set(MODES)
 
 
 def run_program(program: str, folder: Path, wandb_id: str, tracker: dict[str, Any], **variables: str) -> str:
@@ -271,9 +267,7 @@ def run_program(program: str, folder: Path, wandb_id: str, tracker: dict[str, An
     argument = json.dumps([tracker, record(wandb_id), CONFIG])
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), **variables}
     command = [sys.executable, "-c", beginning + program, argument]
-    return subprocess.run(
-        command, check=True, capture_output=True, text=True, cwd=folder, env=environment
-    ).stdout
+    return subprocess.run(command, check=True, capture_output=True, text=True, cwd=folder, env=environment).stdout
 
 
 def test_off_writes_nothing_and_never_imports_wandb(tmp_path):

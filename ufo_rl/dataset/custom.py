@@ -33,7 +33,9 @@ class CustomDataset:
         """The pool of the file. Raises UserError for a missing or unreadable file, unknown columns, or unusable rows."""
         path = Path(str(self.path))
         if not path.is_file():
-            hint = f"found {', '.join(beside)} beside it" if (beside := _beside(path)) else f"the folder is {Path.cwd()}"
+            hint = (
+                f"found {', '.join(beside)} beside it" if (beside := _beside(path)) else f"the folder is {Path.cwd()}"
+            )
             raise UserError(f"path={self.path}: no such file ({hint}); name a file ending in {', '.join(SUFFIXES)}")
         return to_pool(read_rows(path), self._columns(), str(path))
 

@@ -39,12 +39,16 @@ class HubDataset:
         if data is None:
             return to_pool(numbered(self._download()), Columns.read("columns", self.columns), self.path)
         if not data.is_dir():
-            raise UserError(f"paths.data={data}: no such folder; set UFO_RL_DATA to the folder of the local files, "
-                            f"or unset it to load {self.path} from the hub")
+            raise UserError(
+                f"paths.data={data}: no such folder; set UFO_RL_DATA to the folder of the local files, "
+                f"or unset it to load {self.path} from the hub"
+            )
         file = data / self.local_file
         if not file.is_file():
-            raise UserError(f"paths.data={data} has no {self.local_file}, the copy of {self.path} ({self.split}); put it "
-                            f"there, or unset UFO_RL_DATA to load it from the hub")
+            raise UserError(
+                f"paths.data={data} has no {self.local_file}, the copy of {self.path} ({self.split}); put it "
+                f"there, or unset UFO_RL_DATA to load it from the hub"
+            )
         columns = self.columns if self.local_columns is None else self.local_columns
         return to_pool(read_rows(file), Columns.read("local_columns", columns), str(file))
 
@@ -56,8 +60,10 @@ class HubDataset:
         # OSError: no network, no such dataset, no access; ValueError: no such config or split.
         except (OSError, ValueError) as err:
             reason = (str(err).splitlines() or [type(err).__name__])[0]
-            raise UserError(f"dataset {self.path} ({self.split}) cannot be loaded from the hub: {reason}; without a "
-                            f"network, set UFO_RL_DATA to a folder that holds {self.local_file}") from err
+            raise UserError(
+                f"dataset {self.path} ({self.split}) cannot be loaded from the hub: {reason}; without a "
+                f"network, set UFO_RL_DATA to a folder that holds {self.local_file}"
+            ) from err
 
 
 def numbered(rows: Iterable[Any]) -> Iterator[Row]:

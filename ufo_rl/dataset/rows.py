@@ -62,7 +62,9 @@ class Columns:
         """The columns that a YAML mapping names; ValueError for unknown or missing keys."""
         known = [field.name for field in fields(cls)]
         if unknown := [name for name in mapping if name not in known]:
-            raise ValueError(f"{key}: unknown {', '.join(unknown)}{_nearest(unknown[0], known)}; keys: {', '.join(known)}")
+            raise ValueError(
+                f"{key}: unknown {', '.join(unknown)}{_nearest(unknown[0], known)}; keys: {', '.join(known)}"
+            )
         return cls(**{**dict.fromkeys(REQUIRED), **mapping})
 
 
@@ -98,8 +100,9 @@ def to_pool(rows: Iterable[Row], columns: Columns, source: str) -> Pool:
             pool.drops.append(Drop("conflicting_label", where, detail))
     if bad:
         rest = [f"... and {len(bad) - MAX_NAMED_ROWS} more rows"] if len(bad) > MAX_NAMED_ROWS else []
-        raise UserError(f"{source}: {len(bad)} of {pool.num_rows} rows unusable; mend or remove them:",
-                        *bad[:MAX_NAMED_ROWS], *rest)
+        raise UserError(
+            f"{source}: {len(bad)} of {pool.num_rows} rows unusable; mend or remove them:", *bad[:MAX_NAMED_ROWS], *rest
+        )
     if not pool.prompts:
         raise UserError(f"{source} has no rows; choose another file or split")
     return pool
@@ -158,7 +161,9 @@ def _check_columns(row: Mapping[str, Any], columns: Columns, where: str) -> None
     for part in PARTS:
         path = getattr(columns, part)
         if path and path.split(".")[0] not in names:
-            problems.append(f"{part}={path}: {where} has no such column{_nearest(path, names)}; columns: {', '.join(names)}")
+            problems.append(
+                f"{part}={path}: {where} has no such column{_nearest(path, names)}; columns: {', '.join(names)}"
+            )
     if problems:
         raise UserError(*problems)
 

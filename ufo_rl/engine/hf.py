@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 import torch
 from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
-from ufo_rl.keys import digest
 from ufo_rl.engine import Sampling
+from ufo_rl.keys import digest
 from ufo_rl.records import Completion
 
 
@@ -42,13 +42,24 @@ class HFEngine:
         is_greedy = sampling.temperature == 0
         # every knob is explicit: what is left out would come from the model's own generation_config
         config = GenerationConfig(
-            max_new_tokens=sampling.max_tokens, do_sample=not is_greedy, num_return_sequences=sampling.num_samples,
-            temperature=1.0 if is_greedy else sampling.temperature, top_k=0 if not is_greedy else 50, top_p=1.0,
-            min_p=None, typical_p=1.0, repetition_penalty=1.0, no_repeat_ngram_size=0, num_beams=1,
-            eos_token_id=self.eos_ids, pad_token_id=self.tokenizer.pad_token_id, disable_compile=True,
+            max_new_tokens=sampling.max_tokens,
+            do_sample=not is_greedy,
+            num_return_sequences=sampling.num_samples,
+            temperature=1.0 if is_greedy else sampling.temperature,
+            top_k=0 if not is_greedy else 50,
+            top_p=1.0,
+            min_p=None,
+            typical_p=1.0,
+            repetition_penalty=1.0,
+            no_repeat_ngram_size=0,
+            num_beams=1,
+            eos_token_id=self.eos_ids,
+            pad_token_id=self.tokenizer.pad_token_id,
+            disable_compile=True,
         )
-        output = self.model.generate(input_ids=padded["input_ids"], attention_mask=padded["attention_mask"],
-                                     generation_config=config)
+        output = self.model.generate(  # pyright: ignore[reportCallIssue]
+            input_ids=padded["input_ids"], attention_mask=padded["attention_mask"], generation_config=config
+        )
         flat = [self._completion(row) for row in output[:, width:].tolist()]
         return [flat[i : i + sampling.num_samples] for i in range(0, len(flat), sampling.num_samples)]
 
@@ -57,4 +68,4 @@ class HFEngine:
         end = next((i for i, token in enumerate(ids) if token in self.eos_ids), None)
         kept = ids if end is None else ids[:end]
         text = self.tokenizer.decode(kept, skip_special_tokens=True)
-        return Completion(text, len(kept) + (end is not None), "length" if end is None else "stop")
+        return Completion(str(text), len(kept) + (end is not None), "length" if end is None else "stop")

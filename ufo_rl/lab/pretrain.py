@@ -85,7 +85,9 @@ def new_model(tokenizer: PreTrainedTokenizerFast) -> Qwen2ForCausalLM:
     return Qwen2ForCausalLM(config)
 
 
-def batches(recipe: Recipe, chunk: int, tokenizer: PreTrainedTokenizerFast) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+def batches(
+    recipe: Recipe, chunk: int, tokenizer: PreTrainedTokenizerFast
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """The batches (ids_BT, loss weights_BT) of one chunk: rows of similar length together, batches in random order.
 
     Depends on the recipe and the chunk's number only, which is what makes a resumed run equal to an uninterrupted one.
@@ -203,7 +205,9 @@ def train(recipe: Recipe, out: Path) -> None:
     optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.98), weight_decay=0.01, fused=True)
     step, journal = load_checkpoint(checkpoints, model, optimizer)
     if not journal:
-        journal = [{"recipe": dataclasses.asdict(recipe), "torch": torch.__version__, "parameters": model.num_parameters()}]
+        journal = [
+            {"recipe": dataclasses.asdict(recipe), "torch": torch.__version__, "parameters": model.num_parameters()}
+        ]
     else:
         journal[0]["recipe"] = continued(journal[0]["recipe"], recipe, step)
     while step < recipe.steps:

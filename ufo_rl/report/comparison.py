@@ -65,9 +65,7 @@ def gather(runs: list[Run]) -> list[Block]:
         if run.is_complete:
             blocks.setdefault(run.setting, Block(run.setting, [])).runs.append(run)
     for block in blocks.values():
-        block.runs.sort(
-            key=lambda run: (run.selector != "full", run.selector, run.value("ratio.value"), run.seed)
-        )
+        block.runs.sort(key=lambda run: (run.selector != "full", run.selector, run.value("ratio.value"), run.seed))
         block.arms = _labels(block.runs)
         block.full_of = {run: _full_run(run, block) for run in block.runs}
         for benchmark in dict.fromkeys(name for run in block.runs for name in run.benchmarks):
@@ -108,9 +106,7 @@ def settings(run: Run) -> dict[str, str]:
 
 def _labels(runs: list[Run]) -> dict[Run, str]:
     """The arm of each run, with the settings that most runs of the block or of its selector do not share."""
-    marks = _unusual(
-        {run: {k: v for k, v in settings(run).items() if not k.startswith("eval.")} for run in runs}
-    )
+    marks = _unusual({run: {k: v for k, v in settings(run).items() if not k.startswith("eval.")} for run in runs})
     for selector in {run.selector for run in runs}:
         alike = [run for run in runs if run.selector == selector]
         own = {run: {key: str(value) for key, value in run.config["selector"].items()} for run in alike}
@@ -141,9 +137,7 @@ def _full_run(run: Run, block: Block) -> Run | None:
         return None
     candidates = [other for other in block.runs if other.selector == "full" and other.seed == run.seed]
     if not candidates:
-        block.notes.append(
-            f"{block.arms[run]} seed {run.seed}: no complete full run of this seed to compare with"
-        )
+        block.notes.append(f"{block.arms[run]} seed {run.seed}: no complete full run of this seed to compare with")
         return None
     best = max(
         candidates,
@@ -154,9 +148,7 @@ def _full_run(run: Run, block: Block) -> Run | None:
         ),
     )
     if not _same_settings(best, run):
-        block.notes.append(
-            f"{block.arms[run]} seed {run.seed}: compared with {best.id}, whose settings differ"
-        )
+        block.notes.append(f"{block.arms[run]} seed {run.seed}: compared with {best.id}, whose settings differ")
     return best
 
 

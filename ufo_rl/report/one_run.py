@@ -60,9 +60,7 @@ def _selection(run: Run) -> list[str]:
 def _training(run: Run) -> list[str]:
     steps, epochs = count(run.metrics.get("steps")), count(run.metrics.get("epochs"))
     trained = count(run.metrics.get("num_selected"))
-    return [
-        f"  training   {steps} steps, {epochs} epochs over {trained} prompts ({run.metrics.get('budget')})"
-    ]
+    return [f"  training   {steps} steps, {epochs} epochs over {trained} prompts ({run.metrics.get('budget')})"]
 
 
 def _accuracy(run: Run, benchmark: str) -> list[str]:

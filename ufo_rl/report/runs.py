@@ -91,9 +91,7 @@ class Run:
         try:
             return RankCorrelation(*(found[name] for name in ("rho", "ci_low", "ci_high", "n")))
         except (KeyError, TypeError) as error:
-            raise UserError(
-                f"{self.folder / 'metrics.json'}: spearman needs rho, ci_low, ci_high, n"
-            ) from error
+            raise UserError(f"{self.folder / 'metrics.json'}: spearman needs rho, ci_low, ci_high, n") from error
 
     @property
     def seconds(self) -> dict[str, float]:
@@ -152,9 +150,7 @@ def find_runs(paths: Sequence[str | Path]) -> list[Run]:
             for below in _run_folders(Path(start))
         ]
         if not found:
-            raise UserError(
-                f"{path}: no run in or below it (a run folder holds {RUN_FILE}); see outputs/runs"
-            )
+            raise UserError(f"{path}: no run in or below it (a run folder holds {RUN_FILE}); see outputs/runs")
         folders |= dict.fromkeys(found)
     return [load_run(folder) for folder in folders]
 
@@ -206,9 +202,7 @@ def _read_config(path: Path) -> dict[str, Any]:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())
-        raise UserError(
-            f"{path} is not valid YAML ({reason}); remove the run folder and run again"
-        ) from error
+        raise UserError(f"{path} is not valid YAML ({reason}); remove the run folder and run again") from error
     return content if isinstance(content, dict) else {}
 
 
@@ -223,6 +217,4 @@ def _correct(path: Path) -> dict[str, bool] | None:
         return {row["id"]: bool(row["correct"]) for row in table.to_pylist()}
     except (pa.ArrowException, KeyError) as error:
         reason = str(error).splitlines()[0]
-        raise UserError(
-            f"{path} is not a table of questions ({reason}); run again with force=true"
-        ) from error
+        raise UserError(f"{path} is not a table of questions ({reason}); run again with force=true") from error

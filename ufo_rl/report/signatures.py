@@ -85,9 +85,7 @@ def _not_finite(steps: list[Mapping[str, Any]]) -> list[str]:
         values = {line["step"]: _number(line, name) for line in steps}
         bad = [step for step, value in values.items() if value is not None and not math.isfinite(value)]
         if bad:
-            found.append(
-                f"unstable: {name} is not finite at {len(bad)} of {len(steps)} steps, first {bad[0]}"
-            )
+            found.append(f"unstable: {name} is not finite at {len(bad)} of {len(steps)} steps, first {bad[0]}")
     return found
 
 

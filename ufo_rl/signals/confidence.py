@@ -12,7 +12,6 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
-
 @dataclass(frozen=True)
 class Encoded:
     """Token ids of a text that ends at its target; `num_target` of them, at the end, are the target's.
@@ -49,8 +48,9 @@ def encode(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], starts: Seq
     return rows
 
 
-def measure(model: PreTrainedModel, rows: Sequence[Encoded], batch_size: int, batch_tokens: int,
-            pad_id: int) -> Iterator[list[tuple[int, Measured]]]:
+def measure(
+    model: PreTrainedModel, rows: Sequence[Encoded], batch_size: int, batch_tokens: int, pad_id: int
+) -> Iterator[list[tuple[int, Measured]]]:
     """Yield (index into `rows`, measurement) batch by batch, in order of length.
 
     A batch has at most `batch_size` rows and, unless it is one row, `batch_tokens` tokens with padding.
@@ -62,8 +62,10 @@ def measure(model: PreTrainedModel, rows: Sequence[Encoded], batch_size: int, ba
         batch = order[start : start + max(1, min(batch_size, batch_tokens // width))]
         start += len(batch)
         means = mean_logprobs(model, [rows[i] for i in batch], pad_id)
-        yield [(i, Measured(mean, rows[i].num_target, len(rows[i].ids), rows[i].border))
-               for i, mean in zip(batch, means, strict=True)]
+        yield [
+            (i, Measured(mean, rows[i].num_target, len(rows[i].ids), rows[i].border))
+            for i, mean in zip(batch, means, strict=True)
+        ]
 
 
 @torch.inference_mode()
@@ -82,11 +84,18 @@ def mean_logprobs(model: PreTrainedModel, rows: Sequence[Encoded], pad_id: int) 
     ids_BT, mask_BT = ids_BT.to(model.device), mask_BT.to(model.device)
     positions_BT = (mask_BT.cumsum(-1) - 1).clamp(min=0)
     num_last = max(row.num_target for row in rows)
-    logits_BKV = model(input_ids=ids_BT, attention_mask=mask_BT, position_ids=positions_BT,
-                       logits_to_keep=num_last + 1, use_cache=False).logits[:, :-1]
+    logits_BKV = model(
+        input_ids=ids_BT,
+        attention_mask=mask_BT,
+        position_ids=positions_BT,
+        logits_to_keep=num_last + 1,
+        use_cache=False,
+    ).logits[:, :-1]
     targets_BK = ids_BT[:, -num_last:]
-    logprobs_BK = torch.stack([
-        torch.log_softmax(logits_KV.float(), -1).gather(-1, targets_K[:, None])[:, 0]
-        for logits_KV, targets_K in zip(logits_BKV, targets_BK, strict=True)
-    ]).double()
+    logprobs_BK = torch.stack(
+        [
+            torch.log_softmax(logits_KV.float(), -1).gather(-1, targets_K[:, None])[:, 0]
+            for logits_KV, targets_K in zip(logits_BKV, targets_BK, strict=True)
+        ]
+    ).double()
     return [logprobs_BK[b, -row.num_target :].mean().item() for b, row in enumerate(rows)]

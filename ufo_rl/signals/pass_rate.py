@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from ufo_rl.engine import Sampling
 from ufo_rl.records import Completion
 
-
 Generate = Callable[[Sequence[str], Sampling], Iterable[tuple[int, list[Completion]]]]
 
 
@@ -24,12 +23,24 @@ class Sampled:
     correct: list[bool]
 
 
-def measure(texts: Sequence[str], golds: Sequence[str], generate: Generate, is_correct: Callable[[str, str], bool],
-            sampling: Sampling) -> Iterator[tuple[int, Sampled]]:
+def measure(
+    texts: Sequence[str],
+    golds: Sequence[str],
+    generate: Generate,
+    is_correct: Callable[[str, str], bool],
+    sampling: Sampling,
+) -> Iterator[tuple[int, Sampled]]:
     """Yield (index into `texts`, results) as prompts finish. `is_correct` takes gold and completion."""
     for i, completions in generate(texts, sampling):
         correct = [is_correct(golds[i], c.text) for c in completions]
-        yield i, Sampled(
-            sum(correct) / len(correct), len(correct), sum(c.finish == "length" for c in completions),
-            sum(c.num_tokens for c in completions), [c.text for c in completions], correct,
+        yield (
+            i,
+            Sampled(
+                sum(correct) / len(correct),
+                len(correct),
+                sum(c.finish == "length" for c in completions),
+                sum(c.num_tokens for c in completions),
+                [c.text for c in completions],
+                correct,
+            ),
         )

@@ -1,0 +1,119 @@
+"""Stages in child ranks: scoring by one and by two ranks, and how their failures reach the user."""
+
+from __future__ import annotations
+
+import json
+import math
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from ufo_rl.artifacts import write_text
+from ufo_rl.check import compose_jobs
+from ufo_rl.config import Config, load
+from ufo_rl.launch import StageFailed, run_stage
+from ufo_rl.model import load_model, load_tokenizer, packaged
+from ufo_rl.prepare import prepare
+from ufo_rl.prompts import messages, render, with_answer
+from ufo_rl.records import UserError
+from ufo_rl.scoring import Row
+from ufo_rl.store import SignalStore
+
+pytestmark = pytest.mark.smoke
+LAB = packaged("package:lab/tiny")
+
+
+def settings(*overrides: str) -> tuple[Config, dict[str, Any]]:
+    (job,) = compose_jobs(
+        Namespace(
+            overrides=["dataset.num_prompts=60", "ratio=50pct", "launch.threads_per_rank=1", *overrides],
+            config_dir=None,
+            config_name=None,
+            multirun=False,
+        )
+    )
+    return load(job.plain), job.plain
+
+
+def request(folder: Path, plain: dict[str, Any], rows: list[Row], **more: Any) -> dict[str, Any]:
+    write_text(folder / "rows.jsonl", "".join(json.dumps(vars(row)) + "\n" for row in rows))
+    return {
+        "kind": "confidence",
+        "config": plain,
+        "model": str(LAB),
+        "rows": str(folder / "rows.jsonl"),
+        "attempt": 1,
+        "journal": str(folder / "metrics.jsonl"),
+        **more,
+    }
+
+
+def lab_rows(config: Config) -> list[Row]:
+    tokenizer = load_tokenizer(LAB)
+    rows = []
+    for prompt in prepare(config).pool.prompts:
+        text, start = with_answer(render(tokenizer, messages(config.template, prompt.question, True)), prompt.answer)
+        rows.append(Row.of(prompt.id, text, start, prompt.answer))
+    return rows
+
+
+def reference(rows: list[Row]) -> dict[str, float]:
+    """Confidence of each row alone in float64, its target found by the bytes of this byte-level tokenizer."""
+    model, tokenizer = load_model(LAB, "float64", "cpu"), load_tokenizer(LAB)
+    found = {}
+    for row in rows:
+        ids = tokenizer(row.text, add_special_tokens=False)["input_ids"]
+        with torch.no_grad():
+            logprobs = torch.log_softmax(model(torch.tensor([ids])).logits[0], -1)
+        num_target = len(row.gold.encode())
+        assert tokenizer.decode(ids[-num_target:]) == row.gold
+        terms = [logprobs[i - 1, ids[i]].item() for i in range(len(ids) - num_target, len(ids))]
+        found[row.key] = math.exp(math.fsum(terms) / num_target)
+    return found
+
+
+def test_one_and_two_ranks_agree_with_the_reference(tmp_path: Path) -> None:
+    expected = None
+    for num_ranks, batch_size in ((1, 64), (2, 7)):
+        config, plain = settings(f"launch.num_ranks={num_ranks}", f"signal.confidence.batch_size={batch_size}")
+        rows = lab_rows(config)
+        expected = expected or reference(rows)
+        folder = tmp_path / str(num_ranks)
+        store = SignalStore(folder, "confidence", {})
+        store.create()
+        results = run_stage(
+            "score",
+            request(folder, plain, rows[:: 1 if num_ranks == 1 else -1], store=str(store.folder)),
+            folder,
+            config.launch,
+            lambda line: None,
+        )
+        assert [r["num_scored"] for r in results] == [60] if num_ranks == 1 else [30, 30]
+        stored = store.read([row.key for row in rows], ["mean_logprob", "num_target_tokens", "border"])
+        assert len(stored) == 60
+        difference = [math.exp(stored[row.key]["mean_logprob"]) - expected[row.key] for row in rows]
+        assert np.abs(difference).max() < 1e-5
+        assert all(stored[row.key]["num_target_tokens"] == len(row.gold) for row in rows)
+    assert expected is not None and np.std(list(expected.values())) > 0.1
+
+
+@pytest.mark.parametrize("num_ranks", [1, 2])
+def test_a_crash_names_its_error_and_its_log(tmp_path: Path, num_ranks: int) -> None:
+    config, plain = settings(f"launch.num_ranks={num_ranks}")
+    bad = [Row("k", "i", "42", 0, "42")]  # a target without anything before it
+    with pytest.raises(StageFailed, match="no context before them") as caught:
+        run_stage(
+            "score", request(tmp_path, plain, bad * 2, store=str(tmp_path)), tmp_path, config.launch, lambda line: None
+        )
+    assert "logs/score.log" in str(caught.value)
+
+
+def test_a_users_mistake_in_a_rank_is_no_crash(tmp_path: Path) -> None:
+    config, plain = settings()
+    plain["seed"] = -1
+    with pytest.raises(UserError, match="seed=-1 must be >= 0"):
+        run_stage("score", request(tmp_path, plain, []), tmp_path, config.launch, lambda line: None)
