@@ -55,7 +55,7 @@ def signal_costs(runs: Sequence[Run]) -> list[str]:
                 costs[name] = (cost, f"{name} {seconds(cost)} s for {count(num)} prompts")
     if not costs:
         return []
-    text = ["Signals of the whole pool, when measured: " + ", ".join(said for _, said in costs.values()) + "."]
+    text = ["Signals of the whole pool, seconds of all ranks when measured: " + ", ".join(said for _, said in costs.values()) + "."]
     confidence, pass_rate = costs.get("confidence", (0.0, ""))[0], costs.get("pass_rate", (0.0, ""))[0]
     if confidence > 0 and pass_rate > 0:
         text.append(f"Sampling costs {pass_rate / confidence:.3g} times as much as one forward pass.")
@@ -83,6 +83,11 @@ def _block(block: Block) -> str:
     fulls = [(run, full) for run, full in block.full_of.items() if full is not None]
     if fulls and all(is_step_matched(run, full) for run, full in fulls):
         facts.append("With equal steps selection saves no training time: its cost comes on top of the full run's.")
+    if not any(means(results) for results in block.results.values()):
+        facts.append(
+            "The intervals cover the questions, not the training: another seed moves every row. Repeat with "
+            "seed=0,1,2 before you claim a difference."
+        )
     facts += signal_costs(block.runs) + correlation(block.runs)
     parts.append("\n".join(facts))
     warnings = _warnings(block)
