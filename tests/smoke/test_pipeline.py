@@ -62,7 +62,7 @@ def test_only_what_is_not_stored_is_measured(tmp_path: Path, monkeypatch: pytest
     }.items():
         (job,) = compose_jobs(
             Namespace(
-                overrides=["dataset.num_prompts=48", *overrides], config_dir=None, config_name=None, multirun=False
+                overrides=["dataset.num_prompts=48", "ratio=50pct", *overrides], config_dir=None, config_name=None, multirun=False
             )
         )
         config = load(job.plain)

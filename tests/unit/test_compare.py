@@ -185,10 +185,10 @@ def test_the_full_run_of_the_same_settings_is_the_baseline(tmp_path):
 
 
 def test_a_speed_knob_makes_no_other_experiment(tmp_path):
-    plant(tmp_path, "full", range(400, 500), config={"engine": {"name": "hf", "batch_size": 8}})
-    plant(tmp_path, "ufo", range(400, 500), config={"engine": {"name": "hf", "batch_size": 64}})
+    plant(tmp_path, "full", range(400, 500), config={"engine": {"name": "hf", "batch_tokens": 8}})
+    plant(tmp_path, "ufo", range(400, 500), config={"engine": {"name": "hf", "batch_tokens": 64}})
     text = compare([tmp_path])
-    assert "batch_size" not in text and "Notes" not in text
+    assert "batch_tokens" not in text and "Notes" not in text
 
 
 def test_seeds_have_their_rows_and_a_mean(tmp_path):

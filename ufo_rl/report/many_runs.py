@@ -55,7 +55,7 @@ def signal_costs(runs: Sequence[Run]) -> list[str]:
                 costs[name] = (cost, f"{name} {seconds(cost)} s for {count(num)} prompts")
     if not costs:
         return []
-    text = ["Signals of the whole pool, seconds of all ranks when measured: " + ", ".join(said for _, said in costs.values()) + "."]
+    text = ["Signals, seconds of all ranks when measured: " + ", ".join(said for _, said in costs.values()) + "."]
     confidence, pass_rate = costs.get("confidence", (0.0, ""))[0], costs.get("pass_rate", (0.0, ""))[0]
     if confidence > 0 and pass_rate > 0:
         text.append(f"Sampling costs {pass_rate / confidence:.3g} times as much as one forward pass.")
