@@ -54,7 +54,25 @@ def test_a_sweep_with_a_planted_failure(ufo: Ufo) -> None:
 
     runs = [inspect(f) for f in sorted((ufo.folder / "outputs/wandb").glob("offline-run-*"))]
     assert len(runs) == 4 and len({json.loads((f / "run.json").read_text())["wandb_id"] for f in folders}) == 4
+    assert sorted((run["state"], run["exit_code"]) for run in runs)[-2:] == [("finished", 0)] * 2
     assert sorted(run["exit_code"] for run in runs) == [0, 0, 1, 1]
+    assert sorted(run["config"]["choice/selector"] for run in runs) == ["random", "random", "ufo", "ufo"]
+    for run in runs:
+        assert run["config"]["ratio"] == {"value": 0.2} and run["config"]["seed"] == 0
+        assert run["name"] in [f.name for f in folders] and run["project"] == "ufo-rl"
+        assert {"tiny", "arithmetic"} <= set(run["tags"])
+    finished = [run["summary"] for run in runs if run["exit_code"] == 0]
+    for key in (
+        "train/reward",
+        "eval/arithmetic_accuracy",
+        "select/prompts",
+        "eval/arithmetic_questions",
+        "arithmetic_final",
+        "seconds_train",
+        "n_selected",
+    ):
+        assert all(key in summary for summary in finished), key
+    assert any("score/confidence" in summary for summary in finished)
 
     again = ufo.run(*ufo.SMALL, *SWEEP, status=1)
     assert again.count("done before") == 2

@@ -62,7 +62,10 @@ def test_only_what_is_not_stored_is_measured(tmp_path: Path, monkeypatch: pytest
     }.items():
         (job,) = compose_jobs(
             Namespace(
-                overrides=["dataset.num_prompts=48", "ratio=50pct", *overrides], config_dir=None, config_name=None, multirun=False
+                overrides=["dataset.num_prompts=48", "ratio=50pct", *overrides],
+                config_dir=None,
+                config_name=None,
+                multirun=False,
             )
         )
         config = load(job.plain)
@@ -84,3 +87,19 @@ def test_only_what_is_not_stored_is_measured(tmp_path: Path, monkeypatch: pytest
         "template": [(48, True, 0)],
     }
     assert accounts["ratio"][0]["cost_seconds"] == accounts["first"][0]["cost_seconds"] > 0
+
+
+def test_real_data_goes_the_same_way(ufo: Ufo, shared_data: Path) -> None:
+    """Forty rows of GSM8K as one's own file, MATH-500 cut to a subset, the lab's model: honest zeros or little more."""
+    rows = (shared_data / "gsm8k_train.jsonl").read_text().splitlines()[:40]
+    (ufo.folder / "mine.jsonl").write_text("\n".join(rows) + "\n")
+    output = ufo.run(
+        *("dataset=custom", "dataset.path=mine.jsonl", r"dataset.answer_pattern='####\s*(.+)'", "ratio=50pct"),
+        *("eval=math500", "eval.math500.limit=8", "train.max_steps=1", "train.per_device_train_batch_size=16"),
+        *("launch.threads_per_rank=1", "tracker=off", "model.max_completion_tokens=32"),
+        UFO_RL_DATA=str(shared_data),
+    )
+    (folder,) = ufo.folder.glob("outputs/runs/dev/*")
+    metrics = ufo.metrics(folder)
+    assert (metrics["num_pool"], metrics["num_selected"], metrics["math500_n"]) == (40, 20, 8)
+    assert "(subset)" in output

@@ -36,7 +36,9 @@ class CustomDataset:
             hint = (
                 f"found {', '.join(beside)} beside it" if (beside := _beside(path)) else f"the folder is {Path.cwd()}"
             )
-            raise UserError(f"path={self.path}: no such file ({hint}); name a file ending in {', '.join(SUFFIXES)}")
+            raise UserError(
+                f"dataset.path={self.path}: no such file ({hint}); name a file ending in {', '.join(SUFFIXES)}"
+            )
         return to_pool(read_rows(path), self._columns(), str(path))
 
     def _columns(self) -> Columns:

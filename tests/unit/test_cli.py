@@ -1,0 +1,78 @@
+"""Mistakes on the command line: exit status 2, no traceback, the key, the value and the cure."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Ufo
+from ufo_rl.model import packaged
+
+LAB = packaged("package:lab/tiny")
+
+
+@pytest.fixture
+def places(ufo: Ufo) -> Ufo:
+    """Files with typical defects in the user's folder."""
+    rows = [{"question": "1+1?", "answer": "2"}, {"question": "2+2?", "answer": ""}, {"question": "3+3?"}]
+    (ufo.folder / "holes.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    (ufo.folder / "broken.jsonl").write_text('{"question": "1+1?", "answer": "2"}\n{"question": \n')
+    shutil.copytree(LAB, ufo.folder / "weightless", ignore=shutil.ignore_patterns("*.safetensors"))
+    (ufo.folder / "empty").mkdir()
+    return ufo
+
+
+CUSTOM = ("dataset=custom", "dataset.question=question", "dataset.answer=answer")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (
+            ["selector=ufoo", "ratio=5pct", "train.lrr=1"],
+            ["selector=ufoo", '"ufo"', "ratio=5pct", "train.lrr=1", "learning_rate"],
+        ),
+        (["ratio.value=2", "seed=-1"], ["ratio.value=2 must be in (0, 1]", "selector=full", "seed=-1 must be >= 0"]),
+        (["dataset=gsm8k", "paths.data=nowhere"], ["paths.data=nowhere is no folder", "UFO_RL_DATA"]),
+        (["dataset=gsm8k", "paths.data=empty"], ["gsm8k_train.jsonl"]),
+        ([*CUSTOM, "dataset.path=holes.jsonl"], ["holes.jsonl:2", "holes.jsonl:3", "no answer"]),
+        ([*CUSTOM, "dataset.path=broken.jsonl"], ["broken.jsonl:2"]),
+        ([*CUSTOM, "dataset.path=missing.jsonl"], ["dataset.path=missing.jsonl", "no such file"]),
+        ([*CUSTOM], ["dataset.path", ".jsonl"]),
+        (["model.path=weightless"], ["model.path=weightless has no weights (*.safetensors)", "save_pretrained"]),
+        (["model.path=./nowhere"], ["model.path=./nowhere is no folder", "hub id"]),
+        (
+            ["train.num_generations=7"],
+            ["= 64 completions", "train.num_generations=7", "per_device_train_batch_size=70"],
+        ),
+        (["dataset.num_prompts=20"], ["keeps 2 of 20 prompts", "raise ratio.value"]),
+        (["dataset.num_prompts=1000000"], ["num_prompts", "at most"]),
+        (["-m", "seed=0,1", "ratio.value=0.1,2"], ["ratio.value=2 must be in (0, 1]"]),
+        (["compair"], ["compair: no such command", '"compare"']),
+        (["compare", "nowhere"], ["nowhere"]),
+        (["-cd", "nowhere"], ["--config-dir nowhere is no folder"]),
+    ],
+)
+def test_a_mistake_is_told_in_plain_words(places: Ufo, arguments: list[str], expected: list[str]) -> None:
+    output = places.run(*arguments, status=2)
+    for words in expected:
+        assert words in output
+    assert "Traceback" not in output and "HYDRA_FULL_ERROR" not in output
+    assert not (places.folder / "outputs").exists()  # nothing began
+
+
+def test_every_job_of_a_sweep_is_validated_before_the_first_starts(places: Ufo) -> None:
+    places.run("-m", "seed=0,1", "dataset.num_prompts=4000,20", status=2)
+    assert not (places.folder / "outputs").exists()
+
+
+def test_help_names_groups_options_and_commands(ufo: Ufo) -> None:
+    output = ufo.run("--help")
+    assert "selector: accuracy, full, random, ufo" in output and "ufo-rl compare" in output
+
+
+def test_flags_may_stand_between_overrides(ufo: Ufo) -> None:
+    assert "seed: 3" in ufo.run("selector=random", "--cfg", "job", "seed=3")
