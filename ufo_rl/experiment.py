@@ -17,6 +17,7 @@ from omegaconf import OmegaConf
 from ufo_rl import environment
 from ufo_rl.artifacts import locked, read_json, write_json, write_text
 from ufo_rl.config import Config, load
+from ufo_rl.identity import cell_id
 from ufo_rl.records import UserError
 
 log = logging.getLogger(__name__)
@@ -64,7 +65,7 @@ def execute(config: Config, plain: dict[str, Any], folder: Path, state: Status) 
     prepared = prepare(config)
     (folder / "error.txt").unlink(missing_ok=True)
     write_text(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(plain)))
-    record = run_record(config, folder)
+    record = run_record(config, plain, folder)
     write_json(folder / "run.json", record)
     state.write("running")
     log.info("run %s", folder)
@@ -80,7 +81,7 @@ def execute(config: Config, plain: dict[str, Any], folder: Path, state: Status) 
 
 def headline(metrics: dict[str, Any]) -> dict[str, Any]:
     """Flat columns for sorting runs: accuracies, sizes, seconds."""
-    flat = {k: v for k, v in metrics.items() if isinstance(v, int | float)}
+    flat = {k: v for k, v in metrics.items() if isinstance(v, int | float) and not isinstance(v, bool)}
     return {
         **flat,
         "n_selected": metrics["num_selected"],
@@ -89,12 +90,13 @@ def headline(metrics: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def run_record(config: Config, folder: Path) -> dict[str, Any]:
+def run_record(config: Config, plain: dict[str, Any], folder: Path) -> dict[str, Any]:
     """What run.json says: who this run is and what it was made with. A restart keeps the W&B id."""
     before = read_json(folder / "run.json") if (folder / "run.json").is_file() else {}
     choices = {k: v for k, v in HydraConfig.get().runtime.choices.items() if not k.startswith("hydra/")}
     return {
         "id": folder.name,
+        "cell_id": cell_id(plain),
         "name": config.name,
         "group": config.name,
         "wandb_id": before.get("wandb_id", uuid.uuid4().hex[:8]),

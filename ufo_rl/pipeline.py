@@ -15,8 +15,8 @@ from ufo_rl import artifacts
 from ufo_rl.artifacts import manifest, publish, write_json
 from ufo_rl.config import Config
 from ufo_rl.dataset import count_drops, list_drops
+from ufo_rl.environment import hardware
 from ufo_rl.evaluations import Evaluations
-from ufo_rl.identity import cell_id
 from ufo_rl.journal import Journal
 from ufo_rl.keys import digest
 from ufo_rl.launch import run_stage
@@ -88,11 +88,11 @@ class Pipeline:
             "budget": f"steps={self.config.train.max_steps}"
             if self.config.train.max_steps
             else f"epochs={self.config.train.num_train_epochs:g}",
-            "cell_id": cell_id(self.plain),
             "generated_tokens": trained["generated_tokens"],
             "signals": costs,
             "spearman": signals.correlation(),
             "seconds": {**self.seconds, "total": time.time() - began},
+            "gpu_hours": self.gpu_hours(),
         }
         for name in self.config.eval:
             metrics |= {
@@ -103,6 +103,12 @@ class Pipeline:
         write_json(self.folder / "metrics.json", metrics)
         shutil.rmtree(self.folder / ".work", ignore_errors=True)
         return metrics
+
+    def gpu_hours(self) -> float | None:
+        """Hours of GPU that the stages of this run held; None where they ran on CPUs."""
+        if self.config.launch.device == "cpu" or not hardware()["gpus"]:
+            return None
+        return sum(self.seconds.values()) * self.config.launch.num_ranks / 3600
 
     def limit_prompts(self) -> None:
         """Prompts over train.max_prompt_tokens leave the pool before anything is measured, each listed."""

@@ -220,7 +220,7 @@ def _start(
     names = [config[group]["name"] for group in ("model", "dataset", "selector")]
     tags = dict.fromkeys(str(tag) for tag in [*names, *tracker["tags"]])
     choices = {f"choice/{group}": option for group, option in record["choices"].items()}
-    about = {key: record.get(key) for key in ("command", "created", "versions", "git", "hardware")}
+    about = {key: record.get(key) for key in ("cell_id", "command", "created", "versions", "git", "hardware")}
     _root(outputs).mkdir(parents=True, exist_ok=True)
     return wandb.init(
         project=tracker["project"],

@@ -12,7 +12,8 @@ from ufo_rl.prompts import accepts_system_role, messages, render, with_answer
 
 R1 = Template("r1", "Think first.", "{question}")
 SHORT = Template("short", "", "{question}")
-LOOP = "{% for m in messages %}<{{ m['role'] }}>{{ m['content'] }}{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}"
+OPENS = "{% if add_generation_prompt %}<assistant>{% endif %}"
+LOOP = "{% for m in messages %}<{{ m['role'] }}>{{ m['content'] }}{% endfor %}" + OPENS
 REFUSES = (
     "{% if messages[0]['role'] == 'system' %}{{ raise_exception('Only user and assistant roles') }}{% endif %}" + LOOP
 )
