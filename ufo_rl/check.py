@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import copy
 import os
-from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -44,11 +43,13 @@ class Job:
     folder: Path
 
 
-def check(arguments: Namespace) -> list[Job]:
+def check(
+    overrides: Sequence[str], config_dir: str | None = None, config_name: str | None = None, multirun: bool = False
+) -> list[Job]:
     """The jobs of the command line, all of them valid. Raises UserError with all problems; imports nothing heavy."""
     from ufo_rl.prepare import prepare
 
-    jobs = compose_jobs(arguments)
+    jobs = compose_jobs(overrides, config_dir, config_name, multirun)
     problems: list[str] = []
     for job in jobs:
         try:
@@ -60,15 +61,17 @@ def check(arguments: Namespace) -> list[Job]:
     return jobs
 
 
-def compose_jobs(arguments: Namespace) -> list[Job]:
+def compose_jobs(
+    overrides: Sequence[str], config_dir: str | None = None, config_name: str | None = None, multirun: bool = False
+) -> list[Job]:
     """The jobs of the command line with every option and key checked, values not yet."""
     register_resolvers()
-    with _hydra(arguments.config_dir) as hydra:
+    with _hydra(config_dir) as hydra:
         loader = hydra.config_loader
-        name = arguments.config_name or "config"
-        overrides = _parse(loader, arguments.overrides)
-        _check_names(loader, name, overrides)
-        return _jobs(loader, name, overrides, arguments.multirun)
+        name = config_name or "config"
+        parsed = _parse(loader, overrides)
+        _check_names(loader, name, parsed)
+        return _jobs(loader, name, parsed, multirun)
 
 
 @contextmanager

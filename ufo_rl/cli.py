@@ -70,12 +70,12 @@ def experiments() -> int:
     if parsed.cfg:
         from ufo_rl.check import compose_jobs
 
-        compose_jobs(parsed)
+        compose_jobs(parsed.overrides, parsed.config_dir, parsed.config_name, parsed.multirun)
         start()
         return OK
     from ufo_rl.check import check
 
-    jobs = check(parsed)
+    jobs = check(parsed.overrides, parsed.config_dir, parsed.config_name, parsed.multirun)
     start()
     return outcome([job.folder for job in jobs])
 

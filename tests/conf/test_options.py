@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from argparse import Namespace
 from pathlib import Path
 
 import pytest
@@ -22,14 +21,7 @@ SWEEPS = sorted(path.stem for path in (ROOT / "sweeps").glob("*.yaml"))
 
 
 def jobs(*overrides: str, name: str | None = None) -> list[Job]:
-    return compose_jobs(
-        Namespace(
-            overrides=list(overrides),
-            config_dir=str(ROOT / "sweeps") if name else None,
-            config_name=name,
-            multirun=False,
-        )
-    )
+    return compose_jobs(list(overrides), str(ROOT / "sweeps") if name else None, name, False)
 
 
 @pytest.mark.parametrize(("group", "option"), OPTIONS)

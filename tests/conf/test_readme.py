@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from argparse import Namespace
 
 import pytest
 
@@ -50,9 +49,7 @@ def test_a_documented_command_composes(command: str, monkeypatch: pytest.MonkeyP
             flags[flag] = words[at + 1]
             del words[at : at + 2]
     overrides = [w for w in words if w not in ("-m", "--cfg", "job", "--resolve")]
-    for job in compose_jobs(
-        Namespace(overrides=overrides, config_dir=flags["-cd"], config_name=flags["-cn"], multirun="-m" in words)
-    ):
+    for job in compose_jobs(overrides, flags["-cd"], flags["-cn"], "-m" in words):
         load(job.plain)
 
 

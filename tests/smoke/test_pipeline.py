@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from argparse import Namespace
 from pathlib import Path
 from statistics import fmean
 
@@ -60,14 +59,7 @@ def test_only_what_is_not_stored_is_measured(tmp_path: Path, monkeypatch: pytest
         "grown": ["dataset.num_prompts=54"],
         "template": ["template.user='{question} '"],
     }.items():
-        (job,) = compose_jobs(
-            Namespace(
-                overrides=["dataset.num_prompts=48", "ratio=50pct", *overrides],
-                config_dir=None,
-                config_name=None,
-                multirun=False,
-            )
-        )
+        (job,) = compose_jobs(["dataset.num_prompts=48", "ratio=50pct", *overrides])
         config = load(job.plain)
         job.folder.mkdir(parents=True)
         prepared = prepare(config)

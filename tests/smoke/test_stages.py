@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +27,7 @@ LAB = packaged("package:lab/tiny")
 
 
 def settings(*overrides: str) -> tuple[Config, dict[str, Any]]:
-    (job,) = compose_jobs(
-        Namespace(
-            overrides=["dataset.num_prompts=60", "ratio=50pct", "launch.threads_per_rank=1", *overrides],
-            config_dir=None,
-            config_name=None,
-            multirun=False,
-        )
-    )
+    (job,) = compose_jobs(["dataset.num_prompts=60", "ratio=50pct", "launch.threads_per_rank=1", *overrides])
     return load(job.plain), job.plain
 
 

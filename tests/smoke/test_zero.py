@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
@@ -42,26 +41,21 @@ def train(tmp_path: Path, zero: str) -> dict[str, Any]:
     folder = tmp_path / zero
     folder.mkdir()
     (job,) = compose_jobs(
-        Namespace(
-            overrides=[
-                f"deepspeed={zero}",
-                "selector=full",
-                "launch.num_ranks=2",
-                "launch.threads_per_rank=1",
-                "train.max_steps=3",
-                "train.learning_rate=1e-3",
-                "train.per_device_train_batch_size=32",
-                "train.warmup_ratio=0.0",
-                "train.save_steps=null",
-                "dataset.num_prompts=48",
-                "plugins=[probe_reward]",
-                "+reward.parts.recorder._target_=probe_reward.Recorder",
-                f"+reward.parts.recorder.folder={folder}",
-            ],
-            config_dir=None,
-            config_name=None,
-            multirun=False,
-        )
+        [
+            f"deepspeed={zero}",
+            "selector=full",
+            "launch.num_ranks=2",
+            "launch.threads_per_rank=1",
+            "train.max_steps=3",
+            "train.learning_rate=1e-3",
+            "train.per_device_train_batch_size=32",
+            "train.warmup_ratio=0.0",
+            "train.save_steps=null",
+            "dataset.num_prompts=48",
+            "plugins=[probe_reward]",
+            "+reward.parts.recorder._target_=probe_reward.Recorder",
+            f"+reward.parts.recorder.folder={folder}",
+        ]
     )
     config, tokenizer = load(job.plain), load_tokenizer(LAB)
     rows = [
@@ -117,17 +111,12 @@ def test_zero_follows_data_parallel_training(tmp_path: Path, monkeypatch: pytest
 
 def test_a_saved_policy_reloads_with_identical_logits(tmp_path: Path) -> None:
     (job,) = compose_jobs(
-        Namespace(
-            overrides=[
-                "train.max_steps=2",
-                "train.learning_rate=1e-3",
-                "train.warmup_ratio=0.0",
-                "train.per_device_train_batch_size=16",
-            ],
-            config_dir=None,
-            config_name=None,
-            multirun=False,
-        )
+        [
+            "train.max_steps=2",
+            "train.learning_rate=1e-3",
+            "train.warmup_ratio=0.0",
+            "train.per_device_train_batch_size=16",
+        ]
     )
     config, tokenizer = load(job.plain), load_tokenizer(LAB)
     rows = [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from argparse import Namespace
 from typing import Any
 
 import pytest
@@ -16,7 +15,7 @@ from ufo_rl.records import UserError
 
 
 def plain(*overrides: str) -> dict[str, Any]:
-    (job,) = compose_jobs(Namespace(overrides=list(overrides), config_dir=None, config_name=None, multirun=False))
+    (job,) = compose_jobs(list(overrides))
     return job.plain
 
 
@@ -152,13 +151,6 @@ def test_full_has_one_identity_in_a_sweep_over_ratios() -> None:
 
 
 def test_a_sweep_has_every_job() -> None:
-    jobs = compose_jobs(
-        Namespace(
-            overrides=["selector=ufo,random", "ratio=05pct,10pct", "seed=0,1"],
-            config_dir=None,
-            config_name=None,
-            multirun=True,
-        )
-    )
+    jobs = compose_jobs(["selector=ufo,random", "ratio=05pct,10pct", "seed=0,1"], None, None, True)
     assert len({job.folder for job in jobs}) == 8
     assert {job.folder.parent.as_posix() for job in jobs} == {"outputs/sweeps/dev"}
