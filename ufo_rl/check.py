@@ -28,7 +28,7 @@ from omegaconf.errors import OmegaConfBaseException
 from ufo_rl.conf_path import conf_folder
 from ufo_rl.config import load
 from ufo_rl.records import UserError
-from ufo_rl.run import plain_config, register_resolvers
+from ufo_rl.run import plain_config
 from ufo_rl.typed import nearest
 
 VALUES = ("seed", "name", "force")  # keys of the top level that are values, no groups
@@ -65,7 +65,6 @@ def compose_jobs(
     overrides: Sequence[str], config_dir: str | None = None, config_name: str | None = None, multirun: bool = False
 ) -> list[Job]:
     """The jobs of the command line with every option and key checked, values not yet."""
-    register_resolvers()
     with _hydra(config_dir) as hydra:
         loader = hydra.config_loader
         name = config_name or "config"

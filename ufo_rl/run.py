@@ -12,11 +12,6 @@ from ufo_rl.conf_path import conf_folder
 from ufo_rl.identity import run_id
 
 
-def register_resolvers() -> None:
-    """`${run_id:}` for Hydra's output folders."""
-    OmegaConf.register_new_resolver("run_id", lambda *, _root_: run_id(plain_config(_root_)), replace=True)
-
-
 def plain_config(cfg: Any) -> dict[str, Any]:
     """The resolved configuration without Hydra's own node, as plain data."""
     keys = [key for key in cfg if key != "hydra"]
@@ -27,7 +22,6 @@ def plain_config(cfg: Any) -> dict[str, Any]:
 
 def start() -> None:
     """Run Hydra on sys.argv."""
-    register_resolvers()
     hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="config")(job)()
 
 
@@ -37,6 +31,9 @@ def job(cfg: DictConfig) -> float | None:
 
     return experiment(plain_config(cfg))
 
+
+# ${run_id:} of Hydra's output folders. At import, because launchers unpickle `job` in processes of their own.
+OmegaConf.register_new_resolver("run_id", lambda *, _root_: run_id(plain_config(_root_)), replace=True)
 
 if __name__ == "__main__":
     from ufo_rl.cli import main
