@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from ufo_rl.artifacts import locked, manifest, publish, write_json
 from ufo_rl.evaluation import summarise
 from ufo_rl.keys import digest
+from ufo_rl.reward.answer import VERSION as GRADER_VERSION
 
 if TYPE_CHECKING:
     from ufo_rl.pipeline import Pipeline
@@ -49,10 +50,11 @@ class Evaluations:
     def final(self, name: str) -> dict[str, Any]:
         """The trained policy on a benchmark."""
         folder, trained = self.run.folder / "eval" / name, manifest(self.run.folder / "train") or {}
+        identity = {**self.identity(name), "model": trained["key"]}
         found = manifest(folder)
-        if found is None or found["policy"] != trained["key"]:
+        if found is None or found["identity"] != identity:
             policy = self.run.folder / "train" / "policy"
-            found = self.evaluate(name, "eval", policy, folder, {"policy": trained["key"]})
+            found = self.evaluate(name, "eval", policy, folder, {"identity": identity})
         else:
             log.info("%s after training: %s (done before)", name, _accuracy(found))
         self.run.seconds["eval"] = self.run.seconds.get("eval", 0.0) + found["wall_seconds"]
@@ -69,7 +71,7 @@ class Evaluations:
             "template": self.run.plain["template"],
             "max_completion_tokens": benchmark["max_completion_tokens"],
             "engine": self.run.config.engine.name,
-            "grader": self.run.plain["reward"]["grader"],
+            "grader": [GRADER_VERSION, self.run.plain["reward"]["grader"]],
             "questions": digest([[p.id, p.answer] for p in prompts]),
         }
 

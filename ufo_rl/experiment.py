@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import shlex
 import time
 import traceback
@@ -18,6 +17,9 @@ from ufo_rl import environment
 from ufo_rl.artifacts import locked, read_json, write_json, write_text
 from ufo_rl.config import Config, load
 from ufo_rl.identity import cell_id
+from ufo_rl.keys import digest
+from ufo_rl.model import fingerprint, local_folder
+from ufo_rl.prepare import Prepared, prepare
 from ufo_rl.records import UserError
 
 log = logging.getLogger(__name__)
@@ -30,39 +32,50 @@ def experiment(plain: dict[str, Any]) -> float | None:
     status 1 (cli.py).
     """
     folder = Path(HydraConfig.get().runtime.output_dir)
-    state = Status(folder)
-    try:
-        config = load(plain)
-        with locked(folder / ".lock", f"the run {folder.name}"):
-            if state.is_completed() and not config.force:
+    with locked(folder / ".lock", f"the run {folder.name}"):
+        state = Status(folder)
+        try:
+            config = load(plain)
+            prepared = prepare(config)
+            inputs = inputs_key(config, prepared)
+            if state.is_completed(inputs) and not config.force:
                 log.info("%s: done before; force=true runs it again", folder.name)
             else:
-                execute(config, plain, folder, state)
-    except KeyboardInterrupt:
-        state.write("failed", error="interrupted")
-        raise
-    except UserError as error:
-        state.write("failed", error=error.problems[0])
-        for problem in error.problems:
-            log.error("%s", problem)
-        return None
-    except Exception as error:
-        state.write("failed", error=str(error).splitlines()[0] if str(error) else repr(error))
-        write_text(folder / "error.txt", traceback.format_exc())
-        log.error("%s failed: %s (all of it: %s)", folder.name, error, folder / "error.txt")
-        return None
-    metrics = read_json(folder / "metrics.json")
+                execute(config, plain, folder, state, prepared, inputs)
+        except KeyboardInterrupt:
+            state.write("failed", error="interrupted")
+            raise
+        except UserError as error:
+            state.write("failed", error=error.problems[0])
+            for problem in error.problems:
+                log.error("%s", problem)
+            return None
+        except Exception as error:
+            state.write("failed", error=str(error).splitlines()[0] if str(error) else repr(error))
+            write_text(folder / "error.txt", traceback.format_exc())
+            log.error("%s failed: %s (all of it: %s)", folder.name, error, folder / "error.txt")
+            return None
+        metrics = read_json(folder / "metrics.json")
     return metrics[f"{next(iter(config.eval))}_final"]
 
 
-def execute(config: Config, plain: dict[str, Any], folder: Path, state: Status) -> None:
-    """Claim the folder and run all stages."""
+def inputs_key(config: Config, prepared: Prepared) -> str:
+    """What the configuration names but does not hold: prompts, questions, local weights. A run is done for these."""
+    local = local_folder(config.model)
+    memo = Path(config.paths.outputs) / "cache" / "fingerprints.json"
+    pools = [prepared.pool.prompts, *prepared.benchmarks.values()]
+    texts = [[[p.id, p.answer] for p in prompts] for prompts in pools]
+    return digest([texts, fingerprint(local, memo) if local else None])
+
+
+def execute(
+    config: Config, plain: dict[str, Any], folder: Path, state: Status, prepared: Prepared, inputs: str
+) -> None:
+    """Write down who the run is and run all stages."""
     from ufo_rl.pipeline import Pipeline
-    from ufo_rl.prepare import prepare
     from ufo_rl.report import summary
     from ufo_rl.tracking import open_run
 
-    prepared = prepare(config)
     (folder / "error.txt").unlink(missing_ok=True)
     write_text(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(plain)))
     record = run_record(config, plain, folder)
@@ -70,12 +83,12 @@ def execute(config: Config, plain: dict[str, Any], folder: Path, state: Status) 
     state.write("running")
     log.info("run %s", folder)
     with open_run(plain["tracker"], record, plain, Path(config.paths.outputs)) as tracker:
-        pipeline = Pipeline(config, plain, folder, prepared, tracker, record["attempt"])
+        pipeline = Pipeline(config, plain, folder, prepared, tracker, record["attempt"], state.enter)
         if config.force:
             pipeline.clear()
         metrics = pipeline.run()
         tracker.summary(headline(metrics))
-    state.write("completed")
+    state.write("completed", inputs=inputs)
     log.info("done in %.0f s\n%s", metrics["seconds"]["total"], summary(folder))
 
 
@@ -115,15 +128,24 @@ class Status:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "status.json"
+        self.stage: str | None = None  # the last that began in this attempt
 
-    def is_completed(self) -> bool:
-        return self.path.is_file() and read_json(self.path)["state"] == "completed"
+    def enter(self, stage: str) -> None:
+        self.stage = stage
+        self.write("running")
+
+    def is_completed(self, inputs: str | None = None) -> bool:
+        """Whether the run ended well, and, if `inputs` is given, with the data and weights that are there now."""
+        if not self.path.is_file():
+            return False
+        status = read_json(self.path)
+        return status["state"] == "completed" and inputs in (None, status["inputs"])
 
     def error(self) -> str | None:
         return read_json(self.path)["error"] if self.path.is_file() else None
 
-    def write(self, state: str, error: str | None = None) -> None:
+    def write(self, state: str, error: str | None = None, inputs: str | None = None) -> None:
+        updated = time.strftime("%Y-%m-%dT%H:%M:%S%z")
         write_json(
-            self.path,
-            {"state": state, "error": error, "updated": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "pid": os.getpid()},
+            self.path, {"state": state, "stage": self.stage, "error": error, "updated": updated, "inputs": inputs}
         )

@@ -6,7 +6,7 @@ import json
 import logging
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -38,14 +38,21 @@ class Pipeline:
     """The stages of one run, in the folder that the run has claimed.
 
     plain: the resolved configuration as it stands in config.yaml, what the ranks get. attempt: counts the starts of
-    this run, so that the journal keeps them apart.
+    this run, so that the journal keeps them apart. enter: told the name of each stage that begins.
     """
 
     def __init__(
-        self, config: Config, plain: dict[str, Any], folder: Path, prepared: Prepared, tracker: Tracker, attempt: int
+        self,
+        config: Config,
+        plain: dict[str, Any],
+        folder: Path,
+        prepared: Prepared,
+        tracker: Tracker,
+        attempt: int,
+        enter: Callable[[str], None],
     ) -> None:
         self.config, self.plain, self.folder, self.prepared = config, plain, folder, prepared
-        self.tracker, self.attempt = tracker, attempt
+        self.tracker, self.attempt, self.enter = tracker, attempt, enter
         self.cache = Path(config.paths.outputs) / "cache"
         self.seconds: dict[str, float] = {}
         self.prompts = prepared.pool.prompts
@@ -192,6 +199,7 @@ class Pipeline:
         path = self.folder / ".work" / stage / "rows.jsonl"
         artifacts.write_text(path, "".join(json.dumps(row) + "\n" for row in rows))
         journal = self.folder / "metrics.jsonl"
+        self.enter(stage)
         Journal(journal, stage, self.attempt).write("start")
         progress = Progress(stage)
 

@@ -12,6 +12,7 @@ import numpy as np
 from ufo_rl.artifacts import locked
 from ufo_rl.intervals import spearman
 from ufo_rl.prompts import with_answer
+from ufo_rl.reward.answer import VERSION as GRADER_VERSION
 from ufo_rl.scoring import Row
 from ufo_rl.store import SignalStore
 
@@ -82,7 +83,11 @@ class SignalCache:
         if name == "confidence":
             identity["dtype"] = settings["dtype"] or config.model.dtype
         else:
-            identity |= {"dtype": config.model.dtype, "engine": config.engine.name, "grader": plain["reward"]["grader"]}
+            identity |= {
+                "dtype": config.model.dtype,
+                "engine": config.engine.name,
+                "grader": [GRADER_VERSION, plain["reward"]["grader"]],
+            }
         return SignalStore(self.pipeline.cache / "signals", name, identity)
 
     def rows(self, name: str) -> list[Row]:

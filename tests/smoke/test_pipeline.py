@@ -63,7 +63,7 @@ def test_only_what_is_not_stored_is_measured(tmp_path: Path, monkeypatch: pytest
         config = load(job.plain)
         job.folder.mkdir(parents=True)
         prepared = prepare(config)
-        pipeline = Pipeline(config, job.plain, job.folder, prepared, Tracker(), attempt=1)
+        pipeline = Pipeline(config, job.plain, job.folder, prepared, Tracker(), attempt=1, enter=lambda stage: None)
         accounts[name] = [SignalCache(pipeline).collect(signal) for signal in prepared.selector.signals]
     work = {
         name: [(a["num_scored"], a["forward_tokens"] > 0, a["generated_tokens"]) for a in found]

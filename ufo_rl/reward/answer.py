@@ -10,6 +10,9 @@ from ufo_rl.records import Graded
 from ufo_rl.reward.extract import extract
 from ufo_rl.reward.verifier import Verifier
 
+# In the keys of stored verdicts: raise it when a verdict changes.
+VERSION = 1
+
 # What changes the look of an answer and never its meaning.
 SPELLINGS = (
     (re.compile(r"\\[dt]frac(?![A-Za-z])"), r"\\frac"),

@@ -1,0 +1,27 @@
+"""A run is done for the data and weights that were there: when they change under the same configuration, it runs again."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.conftest import Ufo
+
+pytestmark = pytest.mark.smoke
+
+
+def test_a_changed_dataset_file_is_noticed(ufo: Ufo) -> None:
+    rows = [{"question": f"{i}+{j}=?", "answer": str(i + j)} for i in range(1, 6) for j in range(1, 6)]
+    data = ufo.folder / "mine.jsonl"
+    data.write_text("\n".join(map(json.dumps, rows)))
+    command = [a for a in ufo.SMALL if not a.startswith("dataset.")]
+    command += ["dataset=custom", "dataset.path=mine.jsonl", "selector=random", "ratio=50pct", "train.max_steps=1"]
+    ufo.run(*command)
+    assert "done before" in ufo.run(*command)
+    data.write_text("\n".join(map(json.dumps, rows[:-1])))
+    output = ufo.run(*command)
+    assert "done before" not in output and "pool: 24 prompts of 24 rows" in output
+    (folder,) = ufo.folder.glob("outputs/runs/dev/*")
+    assert ufo.metrics(folder)["num_selected"] == 12
+    assert json.loads((folder / "selection.json").read_text())["num_pool"] == 24
