@@ -20,6 +20,7 @@ from ufo_rl.ranks import Ranks
 
 log = logging.getLogger(__name__)
 GIB = 2**30
+MEAN_LENGTH = "completions/mean_length"  # tokens, TRL's metric
 
 
 class RewardPart(Protocol):
@@ -81,12 +82,15 @@ def train(
         tokenizer.save_pretrained(policy)
         (policy / "training_args.bin").unlink(missing_ok=True)  # a pickle; config.yaml says the same
     trainer.accelerator.wait_for_everyone()
+    completions = arguments.per_device_train_batch_size * arguments.gradient_accumulation_steps * ranks.world_size
+    # the trainer's own history, which a checkpoint keeps: steps before an interruption count too
+    tokens = [line[MEAN_LENGTH] * completions for line in trainer.state.log_history if MEAN_LENGTH in line]
     return {
         "seconds": seconds,
         "steps": trainer.state.global_step,
         "epochs": trainer.state.epoch,
         "num_trained": len(rows),
-        "generated_tokens": watcher.generated_tokens,
+        "generated_tokens": round(sum(tokens)),
         "resumed": checkpoint is not None,
         "peak_memory_gib": torch.cuda.max_memory_allocated() / GIB if torch.cuda.is_available() else None,
     }
@@ -162,9 +166,10 @@ def grpo_arguments(
 def last_checkpoint(work: Path) -> Path | None:
     """The newest whole checkpoint; torsos of a killed save (no trainer state, which is written last) are removed."""
     steps = sorted(work.glob("checkpoint-*"), key=lambda p: int(p.name.split("-")[1]))
-    for torso in [p for p in steps if not (p / "trainer_state.json").is_file()]:
-        shutil.rmtree(torso, ignore_errors=True)
-    whole = [p for p in steps if p.exists()]
+    whole = [path for path in steps if (path / "trainer_state.json").is_file()]
+    for torso in steps:
+        if torso not in whole:
+            shutil.rmtree(torso, ignore_errors=True)  # every rank may try
     return whole[-1] if whole else None
 
 
@@ -183,16 +188,13 @@ def _silent(event: str, **values: Any) -> None:
 
 
 class Watcher(TrainerCallback):
-    """Forwards TRL's metrics to the journal and counts generated tokens."""
+    """Forwards TRL's metrics to the journal."""
 
     def __init__(self, journal: Callable[..., Any]) -> None:
         self.journal = journal
-        self.generated_tokens = 0
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
-        if not logs or "completions/mean_length" not in logs:
+        if not logs or MEAN_LENGTH not in logs:
             return  # the closing line of the trainer holds run times, no step
-        completions = args.per_device_train_batch_size * args.gradient_accumulation_steps * args.world_size
-        self.generated_tokens += round(logs["completions/mean_length"] * completions)
         self.journal("metrics", step=state.global_step, **logs)
         self.journal("progress", done=state.global_step, total=state.max_steps, unit="steps")

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Ufo
+from ufo_rl.journal import parse
 
 pytestmark = pytest.mark.smoke
 STAGES = ("base_eval", "score", "train", "eval")
@@ -21,7 +22,8 @@ ARGUMENTS = (
     "train.per_device_train_batch_size=8",
     "deepspeed=zero2",
     "tracker=offline",
-    "train.max_steps=4",
+    "train.max_steps=12",
+    "train.save_steps=2",
 )
 
 
@@ -39,8 +41,11 @@ def family(mark: str) -> list[int]:
 
 
 def starts(journal: Path) -> list[str]:
-    lines = [json.loads(line) for line in journal.read_text().splitlines() if line] if journal.exists() else []
-    return [line["stage"] for line in lines if line["event"] == "start"]
+    return [line["stage"] for line in parse(journal.read_bytes()) if line["event"] == "start"]
+
+
+def steps(journal: Path) -> list[int]:
+    return [line["step"] for line in parse(journal.read_bytes()) if line["stage"] == "train" and "step" in line]
 
 
 def test_kill_in_every_stage(ufo: Ufo) -> None:
@@ -57,7 +62,12 @@ def test_kill_in_every_stage(ufo: Ufo) -> None:
             assert process.poll() is None, process.communicate()[0]
             time.sleep(0.1)
         assert before and before[-1] == stage, f"{stage} never began"
-        time.sleep(3.0 if stage == "train" else 1.0)  # into the stage, in training past the ranks' meeting
+        if stage == "train":  # past the second checkpoint
+            while steps(journal)[-1:] < [5]:
+                assert process.poll() is None, process.communicate()[0]
+                time.sleep(0.05)
+        else:
+            time.sleep(1.0)
         os.kill(process.pid, signal.SIGKILL)
         process.communicate()
         killed = time.monotonic()
@@ -69,6 +79,11 @@ def test_kill_in_every_stage(ufo: Ufo) -> None:
     (folder,) = ufo.folder.glob("outputs/runs/dev/*")
     assert {*selections, (folder / "selection.json").read_bytes()} == {selections[0]}
     assert json.loads((folder / "status.json").read_text())["state"] == "completed"
+    # training went on from a checkpoint: at most the steps since then are trained twice, none is left out
+    manifest = json.loads((folder / "train/manifest.json").read_text())
+    trained = steps(folder / "metrics.jsonl")
+    assert manifest["resumed"] and manifest["steps"] == 12
+    assert sorted(set(trained)) == list(range(1, 13)) and 12 <= len(trained) <= 15
     # each kill costs one more start of its own stage, and no published stage starts again
     assert starts(folder / "metrics.jsonl") == [
         "base_eval",
