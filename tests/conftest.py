@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -53,6 +54,7 @@ class Ufo:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             env={**self.environment, **environment},
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background shell has it ignored
         )
 
     def run(self, *arguments: str, status: int = 0, **environment: str) -> str:
