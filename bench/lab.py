@@ -69,7 +69,7 @@ def main() -> None:
         before = pq.read_table(Path("outputs") / base["cache"] / "questions.parquet").sort_by("id")
         after = pq.read_table(folder / "eval/arithmetic/questions.parquet").sort_by("id")
         gain = paired_difference(before["correct"].to_pylist(), after["correct"].to_pylist())
-        train = json.loads((folder / "train/manifest.json").read_text())
+        seconds = json.loads((folder / "metrics.json").read_text())["seconds"]
         seeds.append(
             {
                 "run": folder.name,
@@ -78,7 +78,7 @@ def main() -> None:
                 "gain": gain.value,
                 "ci": [gain.low, gain.high],
                 "n": before.num_rows,
-                "train_seconds": train["wall_seconds"],
+                "train_seconds": seconds["train"],
             }
         )
     figures = {

@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,14 @@ class Ufo:
         self.folder = folder
         self.environment = {k: v for k, v in os.environ.items() if not k.startswith(("WANDB_", "UFO_RL_"))}
 
-    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+    def start(
+        self, *arguments: str, preexec: Callable[[], Any] | None = None, **environment: str
+    ) -> subprocess.Popen[str]:
+        def prepare() -> None:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # a background shell has it ignored
+            if preexec is not None:
+                preexec()
+
         return subprocess.Popen(
             [sys.executable, "-m", "ufo_rl.cli", *arguments],
             cwd=self.folder,
@@ -54,12 +62,14 @@ class Ufo:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             env={**self.environment, **environment},
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background shell has it ignored
+            preexec_fn=prepare,
         )
 
-    def run(self, *arguments: str, status: int = 0, **environment: str) -> str:
+    def run(
+        self, *arguments: str, status: int = 0, preexec: Callable[[], Any] | None = None, **environment: str
+    ) -> str:
         """The output of a command that must end with `status`."""
-        process = self.start(*arguments, **environment)
+        process = self.start(*arguments, preexec=preexec, **environment)
         output, _ = process.communicate(timeout=600)
         assert process.returncode == status, output
         return output

@@ -26,13 +26,12 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from ufo_rl.conf_path import conf_folder
-from ufo_rl.config import load
 from ufo_rl.records import UserError
 from ufo_rl.run import plain_config
 from ufo_rl.typed import nearest
 
 VALUES = ("seed", "name", "force")  # keys of the top level that are values, no groups
-OPEN_NODES = ("deepspeed.config", "reward.parts", "hydra")  # keys below may be added freely
+OPEN_NODES = ("deepspeed.config", "reward.parts")  # keys below may be added and removed freely
 
 
 @dataclass(frozen=True)
@@ -47,13 +46,13 @@ def check(
     overrides: Sequence[str], config_dir: str | None = None, config_name: str | None = None, multirun: bool = False
 ) -> list[Job]:
     """The jobs of the command line, all of them valid. Raises UserError with all problems; imports nothing heavy."""
-    from ufo_rl.prepare import prepare
+    from ufo_rl import prepare
 
     jobs = compose_jobs(overrides, config_dir, config_name, multirun)
     problems: list[str] = []
     for job in jobs:
         try:
-            prepare(load(job.plain))
+            prepare.check(job.plain)
         except UserError as error:
             problems.extend(p for p in error.problems if p not in problems)
     if problems:
@@ -121,13 +120,13 @@ def _check_names(loader: ConfigLoader, name: str, overrides: Sequence[Override])
     )
     for override in overrides:
         key = override.key_or_group
-        if (
-            key in groups
-            or key.split("/")[0] == "hydra"
-            or any(key == n or key.startswith(f"{n}.") for n in OPEN_NODES)
-        ):
+        if key in groups or key.replace("/", ".").split(".")[0] == "hydra":
             continue
-        if key not in known:
+        if any(key == n or key.startswith(f"{n}.") for n in OPEN_NODES):
+            if key not in known and not override.is_add() and not override.is_force_add():
+                hint = _key_hint(key, known, groups)
+                problems.append(f"{override.input_line}: no such key{hint}; to add it: +{override.input_line}")
+        elif key not in known:
             problems.append(f"{override.input_line}: no such key{_key_hint(key, known, groups)}")
         elif override.is_add() or override.is_delete():
             problems.append(f"{override.input_line}: keys are neither added nor removed; set one with {key}=VALUE")
@@ -189,7 +188,7 @@ def _jobs(loader: ConfigLoader, name: str, overrides: Sequence[Override], multir
     jobs = []
     for job in BasicSweeper.split_arguments(grid, None)[0]:
         # composing reads dozens of files: once per choice of options, the values are set on a copy
-        values = [o for o in parser.parse_overrides(list(job)) if "." in o.key_or_group or o.key_or_group in VALUES]
+        values = [o for o in parser.parse_overrides(list(job)) if _is_value(o)]
         options = tuple(text for text in job if text not in [o.input_line for o in values])
         if options not in composed:
             composed[options] = _load(loader, name, options)
@@ -198,6 +197,11 @@ def _jobs(loader: ConfigLoader, name: str, overrides: Sequence[Override], multir
             OmegaConf.update(cfg, override.key_or_group, override.value(), force_add=True)
         jobs.append(Job(_plain(cfg), Path(cfg.hydra.sweep.dir) / cfg.hydra.sweep.subdir))
     return jobs
+
+
+def _is_value(override: Override) -> bool:
+    """Whether the override only sets a value; options and removals are Hydra's to compose."""
+    return not override.is_delete() and ("." in override.key_or_group or override.key_or_group in VALUES)
 
 
 def _load(loader: ConfigLoader, name: str, overrides: Sequence[str]) -> DictConfig:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,9 @@ def main() -> int:
     """Run sys.argv; returns the exit status."""
     signal.signal(signal.SIGTERM, _terminate)
     arguments = sys.argv[1:]
+    if "--version" in arguments:
+        sys.stdout.write(f"ufo-rl {version('ufo-rl')}\n")
+        return OK
     try:
         if arguments and "=" not in arguments[0] and not arguments[0].startswith("-"):
             return command(arguments[0], arguments[1:])
@@ -46,6 +50,9 @@ def command(name: str, arguments: Sequence[str]) -> int:
     """A command that is no experiment."""
     from ufo_rl.typed import nearest
 
+    if name == "help":
+        sys.argv[1:] = ["--help"]
+        return experiments()
     if name == "compare":
         from ufo_rl.report import compare
 
@@ -67,7 +74,11 @@ def experiments() -> int:
     if parsed.help or parsed.hydra_help or parsed.shell_completion or parsed.info:
         start()
         return OK
+    if parsed.config_path:
+        raise UserError("--config-path replaces all of conf/; add a folder of your own with --config-dir")
     if parsed.cfg:
+        if parsed.multirun:
+            raise UserError("--cfg shows one configuration: leave -m out, and give one value per key")
         from ufo_rl.check import compose_jobs
 
         compose_jobs(parsed.overrides, parsed.config_dir, parsed.config_name, parsed.multirun)

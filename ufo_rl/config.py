@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -175,44 +176,70 @@ class Config:
 
 def load(plain: Mapping[str, Any]) -> Config:
     """The typed configuration of a resolved plain mapping. Raises UserError with every problem, not the first."""
-    problems: list[str] = []
-    config = read(Config, plain, "", problems)
-    if not problems:
-        problems = _relations(config)
+    config, problems, _ = examine(plain)
     if problems:
         raise UserError(*problems)
     return config
 
 
-def _relations(config: Config) -> list[str]:
-    """Rules that tie several keys together."""
-    problems = []
+def examine(plain: Mapping[str, Any]) -> tuple[Config, list[str], set[str]]:
+    """The typed configuration as far as it can be read, every problem, and the groups (top-level keys) whose values
+    are wrong and must not be used."""
+    problems: list[str] = []
+    config = read(Config, plain, "", problems)
+    wrong = {match[0] for problem in problems if (match := re.match(r"\w+", problem))}
+    for groups, relation in RELATIONS:
+        if not wrong & groups:
+            problems += relation(config)
+    return config, problems, wrong
+
+
+def _whole_groups(config: Config) -> list[str]:
     train, ranks = config.train, config.launch.num_ranks
     batch = train.per_device_train_batch_size * train.gradient_accumulation_steps * ranks
-    if batch % train.num_generations:
-        problems.append(
-            f"train.per_device_train_batch_size={train.per_device_train_batch_size} x "
-            f"train.gradient_accumulation_steps={train.gradient_accumulation_steps} x launch.num_ranks={ranks} = {batch} "
-            f"completions a step, not divisible by train.num_generations={train.num_generations}; "
-            f"take train.per_device_train_batch_size={_next_multiple(train)}"
-        )
-    for key, text in (("template.user", config.template.user), ("template.system", config.template.system)):
-        if key == "template.user" and "{question}" not in text:
-            problems.append(f'{key}="{text}" has no {{question}}: the model would never see the question')
-    if not config.eval:
-        problems.append("eval is empty; choose a benchmark, for example eval=arithmetic")
-    if not config.name.replace("-", "").replace("_", "").replace(".", "").isalnum():
-        problems.append(
-            f'name="{config.name}" must be one word of letters, digits, ".", "-" and "_": it names a folder'
-        )
-    stage3 = (config.deepspeed.config or {}).get("zero_optimization", {})
-    if isinstance(stage3, Mapping) and stage3.get("stage") not in (None, 0, 1, 2, 3):
-        problems.append(f"deepspeed.config.zero_optimization.stage={stage3.get('stage')} must be 0, 1, 2 or 3")
-    return problems
+    if batch % train.num_generations == 0:
+        return []
+    multiple = math.ceil(train.per_device_train_batch_size / train.num_generations) * train.num_generations
+    return [
+        f"train.per_device_train_batch_size={train.per_device_train_batch_size} x "
+        f"train.gradient_accumulation_steps={train.gradient_accumulation_steps} x launch.num_ranks={ranks} = {batch} "
+        f"completions a step, not divisible by train.num_generations={train.num_generations}; "
+        f"take train.per_device_train_batch_size={multiple}"
+    ]
 
 
-def _next_multiple(train: Train) -> int:
-    return math.ceil(train.per_device_train_batch_size / train.num_generations) * train.num_generations
+def _shows_question(config: Config) -> list[str]:
+    user = config.template.user
+    if "{question}" in user:
+        return []
+    return [f'template.user="{user}" has no {{question}}: the model would never see the question']
+
+
+def _is_evaluated(config: Config) -> list[str]:
+    return [] if config.eval else ["eval is empty; choose a benchmark, for example eval=arithmetic"]
+
+
+def _name_is_a_word(config: Config) -> list[str]:
+    if config.name.replace("-", "").replace("_", "").replace(".", "").isalnum():
+        return []
+    return [f'name="{config.name}" must be one word of letters, digits, ".", "-" and "_": it names a folder']
+
+
+def _zero_stage(config: Config) -> list[str]:
+    zero = (config.deepspeed.config or {}).get("zero_optimization", {})
+    if not isinstance(zero, Mapping) or zero.get("stage") in (None, 0, 1, 2, 3):
+        return []
+    return [f"deepspeed.config.zero_optimization.stage={zero.get('stage')} must be 0, 1, 2 or 3"]
+
+
+# Rules that tie keys together, and the groups whose values they look at.
+RELATIONS = (
+    ({"train", "launch"}, _whole_groups),
+    ({"template"}, _shows_question),
+    ({"eval"}, _is_evaluated),
+    ({"name"}, _name_is_a_word),
+    ({"deepspeed"}, _zero_stage),
+)
 
 
 def num_kept(ratio: float, num_prompts: int) -> int:

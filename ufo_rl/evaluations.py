@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,13 +32,11 @@ class Evaluations:
         folder = self.run.cache / "evaluations" / f"{name}-{digest(identity)}"
         with locked(folder.parent / f"{folder.name}.lock", f"the base evaluation on {name}"):
             found = manifest(folder)
-            paid = 0.0
+            self.run.keys.add(("base_eval", digest(identity)))
             if found is None:
-                found = self.evaluate(name, "base_eval", self.run.model_folder, folder, {"identity": identity})
-                paid = found["wall_seconds"]
+                found = self.evaluate(name, "base_eval", self.run.model_folder, folder, identity)
             else:
                 log.info("%s before training: %s (stored)", name, _accuracy(found))
-        self.run.seconds["base_eval"] = self.run.seconds.get("base_eval", 0.0) + paid
         write_json(
             self.run.folder / "base_eval" / f"{name}.json",
             {"cache": str(folder.relative_to(self.run.config.paths.outputs)), **found},
@@ -51,13 +48,13 @@ class Evaluations:
         """The trained policy on a benchmark."""
         folder, trained = self.run.folder / "eval" / name, manifest(self.run.folder / "train") or {}
         identity = {**self.identity(name), "model": trained["key"]}
+        self.run.keys.add(("eval", digest(identity)))
         found = manifest(folder)
         if found is None or found["identity"] != identity:
             policy = self.run.folder / "train" / "policy"
-            found = self.evaluate(name, "eval", policy, folder, {"identity": identity})
+            found = self.evaluate(name, "eval", policy, folder, identity)
         else:
             log.info("%s after training: %s (done before)", name, _accuracy(found))
-        self.run.seconds["eval"] = self.run.seconds.get("eval", 0.0) + found["wall_seconds"]
         self.run.record("eval", benchmark=name, step=trained["steps"], **_numbers(found))
         self.run.tracker.questions(name, folder / "questions.parquet")
         return found
@@ -75,14 +72,18 @@ class Evaluations:
             "questions": digest([[p.id, p.answer] for p in prompts]),
         }
 
-    def evaluate(self, name: str, stage: str, model: Path, folder: Path, extra: dict[str, Any]) -> dict[str, Any]:
+    def evaluate(self, name: str, stage: str, model: Path, folder: Path, identity: dict[str, Any]) -> dict[str, Any]:
         """Answer all questions by the model in `model` and publish `folder`."""
         benchmark, prompts = self.run.config.eval[name], self.run.prepared.benchmarks[name]
         rows = [{"prompt": vars(p), "text": self.run.render(p)} for p in sorted(prompts, key=lambda p: len(p.question))]
-        began = time.time()
         with publish(folder) as (temporary, content):
             results = self.run.stage(
-                stage, "evaluation", rows, model=str(model), max_completion_tokens=benchmark.max_completion_tokens
+                stage,
+                "evaluation",
+                digest(identity),
+                rows,
+                model=str(model),
+                max_completion_tokens=benchmark.max_completion_tokens,
             )
             table = pa.concat_tables([pq.read_table(r["part"]) for r in results], promote_options="permissive").sort_by(
                 "id"
@@ -90,9 +91,8 @@ class Evaluations:
             pq.write_table(table, temporary / "questions.parquet")
             content |= {
                 **summarise(name, table.to_pylist(), len(prompts), benchmark.limit),
-                **extra,
+                "identity": identity,
                 "seconds": max(r["seconds"] for r in results),
-                "wall_seconds": time.time() - began,
             }
         log.info("%s %s training: %s", name, "before" if stage == "base_eval" else "after", _accuracy(content))
         return content

@@ -7,6 +7,7 @@ import shlex
 import time
 import traceback
 import uuid
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +33,9 @@ def experiment(plain: dict[str, Any]) -> float | None:
     status 1 (cli.py).
     """
     folder = Path(HydraConfig.get().runtime.output_dir)
-    with locked(folder / ".lock", f"the run {folder.name}"):
-        state = Status(folder)
-        try:
+    state = Status(folder)
+    try:
+        with locked(folder / ".lock", f"the run {folder.name}"):
             config = load(plain)
             prepared = prepare(config)
             inputs = inputs_key(config, prepared)
@@ -42,21 +43,21 @@ def experiment(plain: dict[str, Any]) -> float | None:
                 log.info("%s: done before; force=true runs it again", folder.name)
             else:
                 execute(config, plain, folder, state, prepared, inputs)
-        except KeyboardInterrupt:
-            state.write("failed", error="interrupted")
-            raise
-        except UserError as error:
-            state.write("failed", error=error.problems[0])
-            for problem in error.problems:
-                log.error("%s", problem)
-            return None
-        except Exception as error:
-            state.write("failed", error=str(error).splitlines()[0] if str(error) else repr(error))
+            metrics = read_json(folder / "metrics.json")
+            return metrics[f"{next(iter(config.eval))}_final"]
+    except KeyboardInterrupt:
+        state.fail("interrupted")
+        raise
+    except UserError as error:
+        state.fail(error.problems[0])
+        for problem in error.problems:
+            log.error("%s", problem)
+    except Exception as error:
+        state.fail(str(error).splitlines()[0] if str(error) else repr(error))
+        with suppress(UserError, OSError):
             write_text(folder / "error.txt", traceback.format_exc())
-            log.error("%s failed: %s (all of it: %s)", folder.name, error, folder / "error.txt")
-            return None
-        metrics = read_json(folder / "metrics.json")
-    return metrics[f"{next(iter(config.eval))}_final"]
+        log.error("%s failed: %s (all of it: %s)", folder.name, error, folder / "error.txt")
+    return None
 
 
 def inputs_key(config: Config, prepared: Prepared) -> str:
@@ -136,13 +137,25 @@ class Status:
 
     def is_completed(self, inputs: str | None = None) -> bool:
         """Whether the run ended well, and, if `inputs` is given, with the data and weights that are there now."""
-        if not self.path.is_file():
-            return False
-        status = read_json(self.path)
-        return status["state"] == "completed" and inputs in (None, status["inputs"])
+        status = self._read()
+        is_whole = status.get("state") == "completed" and (self.path.parent / "metrics.json").is_file()
+        return is_whole and inputs in (None, status.get("inputs"))
 
     def error(self) -> str | None:
-        return read_json(self.path)["error"] if self.path.is_file() else None
+        return self._read().get("error")
+
+    def _read(self) -> dict[str, Any]:
+        """What the file says; nothing where it is missing or broken: the run then counts as not done."""
+        try:
+            status = read_json(self.path) if self.path.is_file() else {}
+        except UserError:
+            status = {}
+        return status if isinstance(status, dict) else {}
+
+    def fail(self, error: str) -> None:
+        """Write down that the run failed; on a full disk the message in the terminal has to do."""
+        with suppress(UserError, OSError):
+            self.write("failed", error=error)
 
     def write(self, state: str, error: str | None = None, inputs: str | None = None) -> None:
         updated = time.strftime("%Y-%m-%dT%H:%M:%S%z")

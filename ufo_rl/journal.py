@@ -6,6 +6,8 @@ import contextlib
 import json
 import math
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +49,39 @@ class Tail:
         end = block.rfind(b"\n") + 1
         self.offset += end
         return parse(block[:end])
+
+
+@dataclass(frozen=True)
+class Spent:
+    """Wall seconds of a run over all its attempts: by stage and key of what it computed, and in total."""
+
+    stages: dict[tuple[str, str], float]
+    total: float
+
+
+def seconds_spent(lines: Sequence[dict[str, Any]], now: float) -> Spent:
+    """Add up the attempts of a journal; what a killed attempt did after its last line is not known and left out.
+
+    `now` (seconds since the epoch) ends the attempt that is still running, the last one.
+    """
+    stages: dict[tuple[str, str], float] = {}
+    ends: dict[int, tuple[float, float]] = {}  # attempt -> first and last line
+    running: tuple[tuple[str, str], float] | None = None  # what runs, and when its last line was written
+    for line in lines:
+        attempt, stage, event, at = (line[name] for name in ("attempt", "stage", "event", "time"))
+        ends[attempt] = (ends.get(attempt, (at, at))[0], at)
+        if event == "start":
+            running = (stage, line.get("key", "")), at
+            stages.setdefault(running[0], 0.0)
+        elif event == "begin":
+            running = None  # the attempt before did not end its stage
+        elif running is not None and stage == running[0][0]:
+            stages[running[0]] += at - running[1]
+            running = None if event == "end" else (running[0], at)
+    if ends:
+        last = max(ends)
+        ends[last] = (ends[last][0], max(now, ends[last][1]))
+    return Spent(stages, sum(end - start for start, end in ends.values()))
 
 
 def parse(block: bytes) -> list[dict[str, Any]]:

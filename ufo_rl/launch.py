@@ -39,7 +39,7 @@ def run_stage(
     work.mkdir(parents=True, exist_ok=True)
     for old in work.glob("result-*.json"):
         old.unlink()
-    write_json(work / "request.json", {"stage": stage, "work": str(work), **request})
+    write_json(work / "request.json", {"stage": stage, "work": str(work), "asked": time.time(), **request})
     log_path = folder / "logs" / f"{stage}.log"
     log_path.parent.mkdir(parents=True, exist_ok=True)
     tail = Tail(Path(request["journal"]), from_end=True)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ufo_rl.artifacts import write_json
+from ufo_rl.artifacts import read_json, write_json
 from ufo_rl.config import Model
 from ufo_rl.keys import digest, file_sha256
 from ufo_rl.records import UserError
@@ -87,11 +86,12 @@ def fetch(model: Model) -> Path:
 
 
 def fingerprint(folder: Path, memo: Path) -> dict[str, str]:
-    """What the model is, by content: hashes of weights + architecture and of tokenizer + chat template.
+    """What the model is, by content: hashes of weights + architecture, of tokenizer + chat template, and of the
+    generation settings (its end tokens).
 
     Hashing gigabytes takes seconds, so the hash of a file is remembered in `memo` by its path, size and time.
     """
-    known: dict[str, str] = json.loads(memo.read_text()) if memo.is_file() else {}
+    known: dict[str, str] = read_json(memo) if memo.is_file() else {}
 
     def sha(path: Path) -> str:
         real = path.resolve()
@@ -103,8 +103,9 @@ def fingerprint(folder: Path, memo: Path) -> dict[str, str]:
 
     weights = {p.name: sha(p) for pattern in (*WEIGHTS, "config.json") for p in sorted(folder.glob(pattern))}
     tokenizer = {name: sha(folder / name) for name in TOKENIZER_FILES if (folder / name).is_file()}
+    generation = [sha(path) for path in (folder / "generation_config.json",) if path.is_file()]
     write_json(memo, known)
-    return {"weights": digest(weights), "tokenizer": digest(tokenizer)}
+    return {"weights": digest(weights), "tokenizer": digest(tokenizer), "generation": digest(generation)}
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
@@ -126,3 +127,17 @@ def load_model(folder: Path, dtype: str, device: torch.device | str) -> PreTrain
 
     model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype))
     return model.to(device).eval()
+
+
+def keep_end_tokens_only(model: PreTrainedModel) -> None:
+    """Empty the model's generation settings but for its special tokens.
+
+    `generate` fills what a call leaves open from there: repetition penalties, suppressed tokens, minimum lengths. Our
+    sampling is the configured one and no other.
+    """
+    from transformers import GenerationConfig
+
+    own = model.generation_config or GenerationConfig()
+    model.generation_config = GenerationConfig(
+        eos_token_id=own.eos_token_id, pad_token_id=own.pad_token_id, bos_token_id=own.bos_token_id
+    )

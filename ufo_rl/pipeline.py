@@ -17,14 +17,14 @@ from ufo_rl.config import Config
 from ufo_rl.dataset import count_drops, list_drops
 from ufo_rl.environment import hardware
 from ufo_rl.evaluations import Evaluations
-from ufo_rl.journal import Journal
+from ufo_rl.journal import Journal, parse, seconds_spent
 from ufo_rl.keys import digest
 from ufo_rl.launch import run_stage
 from ufo_rl.model import fetch, fingerprint, load_tokenizer
-from ufo_rl.prepare import Prepared
+from ufo_rl.prepare import Prepared, check_batch
 from ufo_rl.progress import Progress
 from ufo_rl.prompts import accepts_system_role, messages, render
-from ufo_rl.records import Drop, Prompt
+from ufo_rl.records import Drop, Prompt, UserError
 from ufo_rl.selection import Selection, select
 from ufo_rl.signal_cache import SignalCache
 from ufo_rl.tables import score_table
@@ -32,6 +32,7 @@ from ufo_rl.tracking import Tracker
 
 log = logging.getLogger(__name__)
 MAX_LISTED_DROPS = 1000  # per reason; the counts are always whole
+STAGE_ORDER = ("base_eval", "score", "pass_rate", "train", "eval")
 
 
 class Pipeline:
@@ -54,7 +55,7 @@ class Pipeline:
         self.config, self.plain, self.folder, self.prepared = config, plain, folder, prepared
         self.tracker, self.attempt, self.enter = tracker, attempt, enter
         self.cache = Path(config.paths.outputs) / "cache"
-        self.seconds: dict[str, float] = {}
+        self.keys: set[tuple[str, str]] = set()  # stage and key of what this run asked for
         self.prompts = prepared.pool.prompts
         self.drops = list(prepared.pool.drops)
 
@@ -76,7 +77,7 @@ class Pipeline:
 
     def run(self) -> dict[str, Any]:
         """All stages in order; returns and writes metrics.json."""
-        began = time.time()
+        Journal(self.journal, "run", self.attempt).write("begin")
         self.limit_prompts()
         self.write_pool()
         evaluations = Evaluations(self)
@@ -98,24 +99,37 @@ class Pipeline:
             "generated_tokens": trained["generated_tokens"],
             "signals": costs,
             "spearman": signals.correlation(),
-            "seconds": {**self.seconds, "total": time.time() - began},
-            "gpu_hours": self.gpu_hours(),
+            "seconds": self.seconds(),
         }
+        metrics["gpu_hours"] = self.gpu_hours(metrics["seconds"])
         for name in self.config.eval:
             metrics |= {
                 f"{name}_base": base[name]["accuracy"],
                 f"{name}_final": final[name]["accuracy"],
                 f"{name}_n": final[name]["n"],
+                f"{name}_is_subset": final[name]["is_subset"],
             }
         write_json(self.folder / "metrics.json", metrics)
         shutil.rmtree(self.folder / ".work", ignore_errors=True)
         return metrics
 
-    def gpu_hours(self) -> float | None:
+    @property
+    def journal(self) -> Path:
+        return self.folder / "metrics.jsonl"
+
+    def seconds(self) -> dict[str, float]:
+        """Wall seconds of each stage of this run over all its attempts, and of the attempts in total."""
+        spent = seconds_spent(parse(self.journal.read_bytes()), time.time())
+        stages = {stage: 0.0 for stage, _ in self.keys}
+        for stage, key in self.keys:
+            stages[stage] += spent.stages.get((stage, key), 0.0)
+        return {**{stage: stages[stage] for stage in STAGE_ORDER if stage in stages}, "total": spent.total}
+
+    def gpu_hours(self, seconds: dict[str, float]) -> float | None:
         """Hours of GPU that the stages of this run held; None where they ran on CPUs."""
         if self.config.launch.device == "cpu" or not hardware()["gpus"]:
             return None
-        return sum(self.seconds.values()) * self.config.launch.num_ranks / 3600
+        return sum(seconds[stage] for stage in seconds if stage != "total") * self.config.launch.num_ranks / 3600
 
     def limit_prompts(self) -> None:
         """Prompts over train.max_prompt_tokens leave the pool before anything is measured, each listed."""
@@ -130,6 +144,11 @@ class Pipeline:
             if n > limit
         ]
         self.prompts = [p for p, n in zip(self.prompts, lengths, strict=True) if n <= limit]
+        if not self.prompts:
+            raise UserError(
+                f"train.max_prompt_tokens={limit} leaves no prompt: the shortest has {min(lengths)} tokens; raise it"
+            )
+        check_batch(self.config, self.prepared.selector, len(self.prompts))
 
     def write_pool(self) -> None:
         """What became of every row: pool.json with all counts and the first drops of each reason."""
@@ -176,31 +195,34 @@ class Pipeline:
         """Train on the selection unless the policy for exactly this input is published; returns its manifest."""
         folder = self.folder / "train"
         nodes = [self.plain[name] for name in ("template", "reward", "train", "deepspeed", "seed")]
-        key = digest([selection.ids, self.model_id, nodes])
+        kept = set(selection.ids)
+        rows = [{"id": p.id, "prompt": self.messages(p), "answer": p.answer} for p in self.prompts if p.id in kept]
+        key = digest([rows, self.model_id, nodes, self.config.launch.num_ranks])
+        self.keys.add(("train", key))
         done = manifest(folder)
         if done is not None and done["key"] == key:
             log.info("training: %d steps (done before)", done["steps"])
-            self.seconds["train"] = done["wall_seconds"]
             return done
-        kept = set(selection.ids)
-        rows = [{"id": p.id, "prompt": self.messages(p), "answer": p.answer} for p in self.prompts if p.id in kept]
         work = self.folder / ".work" / f"train-{key}"  # checkpoints of another selection must not be gone on from
         log.info("training on %d prompts", len(rows))
-        began = time.time()
         with publish(folder) as (temporary, content):
-            result = self.stage("train", "training", rows, checkpoints=str(work), policy=str(temporary / "policy"))[0]
-            self.seconds["train"] = time.time() - began
-            content |= {**result, "key": key, "wall_seconds": self.seconds["train"]}
+            policy = str(temporary / "policy")
+            result = self.stage("train", "training", key, rows, checkpoints=str(work), policy=policy)[0]
+            content |= {**result, "key": key}
         shutil.rmtree(work, ignore_errors=True)
         return content
 
-    def stage(self, stage: str, kind: str, rows: Sequence[dict[str, Any]], **request: Any) -> list[dict[str, Any]]:
-        """Run a stage in child ranks over `rows`, with its progress shown and its metrics tracked."""
+    def stage(
+        self, stage: str, kind: str, key: str, rows: Sequence[dict[str, Any]], **request: Any
+    ) -> list[dict[str, Any]]:
+        """Run a stage in child ranks over `rows`, with its progress shown and its metrics tracked.
+
+        `key` names what is computed: seconds of earlier attempts at the same are added up.
+        """
         path = self.folder / ".work" / stage / "rows.jsonl"
         artifacts.write_text(path, "".join(json.dumps(row) + "\n" for row in rows))
-        journal = self.folder / "metrics.jsonl"
         self.enter(stage)
-        Journal(journal, stage, self.attempt).write("start")
+        Journal(self.journal, stage, self.attempt).write("start", key=key)
         progress = Progress(stage)
 
         def follow(line: dict[str, Any]) -> None:
@@ -216,7 +238,7 @@ class Pipeline:
                     "config": self.plain,
                     "model": str(self.model_folder),
                     "rows": str(path),
-                    "journal": str(journal),
+                    "journal": str(self.journal),
                     "attempt": self.attempt,
                     **request,
                 },
@@ -226,7 +248,7 @@ class Pipeline:
             )
         finally:
             progress.close()
-        Journal(journal, stage, self.attempt).write("end")
+        Journal(self.journal, stage, self.attempt).write("end")
         return results
 
     def messages(self, prompt: Prompt) -> list[dict[str, str]]:
@@ -237,9 +259,11 @@ class Pipeline:
 
     def record(self, stage: str, **values: Any) -> None:
         """A line of metrics that the parent knows: into the journal, and from there to the tracker."""
-        self.tracker.feed(Journal(self.folder / "metrics.jsonl", stage, self.attempt).write("metrics", **values))
+        self.tracker.feed(Journal(self.journal, stage, self.attempt).write("metrics", **values))
 
     def clear(self) -> None:
         """Forget the results of this run (force=true): its next start computes them again."""
         for name in ("train", "eval", ".work"):
             shutil.rmtree(self.folder / name, ignore_errors=True)
+        for name in ("metrics.json", "metrics.jsonl"):
+            (self.folder / name).unlink(missing_ok=True)

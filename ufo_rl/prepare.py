@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import functools
 import json
+import os
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ufo_rl.build import build
-from ufo_rl.config import Config, num_kept
+from ufo_rl.config import Config, examine, num_kept
 from ufo_rl.evaluation import questions
 from ufo_rl.model import local_folder
 from ufo_rl.records import Pool, Prompt, UserError
@@ -24,9 +26,27 @@ class Prepared:
     benchmarks: dict[str, list[Prompt]]
 
 
-def prepare(config: Config) -> Prepared:
-    """Build and read all parts. Raises one UserError with every problem found. Needs no torch and no GPU."""
+def check(plain: Mapping[str, Any]) -> Prepared:
+    """Everything of one job: values, what they name, what they hold. Raises one UserError with every problem."""
+    config, problems, wrong = examine(plain)
+    try:
+        prepared = prepare(config, wrong)
+    except UserError as error:
+        raise UserError(*problems, *(p for p in error.problems if p not in problems)) from None
+    if problems:
+        raise UserError(*problems)
+    return prepared
+
+
+def prepare(config: Config, wrong: Collection[str] = ()) -> Prepared:
+    """Build and read all parts. Raises one UserError with every problem found. Needs no torch and no GPU.
+
+    wrong: groups whose values are not to be used; what depends on them is passed over.
+    """
     problems: list[str] = []
+
+    def is_sound(*groups: str) -> bool:
+        return not any(group in wrong for group in groups)
 
     def attempt(function: Any, *arguments: Any) -> Any:
         try:
@@ -35,32 +55,55 @@ def prepare(config: Config) -> Prepared:
             problems.extend(p for p in error.problems if p not in problems)
             return None
 
-    if config.data is not None and not config.data.is_dir():
+    has_data = is_sound("paths", "plugins")
+    if has_data:
+        attempt(check_outputs, Path(config.paths.outputs))
+    if has_data and config.data is not None and not config.data.is_dir():
+        has_data = False
         problems.append(
             f"paths.data={config.data} is no folder; set UFO_RL_DATA or paths.data to the folder of local "
             "dataset files, or unset it to load from the Hugging Face hub"
         )
-    attempt(local_folder, config.model)
-    selector = attempt(build, config.selector, "selector", config.plugins)
-    for name, node in config.reward.parts.items():
+    if is_sound("model"):
+        attempt(local_folder, config.model)
+    if config.tracker.mode == "online":
+        attempt(_check_key)
+    selector = attempt(build, config.selector, "selector", config.plugins) if is_sound("selector", "plugins") else None
+    for name, node in config.reward.parts.items() if is_sound("reward", "plugins") else ():
         attempt(build, node, f"reward.parts.{name}", config.plugins)
-    for signal in getattr(selector, "signals", ()):
+    for signal in getattr(selector, "signals", ()) if is_sound("signal") else ():
         if getattr(config.signal, signal, None) is None:
             problems.append(
                 f"selector={config.selector.get('name')} needs the signal {signal}; "
                 "choose it with signal=[confidence,pass_rate]"
             )
     pool, benchmarks = None, {}
-    if not problems:
+    if has_data and is_sound("dataset"):
         pool = attempt(load_pool, config.dataset, "dataset", config)
+    if pool is not None and selector is not None and is_sound("train", "launch", "ratio"):
+        attempt(check_batch, config, selector, len(pool.prompts))
+    if has_data and is_sound("eval"):
         for name, benchmark in config.eval.items():
             test = attempt(load_pool, benchmark.dataset, f"eval.{name}.dataset", config)
             if test is not None:
                 benchmarks[name] = attempt(questions, name, benchmark, test)
-    if problems or pool is None:
+    if problems:
         raise UserError(*problems)
-    check_batch(config, selector, len(pool.prompts))
-    return Prepared(selector, pool, benchmarks)
+    return Prepared(selector, pool or Pool([]), benchmarks)
+
+
+def _check_key() -> None:
+    from ufo_rl.tracking import check_mode
+
+    check_mode("online")
+
+
+def check_outputs(folder: Path) -> None:
+    """The folder for results must be there or be creatable."""
+    there = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
+    if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
+        what = "cannot be written to" if there.is_dir() else "is no folder"
+        raise UserError(f"paths.outputs={folder} cannot be used: {there} {what}; choose another place")
 
 
 def check_batch(config: Config, selector: Any, num_prompts: int) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from ufo_rl.keys import digest
+from ufo_rl.records import UserError
 from ufo_rl.store import KEY, SignalStore
 
 PUBLISH_EVERY_S = 10.0  # what a kill can cost at most
@@ -33,20 +35,24 @@ def score(
     measure: Callable[[Sequence[Row]], Iterable[list[tuple[int, Any]]]],
     store: SignalStore,
     progress: Callable[[int, int], None],
+    startup_seconds: float = 0.0,
+    num_ranks: int = 1,
 ) -> int:
     """Measure `rows` and publish the measurements; returns how many.
 
-    `measure` yields batches of (index, record); the seconds of a batch are shared among its rows. A row's columns
-    are the fields of the record plus key, id and seconds.
+    `measure` yields batches of (index, record). A row's columns are the fields of the record plus key, id and
+    seconds: its share of its batch's wall time and of `startup_seconds` (start and loading, before this call), divided
+    by the ranks that work beside each other, so that the sum over a pool is the wall time of measuring it.
     """
     pending: list[dict[str, Any]] = []
     done, began, last_publish = 0, time.perf_counter(), time.perf_counter()
     for batch in measure(rows):
         now = time.perf_counter()
+        seconds = ((now - began) / len(batch) + startup_seconds / len(rows)) / num_ranks
         for i, measured in batch:
-            pending.append(
-                {KEY: rows[i].key, "id": rows[i].id, **asdict(measured), "seconds": (now - began) / len(batch)}
-            )
+            record = {KEY: rows[i].key, "id": rows[i].id, **asdict(measured), "seconds": seconds}
+            _refuse_not_finite(record)
+            pending.append(record)
         began, done = now, done + len(batch)
         if now - last_publish >= PUBLISH_EVERY_S:
             store.publish(pending)
@@ -54,3 +60,12 @@ def score(
         progress(done, len(rows))
     store.publish(pending)
     return done
+
+
+def _refuse_not_finite(record: dict[str, Any]) -> None:
+    bad = [name for name, value in record.items() if isinstance(value, float) and not math.isfinite(value)]
+    if bad:
+        raise UserError(
+            f"{bad[0]} of prompt {record['id']} is {record[bad[0]]}: the model's arithmetic overflows or its weights are "
+            "damaged; try signal.confidence.dtype=float32 (or model.dtype=float32)"
+        )

@@ -8,7 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ufo_rl.config import num_kept
+from ufo_rl.records import UserError
 from ufo_rl.selector import Selector
+
+NEAR = 1e-5  # the tolerance of confidence between batch sizes, ranks and machines
 
 
 @dataclass(frozen=True)
@@ -26,19 +29,29 @@ def select(columns: dict[str, np.ndarray], selector: Selector, ratio: float, see
     """Order the pool by the selector's key, then by a seeded hash of the id, and cut.
 
     The result depends on the rows alone, not on their order; 5 % is inside 10 % for every selector. `tie_share` is the
-    share of the kept rows whose place only the hash decided, `near_cut` the number of rows within 1e-5 of the cut.
+    share of the kept rows whose place only the hash decided, `near_cut` the number of rows within 1e-5 of the cut,
+    where other hardware may decide otherwise; both are 0 for a selector that asks for no signal.
+
+    Raises UserError where the key of a row is no finite number: sorting would silently make the rest a random draw.
     """
     ids = columns["id"]
     in_order = np.argsort(ids)  # a fixed row order: sums (the mean) must not depend on the caller's
     key = np.empty(len(ids))
     key[in_order] = selector.sort_key({name: column[in_order] for name, column in columns.items()})
+    bad = ids[~np.isfinite(key)]
+    if len(bad):
+        raise UserError(
+            f"the selector's key is no finite number for {len(bad)} of {len(ids)} prompts, first {min(bad)}; look at "
+            "their signals: a damaged measurement is made again once its chunk is removed from outputs/cache/signals"
+        )
     draw = np.array([hashlib.sha256(f"{seed}:{i}".encode()).hexdigest() for i in ids])
     order = np.lexsort((draw, key))
     keep = len(ids) if selector.keeps_all else num_kept(ratio, len(ids))
     rank = np.empty(len(ids), dtype=np.int64)
     rank[order] = np.arange(1, len(ids) + 1)
     cut = key[order[keep - 1]]
-    is_cut_tied = keep < len(ids) and key[order[keep]] == cut
+    is_measured = bool(selector.signals) and keep < len(ids)
+    is_cut_tied = is_measured and key[order[keep]] == cut
     num_tied = int((key[order[:keep]] == cut).sum()) if is_cut_tied else 0
-    near_cut = int((np.abs(key - cut) <= 1e-5).sum()) if keep < len(ids) else 0
+    near_cut = int((np.abs(key - cut) <= NEAR).sum()) - 1 if is_measured else 0  # the row at the cut is not near it
     return Selection(sorted(ids[order[:keep]].tolist()), rank, len(ids), num_tied / keep, near_cut)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import time
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -41,33 +41,32 @@ class SignalCache:
     def collect(self, name: str) -> dict[str, Any]:
         """Measure what the store of `name` lacks for this pool; returns the account of costs."""
         pipeline, rows, store = self.pipeline, self.rows(name), self.store(name)
-        began = time.time()
+        stage = STAGES[name]
+        pipeline.keys.add((stage, store.key))
         store.create()
         with locked(store.lock_path, f"the signal {name}"):
             missing = set(store.missing([row.key for row in rows]))
             if missing:
                 log.info("%s: measuring %d of %d prompts", name, len(missing), len(rows))
-                pipeline.stage(STAGES[name], name, [vars(r) for r in rows if r.key in missing], store=str(store.folder))
+                wanted = [vars(r) for r in rows if r.key in missing]
+                pipeline.stage(stage, name, store.key, wanted, store=str(store.folder))
             else:
                 log.info("%s: all %d prompts are stored", name, len(rows))
-        seconds = time.time() - began if missing else 0.0
-        pipeline.seconds[STAGES[name]] = seconds
         found = self.found(name)
         absent = [row.id for row in rows if row.key not in found]
         if absent:
             raise RuntimeError(f"{name}: no measurement of {len(absent)} prompts, first {absent[0]}")
         measured = [found[row.key] for row in rows if row.key in missing]
-        account = {
-            "seconds": seconds,
+        account: dict[str, Any] = {
             "num_scored": len(measured),
             "num_cached": len(rows) - len(measured),
             "forward_tokens": sum(row.get("num_tokens", 0) for row in measured),
             "generated_tokens": sum(row.get("generated_tokens", 0) for row in measured),
-            "cost_seconds": sum(found[row.key]["seconds"] for row in rows),
+            "cost_seconds": sum(found[row.key]["seconds"] for row in rows),  # wall, when it was measured
         }
         if name == "confidence":
             account["merged_borders"] = [found[row.key]["id"] for row in rows if found[row.key]["border"].strip()]
-        pipeline.record(STAGES[name], **{k: v for k, v in account.items() if not isinstance(v, list)})
+        pipeline.record(stage, **{k: v for k, v in account.items() if not isinstance(v, list)})
         return account
 
     def store(self, name: str) -> SignalStore:
@@ -137,6 +136,7 @@ class SignalCache:
                 columns["mean_logprob"] = np.array([row["mean_logprob"] for row in rows])
                 columns["confidence"] = np.exp(columns["mean_logprob"])
                 columns["num_target_tokens"] = np.array([row["num_target_tokens"] for row in rows])
+                columns["tokens"] = np.array([row["num_tokens"] for row in rows])
             else:
                 columns["pass_rate"] = np.array([row["pass_rate"] for row in rows])
         return columns
@@ -147,4 +147,6 @@ class SignalCache:
         if "confidence" not in columns or "pass_rate" not in columns:
             return None
         rho, low, high, n = spearman(columns["confidence"], columns["pass_rate"])
+        if math.isnan(rho):  # one of them is the same for all prompts: there is no correlation
+            return None
         return {"rho": rho, "ci_low": low, "ci_high": high, "n": n}

@@ -36,6 +36,11 @@ def journal_of(request: Request) -> Journal:
     return Journal(Path(request["journal"]), request["stage"], request["attempt"])
 
 
+def startup_seconds(request: Request) -> float:
+    """Wall seconds since the parent asked for the stage: start of the ranks and loading of the model."""
+    return max(0.0, time.time() - request["asked"])
+
+
 def progress_of(request: Request, ranks: Ranks, unit: str) -> Callable[[int, int], None]:
     """Progress of all ranks, estimated by the first: shares are equal. Throttled."""
     journal, last = journal_of(request), [0.0]
@@ -66,7 +71,8 @@ def confidence(config: Config, request: Request, ranks: Ranks) -> dict[str, Any]
         yield from measure(model, encoded, settings.batch_size, settings.batch_tokens, pad_id)
 
     store = SignalStore.at(Path(request["store"]))
-    return {"num_scored": score(rows, batches, store, progress_of(request, ranks, "prompts"))}
+    progress, startup = progress_of(request, ranks, "prompts"), startup_seconds(request)
+    return {"num_scored": score(rows, batches, store, progress, startup, ranks.world_size)}
 
 
 def pass_rate(config: Config, request: Request, ranks: Ranks) -> dict[str, Any]:
@@ -86,7 +92,8 @@ def pass_rate(config: Config, request: Request, ranks: Ranks) -> dict[str, Any]:
             yield [item]
 
     store = SignalStore.at(Path(request["store"]))
-    return {"num_scored": score(rows, batches, store, progress_of(request, ranks, "prompts"))}
+    progress, startup = progress_of(request, ranks, "prompts"), startup_seconds(request)
+    return {"num_scored": score(rows, batches, store, progress, startup, ranks.world_size)}
 
 
 def evaluation(config: Config, request: Request, ranks: Ranks) -> dict[str, Any]:

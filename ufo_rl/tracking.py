@@ -143,8 +143,7 @@ def open_run(
     `record["wandb_id"]`: the same folder again continues the same run. UserError for an unknown mode, and
     for mode online without a key or server.
     """
-    if tracker["mode"] not in MODES:
-        raise UserError(f"tracker.mode={tracker['mode']}: allowed are {', '.join(MODES)}")
+    check_mode(tracker["mode"])
     mode = _auto_mode() if tracker["mode"] == "auto" else tracker["mode"]
     if mode == "off":
         return Tracker()
@@ -152,8 +151,6 @@ def open_run(
     sync = sync_command(outputs, record["wandb_id"])
     if tracker["mode"] == "auto" and mode == "offline":
         logger.info("W&B: no key configured, logging offline; send it later with: %s", sync)
-    if mode == "online" and not has_key():
-        raise UserError("tracker.mode=online: no W&B key; run `wandb login`, set WANDB_API_KEY, or use tracker=offline")
     import wandb
 
     try:
@@ -171,6 +168,14 @@ def open_run(
     run.define_metric("train/*", step_metric="train/global_step")
     run.define_metric("eval/*", step_metric="train/global_step")
     return Tracker(run)
+
+
+def check_mode(mode: str) -> None:
+    """UserError for an unknown mode, and for online without a key."""
+    if mode not in MODES:
+        raise UserError(f"tracker.mode={mode}: allowed are {', '.join(MODES)}")
+    if mode == "online" and not has_key():
+        raise UserError("tracker.mode=online: no W&B key; run `wandb login`, set WANDB_API_KEY, or use tracker=offline")
 
 
 def sync_command(outputs: Path, wandb_id: str) -> str:

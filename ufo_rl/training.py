@@ -16,6 +16,7 @@ from trl.trainer.grpo_config import GRPOConfig
 from trl.trainer.grpo_trainer import GRPOTrainer
 
 from ufo_rl.config import Train
+from ufo_rl.model import keep_end_tokens_only
 from ufo_rl.ranks import Ranks
 
 log = logging.getLogger(__name__)
@@ -105,8 +106,10 @@ def make_trainer(
     watcher: TrainerCallback,
 ) -> GRPOTrainer:
     """TRL's trainer. The arguments exist before the model is loaded: their DeepSpeed settings decide how."""
+    model = AutoModelForCausalLM.from_pretrained(model_folder, dtype=torch.float32)
+    keep_end_tokens_only(model)
     return GRPOTrainer(
-        model=AutoModelForCausalLM.from_pretrained(model_folder, dtype=torch.float32),
+        model=model,
         args=arguments,
         processing_class=tokenizer,
         train_dataset=Dataset.from_list(list(rows)),
@@ -194,7 +197,7 @@ class Watcher(TrainerCallback):
         self.journal = journal
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
-        if not logs or MEAN_LENGTH not in logs:
+        if not logs or "train_runtime" in logs:
             return  # the closing line of the trainer holds run times, no step
         self.journal("metrics", step=state.global_step, **logs)
         self.journal("progress", done=state.global_step, total=state.max_steps, unit="steps")

@@ -25,3 +25,9 @@ def test_a_changed_dataset_file_is_noticed(ufo: Ufo) -> None:
     (folder,) = ufo.folder.glob("outputs/runs/dev/*")
     assert ufo.metrics(folder)["num_selected"] == 12
     assert json.loads((folder / "selection.json").read_text())["num_pool"] == 24
+    for row in rows:
+        row["answer"] += "0"
+    data.write_text("\n".join(map(json.dumps, rows[:-1])))
+    output = ufo.run(*command)  # the same questions are kept, but their corrected answers need another training
+    assert "kept 12 of 24" in output and "training on 12 prompts" in output
+    assert set(ufo.metrics(folder)["seconds"]) == {"base_eval", "train", "eval", "total"}

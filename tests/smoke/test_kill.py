@@ -15,9 +15,16 @@ from tests.conftest import Ufo
 from ufo_rl.journal import parse
 
 pytestmark = pytest.mark.smoke
-STAGES = ("base_eval", "score", "train", "eval")
+STAGES = ("base_eval", "score", "pass_rate", "train", "eval")
+BOTH = """
+class Both:
+    signals, keeps_all = ("confidence", "pass_rate"), False
+    def sort_key(self, columns): return abs(columns["confidence"] - columns["pass_rate"])
+"""
 ARGUMENTS = (
-    "selector=ufo",
+    "plugins=[both]",
+    "selector._target_=both.Both",
+    "signal.pass_rate.num_samples=4",
     "launch.num_ranks=2",
     "train.per_device_train_batch_size=8",
     "deepspeed=zero2",
@@ -50,6 +57,8 @@ def steps(journal: Path) -> list[int]:
 
 def test_kill_in_every_stage(ufo: Ufo) -> None:
     selections = []
+    (ufo.folder / "both.py").write_text(BOTH)
+    ufo.environment["PYTHONPATH"] = str(ufo.folder)
     for stage in STAGES:
         mark = uuid.uuid4().hex
         process = ufo.start(*ufo.SMALL, *ARGUMENTS, UFO_TEST=mark)
@@ -85,21 +94,16 @@ def test_kill_in_every_stage(ufo: Ufo) -> None:
     assert manifest["resumed"] and manifest["steps"] == 12
     assert sorted(set(trained)) == list(range(1, 13)) and 12 <= len(trained) <= 15
     # each kill costs one more start of its own stage, and no published stage starts again
-    assert starts(folder / "metrics.jsonl") == [
-        "base_eval",
-        "base_eval",
-        "score",
-        "score",
-        "train",
-        "train",
-        "eval",
-        "eval",
-    ]
+    assert starts(folder / "metrics.jsonl") == [stage for stage in STAGES for _ in range(2)]
+    spent = ufo.metrics(folder)["seconds"]
+    attempts = [line["attempt"] for line in parse((folder / "metrics.jsonl").read_bytes())]
+    assert list(spent) == [*STAGES, "total"] and max(attempts) == 6
+    assert sum(spent[stage] for stage in STAGES) < spent["total"]
 
 
 def test_ctrl_c_keeps_what_is_finished(ufo: Ufo) -> None:
     mark = uuid.uuid4().hex
-    process = ufo.start(*ufo.SMALL, *ARGUMENTS, UFO_TEST=mark)
+    process = ufo.start(*ufo.SMALL, "launch.num_ranks=2", UFO_TEST=mark)
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and not list(ufo.folder.glob("outputs/runs/dev/*/logs/base_eval.log")):
         time.sleep(0.1)

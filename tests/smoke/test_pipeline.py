@@ -35,6 +35,7 @@ def test_a_run_leaves_everything_and_the_next_one_scores_nothing(ufo: Ufo) -> No
     mean = fmean(row["confidence"] for row in scores)
     assert max(abs(row["fuzziness"] - (1 - (row["confidence"] - mean) ** 2)) for row in scores) < 1e-12
     assert kept == sorted(row["id"] for row in scores if row["rank"] <= 19)
+    assert all(row["tokens"] > row["num_target_tokens"] >= 1 for row in scores)
     assert kept == json.loads((folder / "selection.json").read_text())["ids"]
     assert pq.read_table(folder / "eval/arithmetic/questions.parquet").num_rows == 24
     assert yaml.safe_load((folder / "config.yaml").read_text())["ratio"] == {"value": 0.2}
@@ -44,6 +45,28 @@ def test_a_run_leaves_everything_and_the_next_one_scores_nothing(ufo: Ufo) -> No
     assert steps == [1, 2]
 
     assert "done before" in ufo.run(*ufo.SMALL, "selector=ufo", "ratio=20pct")
+
+
+def test_sampled_accuracy_selects_and_more_than_one_pass_over_the_samples_is_logged(ufo: Ufo) -> None:
+    more = ("signal.pass_rate.num_samples=4", "train.num_iterations=2", "train.beta=0.01", "train.max_steps=4")
+    folder = ufo.experiment("selector=accuracy", "ratio=20pct", *more)
+    metrics = ufo.metrics(folder)
+    account = metrics["signals"]["pass_rate"]
+    assert account["num_scored"] == 96 and account["generated_tokens"] >= 4 * 96
+    assert 0 < account["cost_seconds"] < metrics["seconds"]["pass_rate"] + 1
+    (chunk,) = (ufo.folder / "outputs/cache/signals").glob("pass_rate-*/chunk-*.parquet")
+    stored = {row["id"]: row for row in pq.read_table(chunk).to_pylist()}
+    assert all(len(row["completions"]) == 4 and row["pass_rate"] == sum(row["correct"]) / 4 for row in stored.values())
+    scores = pq.read_table(folder / "scores.parquet").to_pylist()
+    distance = {row["id"]: abs(row["pass_rate"] - 0.5) for row in scores}
+    kept = {row["id"] for row in scores if row["kept"]}
+    assert len(kept) == 19 and max(distance[i] for i in kept) <= min(distance[i] for i in distance if i not in kept)
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    train = [line for line in lines if line["stage"] == "train" and line["event"] == "metrics"]
+    assert [line["step"] for line in train] == [1, 2, 3, 4]  # the second pass over a batch of samples counts too
+    assert all("kl" in line for line in train)
+    # 16 completions in each of two generations
+    assert metrics["generated_tokens"] == round(16 * sum(x["completions/mean_length"] for x in (train[0], train[2])))
 
 
 def test_only_what_is_not_stored_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+from importlib.metadata import version
+from resource import RLIMIT_FSIZE, setrlimit
 
 import pytest
 
@@ -34,6 +36,19 @@ CUSTOM = ("dataset=custom", "dataset.question=question", "dataset.answer=answer"
             ["selector=ufoo", "ratio=5pct", "train.lrr=1"],
             ["selector=ufoo", '"ufo"', "ratio=5pct", "train.lrr=1", "learning_rate"],
         ),
+        (
+            ["ratio.value=2", "paths.data=nowhere", "train.per_device_train_batch_size=7", "model.path=./gone"],
+            ["ratio.value=2", "paths.data=nowhere is no folder", "= 7 completions", "model.path=./gone is no folder"],
+        ),
+        (["train.learning_rate=-1", "dataset.num_prompts=0"], ["train.learning_rate=-1", "num_prompts"]),
+        (["paths.outputs=/dev/null/x"], ["paths.outputs=/dev/null/x cannot be used: /dev/null is no folder"]),
+        (["tracker=online"], ["tracker.mode=online: no W&B key", "tracker=offline"]),
+        (
+            ["deepspeed.config.zero_optimization.stge=1"],
+            ["stge=1: no such key", '"stage"', "to add it: +deepspeed.config.zero_optimization.stge=1"],
+        ),
+        (["-m", "--cfg", "job", "seed=0,1"], ["leave -m out"]),
+        (["--config-path", "."], ["--config-dir"]),
         (["ratio.value=2", "seed=-1"], ["ratio.value=2 must be in (0, 1]", "selector=full", "seed=-1 must be >= 0"]),
         (["dataset=gsm8k", "paths.data=nowhere"], ["paths.data=nowhere is no folder", "UFO_RL_DATA"]),
         (["dataset=gsm8k", "paths.data=empty"], ["gsm8k_train.jsonl"]),
@@ -68,8 +83,26 @@ def test_every_job_of_a_sweep_is_validated_before_the_first_starts(places: Ufo) 
     assert not (places.folder / "outputs").exists()
 
 
+def test_a_prompt_limit_that_empties_the_pool_is_told_before_any_stage(ufo: Ufo) -> None:
+    output = ufo.run(*ufo.SMALL, "train.max_prompt_tokens=3", status=1)
+    assert "train.max_prompt_tokens=3 leaves no prompt: the shortest has" in output and "Traceback" not in output
+    assert not list(ufo.folder.glob("outputs/cache/evaluations/*"))
+
+
+def test_a_full_disk_is_one_clear_message(ufo: Ufo) -> None:
+    """Real writes beyond a real limit: the files of a stage outgrow it at once."""
+    output = ufo.run(*ufo.SMALL, "selector=random", status=1, preexec=lambda: setrlimit(RLIMIT_FSIZE, (9000, 9000)))
+    assert "did not complete: " in output and "File too large" in output and "Traceback" not in output
+    assert not list(ufo.folder.rglob("train/manifest.json"))  # nothing half-written is published
+
+
+def test_version(ufo: Ufo) -> None:
+    assert ufo.run("--version").strip() == f"ufo-rl {version('ufo-rl')}"
+
+
 def test_help_names_groups_options_and_commands(ufo: Ufo) -> None:
-    output = ufo.run("--help")
+    output = ufo.run("help")
+    assert output == ufo.run("--help")
     assert "selector: accuracy, full, random, ufo" in output and "ufo-rl compare" in output
 
 

@@ -137,7 +137,7 @@ def test_costs_budgets_and_correlation_are_stated(tmp_path):
     assert "Budgets: step-matched, 30 steps in every arm" in text
     assert "With equal steps selection saves no training time" in text
     assert "confidence 1.4 s for 2,000 prompts" in text and "pass_rate 210 s for 2,000 prompts" in text
-    assert "Sampling costs 150 times as much as one forward pass." in text
+    assert "A prompt costs 150 times as much to sample as to score in one forward pass." in text
     assert "Spearman correlation of confidence and pass rate: 0.62 [0.58, 0.66], n = 2,000 prompts." in text
     # arm, seed, trained, steps, epochs, score, train, eval (base 1 + final 20), total, signals' cost
     assert line_of(text, "ufo", "10%", "0", "200").split()[3:] == (
@@ -304,7 +304,7 @@ def test_summary_of_one_run(tmp_path):
     assert "30 steps, 2.50 epochs over 200 prompts (steps=30)" in text
     assert "60.0 [55.6, 64.2] -> 80.0 % [76.3, 83.3] of 500 questions" in text
     assert "change +20.0 [+16.4, +23.5] points, paired by question" in text
-    assert "Sampling costs 150 times" in text and "train 60.0" in text
+    assert "A prompt costs 150 times" in text and "train 60.0" in text
     assert max(len(line) for line in text.splitlines() if "ufo-rl compare" not in line) <= 120
 
 
@@ -322,7 +322,7 @@ def test_a_moved_outputs_folder_keeps_its_pairs(tmp_path):
 
 
 def test_a_run_folder_copied_alone_loses_only_its_pairs(tmp_path):
-    folder = plant(tmp_path, "ufo", range(400, 500))
+    folder = plant(tmp_path / "outputs", "ufo", range(400, 500))
     folder.rename(tmp_path / "alone")
     assert "not paired: a table of questions is missing" in summary(tmp_path / "alone")
 

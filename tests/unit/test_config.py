@@ -154,3 +154,10 @@ def test_a_sweep_has_every_job() -> None:
     jobs = compose_jobs(["selector=ufo,random", "ratio=05pct,10pct", "seed=0,1"], None, None, True)
     assert len({job.folder for job in jobs}) == 8
     assert {job.folder.parent.as_posix() for job in jobs} == {"outputs/sweeps/dev"}
+
+
+def test_a_removed_key_is_gone_in_every_job_of_a_sweep() -> None:
+    jobs = compose_jobs(["~deepspeed.config.gradient_clipping", "seed=0,1"], None, None, True)
+    (alone,) = compose_jobs(["~deepspeed.config.gradient_clipping"])
+    assert all("gradient_clipping" not in job.plain["deepspeed"]["config"] for job in jobs)
+    assert jobs[0].folder.name == alone.folder.name == run_id(jobs[0].plain)

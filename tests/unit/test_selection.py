@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from ufo_rl.config import num_kept
+from ufo_rl.records import UserError
 from ufo_rl.selection import select
 from ufo_rl.selector.accuracy import Accuracy
 from ufo_rl.selector.full import Full
@@ -96,3 +97,23 @@ def test_ties_are_decided_by_the_seeded_hash_and_reported() -> None:
     assert selection.ids == sorted(draw[:4])
     assert selection.tie_share == 1.0
     assert select(columns, Accuracy(0.5), 0.75, seed=3).tie_share == 0.0  # six equal rows, six places: no draw needed
+
+
+def test_a_key_that_is_no_number_is_refused() -> None:
+    """One NaN would turn every distance to the mean into NaN, and ufo into a random draw."""
+    columns = pool(100)
+    columns["confidence"][7] = np.nan
+    with pytest.raises(UserError, match="no finite number for 100 of 100 prompts, first 0"):
+        select(columns, Ufo(), 0.1, seed=0)
+
+
+def test_ties_and_rows_near_the_cut_by_hand() -> None:
+    confidence = np.array([0.0, 0.4, 0.4, 0.6, 0.600004, 0.999996])  # mean 0.5
+    columns = {"id": np.array(list("abcdef")), "confidence": confidence}
+    assert confidence.mean() == pytest.approx(0.5)
+    for kept, near in ((1, 3), (4, 3), (5, 1)):  # distances: four within 4e-6 of 0.1, two within 4e-6 of 0.5
+        assert select(columns, Ufo(), kept / 6 + 1e-9, seed=0).near_cut == near
+    columns = {"id": np.array(list("abcd")), "pass_rate": np.array([0.5, 0.25, 0.75, 0.0])}
+    assert select(columns, Accuracy(0.5), 0.5, seed=0).tie_share == 0.5  # one of .25 and .75 beside .5
+    drawn = select(columns, Uniform(), 0.5, seed=0)
+    assert (drawn.tie_share, drawn.near_cut) == (0.0, 0)  # no measurement, no cut in it

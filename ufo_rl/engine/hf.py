@@ -9,6 +9,7 @@ from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerB
 
 from ufo_rl.engine import Sampling
 from ufo_rl.keys import digest
+from ufo_rl.model import keep_end_tokens_only
 from ufo_rl.records import Completion
 
 
@@ -21,6 +22,7 @@ class HFEngine:
         own = model.generation_config.eos_token_id if model.generation_config is not None else None
         ends = own if isinstance(own, list) else [own]
         self.eos_ids = sorted({i for i in [*ends, tokenizer.eos_token_id] if i is not None})
+        keep_end_tokens_only(model)
 
     def generate(self, texts: Sequence[str], sampling: Sampling) -> Iterator[tuple[int, list[Completion]]]:
         """Yield (index into `texts`, its completions) as batches finish: longest prompts first, so that memory
@@ -40,7 +42,6 @@ class HFEngine:
         padded = self.tokenizer.pad({"input_ids": rows}, return_tensors="pt").to(self.model.device)
         width = padded["input_ids"].shape[1]
         is_greedy = sampling.temperature == 0
-        # every knob is explicit: what is left out would come from the model's own generation_config
         config = GenerationConfig(
             max_new_tokens=sampling.max_tokens,
             do_sample=not is_greedy,

@@ -31,6 +31,7 @@ class Result:
     high: float
     minus_full: Difference | None
     is_baseline: bool
+    is_subset: bool
 
 
 @dataclass(frozen=True)
@@ -181,6 +182,7 @@ def _result(run: Run, benchmark: str, block: Block) -> Result:
         high=high,
         minus_full=minus_full,
         is_baseline=run.selector == "full",
+        is_subset=run.is_subset(benchmark),
     )
 
 

@@ -46,19 +46,20 @@ def budget(runs: Sequence[Run]) -> str:
 
 def signal_costs(runs: Sequence[Run]) -> list[str]:
     """What each signal cost for the whole pool when it was measured, and sampling against scoring."""
-    costs: dict[str, tuple[float, str]] = {}
+    costs: dict[str, tuple[float, int]] = {}  # wall seconds and prompts of the largest pool
     for run in runs:
         for name, signal in run.signals.items():
-            cost = signal.get("cost_seconds")
-            if cost is not None:
-                num = (signal.get("num_scored") or 0) + (signal.get("num_cached") or 0)
-                costs[name] = (cost, f"{name} {seconds(cost)} s for {count(num)} prompts")
+            cost, num = signal.get("cost_seconds"), (signal.get("num_scored") or 0) + (signal.get("num_cached") or 0)
+            if cost is not None and num > costs.get(name, (0.0, 0))[1]:
+                costs[name] = (cost, num)
     if not costs:
         return []
-    text = ["Signals, seconds of all ranks when measured: " + ", ".join(said for _, said in costs.values()) + "."]
-    confidence, pass_rate = costs.get("confidence", (0.0, ""))[0], costs.get("pass_rate", (0.0, ""))[0]
-    if confidence > 0 and pass_rate > 0:
-        text.append(f"Sampling costs {pass_rate / confidence:.3g} times as much as one forward pass.")
+    said = [f"{name} {seconds(cost)} s for {count(num)} prompts" for name, (cost, num) in costs.items()]
+    text = ["Signals, wall time when measured: " + ", ".join(said) + "."]
+    per_prompt = {name: cost / num for name, (cost, num) in costs.items() if cost > 0}
+    if per_prompt.keys() >= {"confidence", "pass_rate"}:
+        ratio = per_prompt["pass_rate"] / per_prompt["confidence"]
+        text.append(f"A prompt costs {ratio:.3g} times as much to sample as to score in one forward pass.")
     return text
 
 
@@ -103,7 +104,7 @@ def _accuracies(benchmark: str, results: list[Result]) -> str:
         [
             one.arm,
             str(one.run.seed),
-            count(one.n),
+            f"{count(one.n)} (subset)" if one.is_subset else count(one.n),
             f"{percent(one.before)} -> {percent(one.after)} {interval(one.low, one.high)}",
             points(one.minus_full),
             "baseline" if one.is_baseline else in_words(one.minus_full),

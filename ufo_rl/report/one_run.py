@@ -53,6 +53,8 @@ def _selection(run: Run) -> list[str]:
         return []
     tie_share = run.selection.get("tie_share")
     ties = f"; ties decided {percent(tie_share)} % of the kept" if tie_share else ""
+    near = run.selection.get("near_cut")
+    ties += f"; {count(near)} within 1e-5 of the cut" if near else ""
     kept, pool = count(run.selection.get("num_kept")), count(run.selection.get("num_pool"))
     return [f"  selection  {kept} of {pool} prompts kept by {run.arm}{ties}"]
 
@@ -69,6 +71,7 @@ def _accuracy(run: Run, benchmark: str) -> list[str]:
     if before is not None:
         text += f"{percent(before)} {interval(*wilson(round(before * n), n))} -> "
     text += f"{percent(after)} % {interval(*wilson(round(after * n), n))} of {count(n)} questions"
+    text += " (subset)" if run.is_subset(benchmark) else ""
     return [text, f"  {'':<10} change {_in_words(change(run, benchmark))}"]
 
 

@@ -82,6 +82,10 @@ class Run:
             )
         return n, before, after
 
+    def is_subset(self, benchmark: str) -> bool:
+        """True if only the first questions were asked (eval.<benchmark>.limit)."""
+        return bool(self.metrics.get(f"{benchmark}_is_subset"))
+
     @property
     def spearman(self) -> RankCorrelation | None:
         """Confidence against pass rate over the pool; None if a signal is not stored."""
@@ -95,7 +99,7 @@ class Run:
 
     @property
     def seconds(self) -> dict[str, float]:
-        """Seconds paid by this run, by stage."""
+        """Wall seconds paid by this run over all its attempts, by stage."""
         return self.metrics.get("seconds") or {}
 
     @property
@@ -105,7 +109,7 @@ class Run:
 
     @property
     def signal_seconds(self) -> float:
-        """What measuring the whole pool cost when it was computed, cached or not, all signals of the run."""
+        """Wall seconds of measuring the whole pool when it was computed, cached or not, all signals of the run."""
         return sum(signal.get("cost_seconds") or 0.0 for signal in self.signals.values())
 
     def value(self, key: str) -> Any:
@@ -130,10 +134,12 @@ class Run:
         """Question id -> correct of the base model, from the cached evaluation; None if it is gone."""
         pointer = self.folder / "base_eval" / f"{benchmark}.json"
         cache = _read(pointer).get("cache")
-        if not cache or len(self.folder.resolve().parents) < 3:
+        if not cache:
             return None
-        # outputs/(runs|sweeps)/<name>/<run id>: moving outputs/ as a whole keeps the pointer right
-        return _correct(self.folder.resolve().parents[2] / cache / "questions.parquet")
+        # found from the run folder upwards: moving outputs/ as a whole keeps the pointer right
+        outputs = [*self.folder.resolve().parents, Path(str(self.config.get("paths", {}).get("outputs", "")))]
+        found = (_correct(folder / cache / "questions.parquet") for folder in outputs)
+        return next((table for table in found if table is not None), None)
 
 
 def find_runs(paths: Sequence[str | Path]) -> list[Run]:

@@ -1,0 +1,36 @@
+"""Seconds of a run from its journal, worked out by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ufo_rl.journal import seconds_spent
+
+
+def line(time: float, attempt: int, stage: str, event: str, **values: Any) -> dict[str, Any]:
+    return {"time": time, "attempt": attempt, "stage": stage, "event": event, **values}
+
+
+def test_attempts_add_up_and_a_killed_one_counts_to_its_last_line() -> None:
+    lines = [
+        line(0, 1, "run", "begin"),
+        line(2, 1, "score", "start", key="a"),
+        line(5, 1, "score", "progress"),  # killed at some time after 5
+        line(100, 2, "run", "begin"),
+        line(101, 2, "score", "start", key="a"),
+        line(104, 2, "score", "end"),
+        line(105, 2, "score", "metrics"),  # the parent's account, after the stage
+        line(106, 2, "train", "start", key="old"),
+        line(116, 2, "train", "end"),
+        line(200, 3, "run", "begin"),
+        line(201, 3, "train", "start", key="new"),
+        line(202, 3, "train", "metrics"),
+        line(207, 3, "train", "end"),
+    ]
+    spent = seconds_spent(lines, now=210)
+    assert spent.stages == {("score", "a"): 3 + 3, ("train", "old"): 10, ("train", "new"): 6}
+    assert spent.total == 5 + 16 + 10
+
+
+def test_no_lines_no_seconds() -> None:
+    assert seconds_spent([], now=3.0).total == 0
