@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test lint lock wheel lab clean
+.PHONY: help demo test soak test-vllm vllm-env lint lock wheel lab bench-scoring bench-memory clean
 .DEFAULT_GOAL := help
 
 help:  ## Show this list
@@ -20,7 +20,22 @@ demo: $(VENV)/.installed  ## The five-minute tour: four arms on the embedded lab
 	$(BIN)/ufo-rl -cd sweeps -cn demo
 
 test: $(VENV)/.installed  ## All tests, under 10 minutes on 2 cores; UFO_RL_DATA=FOLDER adds those on real data
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal --ignore tests/vllm
+
+soak: $(VENV)/.installed  ## Scoring killed ten times at random
+	OMP_NUM_THREADS=1 UFO_RL_KILLS=10 $(BIN)/python -m pytest -q tests/smoke/test_scoring_resume.py
+
+vllm-env: .venv-vllm/.installed  ## An environment of its own for vLLM on a CPU (on GPUs: pip install 'ufo-rl[vllm]')
+
+.venv-vllm/.installed: requirements.lock requirements-vllm.lock pyproject.toml
+	$(PYTHON) -m venv .venv-vllm
+	.venv-vllm/bin/pip install --quiet --requirement requirements.lock
+	.venv-vllm/bin/pip install --quiet --no-deps --requirement requirements-vllm.lock
+	.venv-vllm/bin/pip install --quiet --no-deps --editable .
+	@touch $@
+
+test-vllm: .venv-vllm/.installed  ## Real vLLM beside transformers on the embedded lab
+	VLLM_CPU_KVCACHE_SPACE=1 .venv-vllm/bin/python -m pytest -q tests/vllm
 
 lint: $(VENV)/.installed  ## Style and types: what pre-commit and .ci/run check
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -28,6 +43,13 @@ lint: $(VENV)/.installed  ## Style and types: what pre-commit and .ci/run check
 
 lab: $(VENV)/.installed  ## Measure the embedded lab: pass rates, rank correlation, gain of GRPO in 3 seeds
 	$(BIN)/python bench/lab.py
+
+bench-scoring: $(VENV)/.installed  ## Scoring against the authors' procedure and against sampling; needs UFO_RL_DATA
+	$(BIN)/python bench/scoring.py --shapes tiny --sample
+	$(BIN)/python bench/scoring.py --shapes qwen2.5-0.5b
+
+bench-memory: $(VENV)/.installed  ## Peak memory of scoring 2,000 and 200,000 prompts
+	$(BIN)/python bench/memory.py
 
 lock:  ## Write requirements.lock anew from pyproject.toml
 	rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock
@@ -39,4 +61,4 @@ wheel: $(VENV)/.installed  ## Build dist/ufo_rl-*.whl
 	$(BIN)/python -m build --wheel --no-isolation
 
 clean:  ## Remove what make made; results in outputs/ stay
-	rm -rf $(VENV) .venv-lock dist build .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-vllm .venv-lock dist build .pytest_cache .ruff_cache .hypothesis

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
-def _beside(path: Path) -> Iterator[Path]:
+def writing(path: Path) -> Iterator[Path]:
     """A temporary name in the same folder, renamed to `path` when the block succeeds, removed when it fails."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
@@ -38,7 +38,7 @@ def _beside(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    with _beside(path) as temporary:
+    with writing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
@@ -55,7 +55,7 @@ def read_json(path: Path) -> Any:
 
 
 def write_table(path: Path, table: pa.Table) -> None:
-    with _beside(path) as temporary:
+    with writing(path) as temporary:
         pq.write_table(table, temporary)
 
 

@@ -13,6 +13,7 @@ from hydra._internal.utils import get_args_parser
 
 from ufo_rl.records import UserError
 
+COMMANDS = ("compare", "doctor")
 OK, FAILED, MISTAKE, INTERRUPTED = 0, 1, 2, 130
 
 
@@ -61,7 +62,19 @@ def command(name: str, arguments: Sequence[str]) -> int:
             return OK if arguments else MISTAKE
         sys.stdout.write(compare([Path(a) for a in arguments]) + "\n")
         return OK
-    raise UserError(f"{name}: no such command{nearest(name, ['compare'])} (commands: compare; experiments: key=value)")
+    if name == "doctor":
+        if any(word in ("-h", "--help") for word in arguments):
+            sys.stdout.write(
+                "ufo-rl doctor OVERRIDES...   is the selection of this configuration stable enough to trust?\n"
+            )
+            return OK
+        from ufo_rl.doctor import doctor
+
+        sys.stdout.write(doctor(arguments) + "\n")
+        return OK
+    raise UserError(
+        f"{name}: no such command{nearest(name, COMMANDS)} (commands: {', '.join(COMMANDS)}; experiments: key=value)"
+    )
 
 
 def experiments() -> int:

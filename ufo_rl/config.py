@@ -39,10 +39,14 @@ class Template:
 
 @dataclass
 class Confidence:
-    target: Annotated[str, OneOf(("answer",))]
+    engine: Annotated[str, OneOf(("own", "vllm"))]
+    target: Annotated[str, OneOf(("answer", "solution", "response", "question"))]
+    reduction: Annotated[str, OneOf(("mean", "sum", "min"))]
     dtype: Dtype | None
-    batch_size: Count
-    batch_tokens: Count
+    max_response_tokens: Count
+    keep_token_logprobs: bool
+    batch_size: Count | None
+    batch_tokens: Count | None
 
 
 @dataclass
@@ -113,8 +117,9 @@ class DeepSpeed:
 
 @dataclass
 class Engine:
-    name: Annotated[str, OneOf(("hf",))]
+    name: Annotated[str, OneOf(("hf", "vllm"))]
     batch_tokens: Count
+    memory_share: Annotated[float, Range(0, 1, "(]")]
 
 
 @dataclass
@@ -138,6 +143,9 @@ class TrackerConfig:
 @dataclass
 class Launch:
     num_ranks: Count
+    num_nodes: Count
+    node_rank: Annotated[int, Range(0)]
+    rendezvous: str | None
     threads_per_rank: Count | None
     device: Annotated[str, OneOf(("auto", "cuda", "cpu"))]
 
@@ -232,9 +240,24 @@ def _zero_stage(config: Config) -> list[str]:
     return [f"deepspeed.config.zero_optimization.stage={zero.get('stage')} must be 0, 1, 2 or 3"]
 
 
+def _nodes(config: Config) -> list[str]:
+    launch, problems = config.launch, []
+    if launch.num_ranks % launch.num_nodes:
+        problems.append(
+            f"launch.num_ranks={launch.num_ranks} (of all hosts) is not divisible by launch.num_nodes={launch.num_nodes}; "
+            f"take launch.num_ranks={launch.num_nodes * math.ceil(launch.num_ranks / launch.num_nodes)}"
+        )
+    if launch.node_rank >= launch.num_nodes:
+        problems.append(f"launch.node_rank={launch.node_rank} must be below launch.num_nodes={launch.num_nodes}")
+    if launch.num_nodes > 1 and launch.rendezvous is None:
+        problems.append("launch.rendezvous=null: several hosts need the first one's host:port, for example node0:29500")
+    return problems
+
+
 # Rules that tie keys together, and the groups whose values they look at.
 RELATIONS = (
     ({"train", "launch"}, _whole_groups),
+    ({"launch"}, _nodes),
     ({"template"}, _shows_question),
     ({"eval"}, _is_evaluated),
     ({"name"}, _name_is_a_word),

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ufo_rl.config import Benchmark
-from ufo_rl.engine import Sampling
+from ufo_rl.engine import Engine, Sampling
 from ufo_rl.intervals import wilson
-from ufo_rl.records import Completion, Graded, Pool, Prompt, UserError
+from ufo_rl.records import Graded, Pool, Prompt, UserError
 
-Generate = Callable[[Sequence[str], Sampling], Iterable[tuple[int, list[Completion]]]]
 Grade = Callable[[str, str], Graded]
 
 
@@ -27,14 +26,14 @@ def questions(name: str, benchmark: Benchmark, pool: Pool) -> list[Prompt]:
 def evaluate(
     prompts: Sequence[Prompt],
     texts: Sequence[str],
-    generate: Generate,
+    engine: Engine,
     grade: Grade,
     max_tokens: int,
     progress: Callable[[int, int], None],
 ) -> list[dict[str, Any]]:
     """One greedy completion per question, graded. `texts` are the rendered prompts. Every question gets a row."""
     rows = []
-    for i, (completion,) in generate(texts, Sampling(1, 0.0, max_tokens, 0)):
+    for i, completion in engine.generate(texts, Sampling(0.0, max_tokens), [0] * len(texts)):
         prompt, verdict = prompts[i], grade(prompts[i].answer, completion.text)
         rows.append(
             {
@@ -46,7 +45,7 @@ def evaluate(
                 "correct": verdict.correct,
                 "method": verdict.method,
                 "reason": verdict.reason,
-                "num_tokens": completion.num_tokens,
+                "num_tokens": len(completion.ids),
                 "finish": completion.finish,
                 "level": prompt.level,
                 "subject": prompt.subject,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,13 +76,15 @@ class Evaluations:
     def evaluate(self, name: str, stage: str, model: Path, folder: Path, identity: dict[str, Any]) -> dict[str, Any]:
         """Answer all questions by the model in `model` and publish `folder`."""
         benchmark, prompts = self.run.config.eval[name], self.run.prepared.benchmarks[name]
-        rows = [{"prompt": vars(p), "text": self.run.render(p)} for p in sorted(prompts, key=lambda p: len(p.question))]
+        rows = [
+            {"prompt": asdict(p), "text": self.run.render(p)} for p in sorted(prompts, key=lambda p: len(p.question))
+        ]
         with publish(folder) as (temporary, content):
+            self.run.spool(stage, rows)
             results = self.run.stage(
                 stage,
                 "evaluation",
                 digest(identity),
-                rows,
                 model=str(model),
                 max_completion_tokens=benchmark.max_completion_tokens,
             )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 import logging
 import shlex
 import time
@@ -33,6 +35,8 @@ def experiment(plain: dict[str, Any]) -> float | None:
     status 1 (cli.py).
     """
     folder = Path(HydraConfig.get().runtime.output_dir)
+    if plain["launch"]["node_rank"] > 0:
+        return follow_leader(folder, plain)
     state = Status(folder)
     try:
         with locked(folder / ".lock", f"the run {folder.name}"):
@@ -40,6 +44,7 @@ def experiment(plain: dict[str, Any]) -> float | None:
             prepared = prepare(config)
             inputs = inputs_key(config, prepared)
             if state.is_completed(inputs) and not config.force:
+                state.path.touch()  # hosts that follow see that nothing will come
                 log.info("%s: done before; force=true runs it again", folder.name)
             else:
                 execute(config, plain, folder, state, prepared, inputs)
@@ -60,13 +65,25 @@ def experiment(plain: dict[str, Any]) -> float | None:
     return None
 
 
+def follow_leader(folder: Path, plain: dict[str, Any]) -> float | None:
+    """A host that is not the first: serve the leader's stages; what it finds out is told there."""
+    from ufo_rl.follow import follow
+
+    config = load(plain)
+    if follow(folder, config.launch) != "completed":
+        return None
+    return read_json(folder / "metrics.json")[f"{next(iter(config.eval))}_final"]
+
+
 def inputs_key(config: Config, prepared: Prepared) -> str:
     """What the configuration names but does not hold: prompts, questions, local weights. A run is done for these."""
     local = local_folder(config.model)
     memo = Path(config.paths.outputs) / "cache" / "fingerprints.json"
     pools = [prepared.pool.prompts, *prepared.benchmarks.values()]
-    texts = [[[p.id, p.answer] for p in prompts] for prompts in pools]
-    return digest([texts, fingerprint(local, memo) if local else None])
+    content = hashlib.sha256()
+    for prompt in itertools.chain(*pools):  # one at a time: a pool can be large
+        content.update(digest([prompt.id, prompt.answer]).encode())
+    return digest([content.hexdigest(), [len(pool) for pool in pools], fingerprint(local, memo) if local else None])
 
 
 def execute(

@@ -19,9 +19,13 @@ VOLATILE = (
     "hydra",
     "plugins",
     "engine.batch_tokens",
+    "engine.memory_share",
     "signal.confidence.batch_size",
     "signal.confidence.batch_tokens",
     "launch.threads_per_rank",
+    "launch.num_nodes",
+    "launch.node_rank",
+    "launch.rendezvous",
     "launch.device",
 )
 

@@ -20,6 +20,9 @@ from ufo_rl.records import UserError
 
 GRACE_S = 5.0  # between asking a stage to end and ending it
 POLL_S = 0.2
+# glibc gives freed blocks of some MiB back to the system and asks for them again, a page fault every 4 KiB: every
+# activation of a forward pass on a CPU is such a block. Kept instead, up to its largest allowed size.
+ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(32 * 2**20), "MALLOC_TRIM_THRESHOLD_": str(2**30)}
 PARENT = "UFO_RL_PARENT"  # environment variable: the process whose death ends the ranks
 
 
@@ -41,12 +44,37 @@ def run_stage(
         old.unlink()
     write_json(work / "request.json", {"stage": stage, "work": str(work), "asked": time.time(), **request})
     log_path = folder / "logs" / f"{stage}.log"
-    log_path.parent.mkdir(parents=True, exist_ok=True)
     tail = Tail(Path(request["journal"]), from_end=True)
+
+    def look() -> None:
+        for line in tail.lines():
+            follow(line)
+
+    start = log_path.stat().st_size if log_path.exists() else 0
+    status = run_agent(stage, work / "request.json", folder, launch, look)
+    look()
+    results = [json.loads(path.read_text()) for path in sorted(work.glob("result-*.json"))]
+    problems = [problem for result in results for problem in result.get("problems", [])]
+    if problems:
+        raise UserError(*dict.fromkeys(problems))
+    errors = [result["error"] for result in results if "error" in result]
+    if errors or status != 0 or len(results) != launch.num_ranks:
+        words = errors[0] if errors else _last_words(log_path, start)
+        raise StageFailed(f"stage {stage} ended with status {status}: {words}\nits log: {log_path}")
+    return results
+
+
+def run_agent(stage: str, request: Path, folder: Path, launch: Launch, look: Callable[[], None] = lambda: None) -> int:
+    """Start this host's ranks and wait for their end; returns the exit status. `look` is called several times a second.
+
+    Output goes to logs/<stage>.log, of another host than the first to logs/<stage>-<node_rank>.log.
+    """
+    name = stage if launch.node_rank == 0 else f"{stage}-{launch.node_rank}"
+    log_path = folder / "logs" / f"{name}.log"
+    log_path.parent.mkdir(parents=True, exist_ok=True)
     with log_path.open("a") as log:
-        start = log.tell()
         child = subprocess.Popen(
-            [sys.executable, "-m", "ufo_rl.worker", str(work / "request.json")],
+            [sys.executable, "-m", "ufo_rl.worker", str(request), str(launch.node_rank)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -56,27 +84,17 @@ def run_stage(
         with _ended_at_last(child):
             while child.poll() is None:
                 time.sleep(POLL_S)
-                for line in tail.lines():
-                    follow(line)
-    for line in tail.lines():
-        follow(line)
-    results = [json.loads(path.read_text()) for path in sorted(work.glob("result-*.json"))]
-    problems = [problem for result in results for problem in result.get("problems", [])]
-    if problems:
-        raise UserError(*dict.fromkeys(problems))
-    errors = [result["error"] for result in results if "error" in result]
-    if errors or child.returncode != 0 or len(results) != launch.num_ranks:
-        words = errors[0] if errors else _last_words(log_path, start)
-        raise StageFailed(f"stage {stage} ended with status {child.returncode}: {words}\nits log: {log_path}")
-    return results
+                look()
+    return child.returncode
 
 
 def _environment(launch: Launch) -> dict[str, str]:
-    threads = launch.threads_per_rank or max(1, (os.cpu_count() or 1) // launch.num_ranks)
+    threads = launch.threads_per_rank or max(1, (os.cpu_count() or 1) * launch.num_nodes // launch.num_ranks)
     return {
         **os.environ,
         PARENT: str(os.getpid()),
         "OMP_NUM_THREADS": str(threads),
+        **ALLOCATOR,
         "TOKENIZERS_PARALLELISM": "true",
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
         "PYTHONUNBUFFERED": "1",

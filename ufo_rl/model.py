@@ -120,6 +120,21 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
+def end_ids(folder: Path, tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """The tokens that end a completion: the tokenizer's and those of the model's generation (or model) configuration."""
+    files = [path for name in ("generation_config.json", "config.json") if (path := folder / name).is_file()]
+    found = next((own for path in files if (own := read_json(path).get("eos_token_id")) is not None), None)
+    own = found if isinstance(found, list) else [found]
+    return sorted({i for i in [*own, tokenizer.eos_token_id] if i is not None})
+
+
+def pad_id(tokenizer: PreTrainedTokenizerBase) -> int:
+    """The id of the pad token, which every loaded tokenizer has."""
+    found = tokenizer.convert_tokens_to_ids(str(tokenizer.pad_token))
+    assert isinstance(found, int)
+    return found
+
+
 def load_model(folder: Path, dtype: str, device: torch.device | str) -> PreTrainedModel:
     """The causal LM in evaluation mode on `device`."""
     import torch

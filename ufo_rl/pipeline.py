@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from ufo_rl.prompts import accepts_system_role, messages, render
 from ufo_rl.records import Drop, Prompt, UserError
 from ufo_rl.selection import Selection, select
 from ufo_rl.signal_cache import SignalCache
+from ufo_rl.spool import write_rows
 from ufo_rl.tables import score_table
 from ufo_rl.tracking import Tracker
 
@@ -207,20 +207,24 @@ class Pipeline:
         log.info("training on %d prompts", len(rows))
         with publish(folder) as (temporary, content):
             policy = str(temporary / "policy")
-            result = self.stage("train", "training", key, rows, checkpoints=str(work), policy=policy)[0]
+            self.spool("train", rows)
+            result = self.stage("train", "training", key, checkpoints=str(work), policy=policy)[0]
             content |= {**result, "key": key}
         shutil.rmtree(work, ignore_errors=True)
         return content
 
-    def stage(
-        self, stage: str, kind: str, key: str, rows: Sequence[dict[str, Any]], **request: Any
-    ) -> list[dict[str, Any]]:
-        """Run a stage in child ranks over `rows`, with its progress shown and its metrics tracked.
+    def spool(self, stage: str, rows: Iterable[dict[str, Any]]) -> int:
+        """Write the rows that `stage` will work on; returns how many."""
+        return write_rows(self._spooled(stage), rows)
+
+    def _spooled(self, stage: str) -> Path:
+        return self.folder / ".work" / stage / "rows.jsonl"
+
+    def stage(self, stage: str, kind: str, key: str, **request: Any) -> list[dict[str, Any]]:
+        """Run a stage in child ranks over its spooled rows, with its progress shown and its metrics tracked.
 
         `key` names what is computed: seconds of earlier attempts at the same are added up.
         """
-        path = self.folder / ".work" / stage / "rows.jsonl"
-        artifacts.write_text(path, "".join(json.dumps(row) + "\n" for row in rows))
         self.enter(stage)
         Journal(self.journal, stage, self.attempt).write("start", key=key)
         progress = Progress(stage)
@@ -237,7 +241,7 @@ class Pipeline:
                     "kind": kind,
                     "config": self.plain,
                     "model": str(self.model_folder),
-                    "rows": str(path),
+                    "rows": str(self._spooled(stage)),
                     "journal": str(self.journal),
                     "attempt": self.attempt,
                     **request,

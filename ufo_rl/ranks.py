@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import resource
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 Item = TypeVar("Item")
+GIB = 2**30
 
 
 @dataclass(frozen=True)
@@ -36,3 +39,12 @@ class Ranks:
     def share(self, items: Sequence[Item]) -> Sequence[Item]:
         """Every world_size-th item: equal parts of a list sorted by cost."""
         return items[self.rank :: self.world_size]
+
+    def peak_memory_gib(self) -> float:
+        """The most memory held so far: of the GPU where this rank has one, else of the process."""
+        import torch
+
+        if self.device.startswith("cuda"):
+            return torch.cuda.max_memory_allocated(self.device) / GIB
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak / (GIB if sys.platform == "darwin" else GIB / 1024)  # bytes there, KiB on Linux

@@ -21,7 +21,7 @@ def prompt_id(question: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Prompt:
     """One question with its reference answer. `level` and `subject` are labels for tables, "" if unknown."""
 
@@ -67,8 +67,8 @@ class Graded:
 
 @dataclass(frozen=True)
 class Completion:
-    """What an engine generated for one prompt: `finish` is `stop` (end token) or `length` (cut at the limit)."""
+    """What an engine generated for one prompt: `ids` with the end token; `finish` is `stop` or `length` (cut)."""
 
     text: str
-    num_tokens: int
+    ids: list[int]
     finish: str

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from ufo_rl.keys import digest
 from ufo_rl.records import UserError
 from ufo_rl.store import KEY, SignalStore
 
-PUBLISH_EVERY_S = 10.0  # what a kill can cost at most
+PUBLISH_EVERY_S = 2.0  # what a kill can cost at most
+PUBLISH_ROWS = 20_000  # what is held in memory at most
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Row:
     """One prompt to measure: the rendered text; for a teacher-forced target also where it begins (characters)."""
 
@@ -31,33 +32,33 @@ class Row:
 
 
 def score(
-    rows: Sequence[Row],
-    measure: Callable[[Sequence[Row]], Iterable[list[tuple[int, Any]]]],
+    batches: Iterable[list[tuple[Row, dict[str, Any]]]],
     store: SignalStore,
     progress: Callable[[int, int], None],
+    num_rows: int,
     startup_seconds: float = 0.0,
     num_ranks: int = 1,
 ) -> int:
-    """Measure `rows` and publish the measurements; returns how many.
+    """Publish the measurements of `num_rows` rows as they come; returns how many came.
 
-    `measure` yields batches of (index, record). A row's columns are the fields of the record plus key, id and
-    seconds: its share of its batch's wall time and of `startup_seconds` (start and loading, before this call), divided
-    by the ranks that work beside each other, so that the sum over a pool is the wall time of measuring it.
+    A row's columns are those of its measurement plus key, id and seconds: its share of its batch's wall time and of
+    `startup_seconds` (start and loading, before this call), divided by the ranks that work beside each other, so that
+    the sum over a pool is the wall time of measuring it.
     """
     pending: list[dict[str, Any]] = []
     done, began, last_publish = 0, time.perf_counter(), time.perf_counter()
-    for batch in measure(rows):
+    for batch in batches:
         now = time.perf_counter()
-        seconds = ((now - began) / len(batch) + startup_seconds / len(rows)) / num_ranks
-        for i, measured in batch:
-            record = {KEY: rows[i].key, "id": rows[i].id, **asdict(measured), "seconds": seconds}
+        seconds = ((now - began) / len(batch) + startup_seconds / num_rows) / num_ranks
+        for row, measured in batch:
+            record = {KEY: row.key, "id": row.id, **measured, "seconds": seconds}
             _refuse_not_finite(record)
             pending.append(record)
         began, done = now, done + len(batch)
-        if now - last_publish >= PUBLISH_EVERY_S:
+        if now - last_publish >= PUBLISH_EVERY_S or len(pending) >= PUBLISH_ROWS:
             store.publish(pending)
             pending, last_publish = [], now
-        progress(done, len(rows))
+        progress(done, num_rows)
     store.publish(pending)
     return done
 

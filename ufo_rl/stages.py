@@ -2,34 +2,37 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from ufo_rl.artifacts import write_table
 from ufo_rl.build import build
-from ufo_rl.config import Config
-from ufo_rl.engine import Sampling
+from ufo_rl.config import Confidence, Config
+from ufo_rl.engine import Sampling, sample_seed
+from ufo_rl.engine.hf import HFEngine
 from ufo_rl.evaluation import evaluate
 from ufo_rl.journal import Journal
-from ufo_rl.model import load_model, load_tokenizer
+from ufo_rl.model import end_ids, load_model, load_tokenizer, pad_id
 from ufo_rl.ranks import Ranks
 from ufo_rl.records import Prompt
 from ufo_rl.reward.answer import Grader
 from ufo_rl.scoring import Row, score
+from ufo_rl.signal_cache import sample_key
+from ufo_rl.spool import Share, ahead, read_rows
 from ufo_rl.store import SignalStore
+
+if TYPE_CHECKING:
+    from ufo_rl.signals.confidence import Measured
 
 Request = dict[str, Any]
 PROGRESS_EVERY_S = 1.0
-
-
-def read_rows(path: str) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in Path(path).read_text(encoding="utf-8").splitlines()]
+BLOCK_ROWS = 4096  # rows, or samples, in memory at a time
 
 
 def journal_of(request: Request) -> Journal:
@@ -56,56 +59,72 @@ def progress_of(request: Request, ranks: Ranks, unit: str) -> Callable[[int, int
 
 def confidence(config: Config, request: Request, ranks: Ranks) -> dict[str, Any]:
     """Score this rank's share of the rows into the store."""
-    from ufo_rl.signals.confidence import Measured, encode, measure
+    from ufo_rl.signals.spans import Encoded, encode
 
     folder, settings = Path(request["model"]), config.signal.confidence
     assert settings is not None  # the parent asks for chosen signals only
-    tokenizer = load_tokenizer(folder)
-    rows = _share([Row(**row) for row in read_rows(request["rows"])], ranks)
-    model = load_model(folder, settings.dtype or config.model.dtype, ranks.device)
-    pad_id = tokenizer.convert_tokens_to_ids(str(tokenizer.pad_token))
-    assert isinstance(pad_id, int)
+    tokenizer, share = load_tokenizer(folder), Share(Path(request["rows"]), ranks)
+    scorer = _scorer(config, settings, folder, tokenizer, ranks)
 
-    def batches(rows: Sequence[Row]) -> Iterator[list[tuple[int, Measured]]]:
-        encoded = encode(tokenizer, [r.text for r in rows], [r.target_start for r in rows])
-        yield from measure(model, encoded, settings.batch_size, settings.batch_tokens, pad_id)
+    def encoded() -> Iterator[tuple[list[Row], list[Encoded], list[str]]]:
+        for block in share.blocks(BLOCK_ROWS):
+            rows = [Row(**row) for row in block]
+            texts = [row.text for row in rows]
+            if settings.target != "response":
+                yield rows, encode(tokenizer, texts, [row.target_start for row in rows]), []
+                continue
+            said = scorer.respond(texts, settings.max_response_tokens)
+            prompts = tokenizer(texts, add_special_tokens=False)["input_ids"]
+            answered = [Encoded([*a, *b.ids], len(b.ids), "") for a, b in zip(prompts, said, strict=True)]
+            yield rows, answered, [one.text for one in said]
 
-    store = SignalStore.at(Path(request["store"]))
-    progress, startup = progress_of(request, ranks, "prompts"), startup_seconds(request)
-    return {"num_scored": score(rows, batches, store, progress, startup, ranks.world_size)}
+    def batches() -> Iterator[list[tuple[Row, dict[str, Any]]]]:
+        for rows, block, said in encoded() if settings.target == "response" else ahead(encoded()):
+            for batch in scorer.measure(block):
+                yield [
+                    (rows[i], _columns(m, settings.keep_token_logprobs, said[i] if said else None)) for i, m in batch
+                ]
+
+    store, progress = SignalStore.at(Path(request["store"])), progress_of(request, ranks, "prompts")
+    scored = score(batches(), store, progress, len(share), startup_seconds(request), ranks.world_size)
+    return {"num_scored": scored, "peak_memory_gib": ranks.peak_memory_gib(), **scorer.facts()}
 
 
 def pass_rate(config: Config, request: Request, ranks: Ranks) -> dict[str, Any]:
-    """Sample and grade this rank's share of the rows into the store."""
-    from ufo_rl.signals.pass_rate import Sampled, measure
+    """Sample and grade this rank's share of the rows into the store, one row a sample."""
+    from ufo_rl.signals.pass_rate import measure
 
-    folder, settings = Path(request["model"]), config.signal.pass_rate
+    settings = config.signal.pass_rate
     assert settings is not None  # the parent asks for chosen signals only
-    rows = _share([Row(**row) for row in read_rows(request["rows"])], ranks)
-    generate, grader = _engine(config, folder, ranks).generate, _grader(config)
-    sampling = Sampling(settings.num_samples, settings.temperature, settings.max_completion_tokens, settings.seed)
+    share = Share(Path(request["rows"]), ranks)
+    engine, grader = _engine(config, Path(request["model"]), ranks), _grader(config)
+    sampling = Sampling(settings.temperature, settings.max_completion_tokens)
 
-    def batches(rows: Sequence[Row]) -> Iterator[list[tuple[int, Sampled]]]:
-        texts, golds = [r.text for r in rows], [r.gold for r in rows]
-        is_correct = partial(_is_correct, grader)
-        for item in measure(texts, golds, generate, is_correct, sampling):
-            yield [item]
+    def batches() -> Iterator[list[tuple[Row, dict[str, Any]]]]:
+        for block in share.blocks(max(1, BLOCK_ROWS // settings.num_samples)):
+            rows = [(Row(**row), k) for row in block for k in row.pop("samples")]
+            seeds = [sample_seed(settings.seed, row.id, k) for row, k in rows]
+            texts, golds = [row.text for row, _ in rows], [row.gold for row, _ in rows]
+            for i, sampled in measure(texts, golds, seeds, engine, partial(_is_correct, grader), sampling):
+                row, k = rows[i]
+                yield [(replace(row, key=sample_key(row.key, k)), {"sample": k, **asdict(sampled)})]
 
-    store = SignalStore.at(Path(request["store"]))
-    progress, startup = progress_of(request, ranks, "prompts"), startup_seconds(request)
-    return {"num_scored": score(rows, batches, store, progress, startup, ranks.world_size)}
+    store, progress = SignalStore.at(Path(request["store"])), progress_of(request, ranks, "samples")
+    startup = startup_seconds(request)
+    scored = score(batches(), store, progress, request["num_samples"] // ranks.world_size, startup, ranks.world_size)
+    return {"num_scored": scored, "peak_memory_gib": ranks.peak_memory_gib()}
 
 
 def evaluation(config: Config, request: Request, ranks: Ranks) -> dict[str, Any]:
     """Answer and grade this rank's share of a benchmark's questions; the rows go to a part file."""
-    rows = ranks.share(read_rows(request["rows"]))
+    rows = ranks.share(read_rows(Path(request["rows"])))
     prompts = [Prompt(**row["prompt"]) for row in rows]
     engine, grader = _engine(config, Path(request["model"]), ranks), _grader(config)
     began = time.perf_counter()
     graded = evaluate(
         prompts,
         [row["text"] for row in rows],
-        engine.generate,
+        engine,
         grader.grade,
         request["max_completion_tokens"],
         progress_of(request, ranks, "questions"),
@@ -124,7 +143,7 @@ def training(config: Config, request: Request, ranks: Ranks) -> dict[str, Any]:
     folder = Path(request["model"])
     rewards = {name: build(node, f"reward.parts.{name}", config.plugins) for name, node in config.reward.parts.items()}
     return train(
-        read_rows(request["rows"]),
+        read_rows(Path(request["rows"])),
         folder,
         load_tokenizer(folder),
         rewards,
@@ -138,16 +157,41 @@ def training(config: Config, request: Request, ranks: Ranks) -> dict[str, Any]:
     )
 
 
-def _share(rows: list[Row], ranks: Ranks) -> list[Row]:
-    """This rank's part: rows dealt out by length, so that the parts cost the same."""
-    return list(ranks.share(sorted(rows, key=lambda row: (len(row.text), row.key))))
+def _scorer(config: Config, settings: Confidence, folder: Path, tokenizer: Any, ranks: Ranks) -> Any:
+    from ufo_rl.signals.scorers import OwnScorer, VLLMScorer
+
+    if settings.engine == "vllm":
+        return VLLMScorer(_vllm(config, folder, settings.dtype or config.model.dtype))
+    model = load_model(folder, settings.dtype or config.model.dtype, ranks.device)
+    engine = HFEngine(model, tokenizer, config.engine.batch_tokens, end_ids(folder, tokenizer))
+    return OwnScorer(model, engine, pad_id(tokenizer), settings.batch_tokens, settings.batch_size)
+
+
+def _columns(measured: Measured, keeps_tokens: bool, response: str | None) -> dict[str, Any]:
+    """What is stored of a measurement."""
+    columns = asdict(measured)
+    if not keeps_tokens:
+        del columns["token_logprobs"]
+    if response is not None:
+        columns |= {"response": response, "generated_tokens": measured.num_target_tokens}
+    return columns
 
 
 def _engine(config: Config, folder: Path, ranks: Ranks) -> Any:
-    from ufo_rl.engine.hf import HFEngine
+    tokenizer, settings = load_tokenizer(folder), config.engine
+    ends = end_ids(folder, tokenizer)
+    if settings.name == "vllm":
+        return _vllm(config, folder, config.model.dtype)
+    return HFEngine(load_model(folder, config.model.dtype, ranks.device), tokenizer, settings.batch_tokens, ends)
 
-    model = load_model(folder, config.model.dtype, ranks.device)
-    return HFEngine(model, load_tokenizer(folder), config.engine.batch_tokens)
+
+def _vllm(config: Config, folder: Path, dtype: str) -> Any:
+    from ufo_rl.engine.vllm_engine import VLLMEngine
+
+    tokenizer, settings = load_tokenizer(folder), config.engine
+    return VLLMEngine(
+        folder, tokenizer, dtype, settings.batch_tokens, settings.memory_share, end_ids(folder, tokenizer)
+    )
 
 
 def _grader(config: Config) -> Grader:
@@ -158,9 +202,24 @@ def _is_correct(grader: Grader, gold: str, completion: str) -> bool:
     return grader.grade(gold, completion).correct
 
 
+def doctor(config: Config, request: Request, ranks: Ranks) -> dict[str, Any]:
+    """Score one sample in several ways, for `ufo-rl doctor`."""
+    from ufo_rl.signals.examination import examine
+    from ufo_rl.signals.spans import encode
+
+    settings = config.signal.confidence
+    assert settings is not None  # the parent has looked
+    folder, rows = Path(request["model"]), read_rows(Path(request["rows"]))
+    tokenizer = load_tokenizer(folder)
+    encoded = encode(tokenizer, [row["text"] for row in rows], [row["target_start"] for row in rows])
+    dtype, progress = settings.dtype or config.model.dtype, progress_of(request, ranks, "ways")
+    return {"ways": examine(folder, encoded, dtype, ranks.device, pad_id(tokenizer), progress)}
+
+
 STAGES: dict[str, Callable[[Config, Request, Ranks], dict[str, Any]]] = {
     "confidence": confidence,
     "pass_rate": pass_rate,
     "evaluation": evaluation,
     "training": training,
+    "doctor": doctor,
 }

@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute
 import pyarrow.parquet as pq
 
 from ufo_rl.artifacts import write_json, write_table
 from ufo_rl.keys import digest
 
+pc: Any = pyarrow.compute  # its functions are made at import, where type checkers do not see them
+SMALL, MANY = 20_000, 8  # rows of a chunk, and chunks, that are worth joining
 KEY = "key"  # column of the row keys: hash of rendered prompt and target
 
 
@@ -41,22 +44,38 @@ class SignalStore:
         if not (self.folder / "identity.json").exists():
             write_json(self.folder / "identity.json", self.identity)
 
-    def read(self, keys: Iterable[str], columns: Sequence[str]) -> dict[str, dict[str, Any]]:
-        """The stored rows among `keys`, by key, with the named columns."""
-        wanted = set(keys)
-        rows = {}
-        for chunk in sorted(self.folder.glob("chunk-*.parquet")):
-            for row in pq.read_table(chunk, columns=[KEY, *columns]).to_pylist():
-                if row[KEY] in wanted:
-                    rows[row[KEY]] = row
-        return rows
+    def keys(self) -> set[str]:
+        """The keys of all stored rows."""
+        return {key for chunk in self._chunks() for key in pq.read_table(chunk, columns=[KEY])[KEY].to_pylist()}
 
-    def missing(self, keys: Sequence[str]) -> list[str]:
-        """The keys without a stored row, in their order."""
-        stored = self.read(keys, [])
-        return [key for key in keys if key not in stored]
+    def read(self, keys: Iterable[str], columns: Sequence[str]) -> pa.Table:
+        """The stored rows among `keys`, in the order of `keys`, with the key and those of the named columns that the
+        store has."""
+        wanted = pa.array(keys, pa.string())
+        parts = []
+        for chunk in self._chunks():
+            table = pq.read_table(
+                chunk, columns=[name for name in (KEY, *columns) if name in pq.read_schema(chunk).names]
+            )
+            parts.append(table.filter(pc.is_in(table[KEY], value_set=wanted)))
+        if not parts:
+            return pa.table({name: pa.array([], pa.string()) for name in [KEY, *columns]})
+        found = pa.concat_tables(parts, promote_options="permissive").combine_chunks()
+        return found.take(pc.drop_null(pc.index_in(wanted, value_set=found[KEY].combine_chunks())))
 
     def publish(self, rows: list[dict[str, Any]]) -> None:
         """Add a chunk: whole or absent."""
         if rows:
             write_table(self.folder / f"chunk-{uuid.uuid4().hex}.parquet", pa.Table.from_pylist(rows))
+
+    def compact(self) -> None:
+        """Join small chunks into one; a kill in between leaves rows twice, which does no harm. Only under the lock."""
+        small = [chunk for chunk in self._chunks() if pq.read_metadata(chunk).num_rows < SMALL]
+        if len(small) >= MANY:
+            joined = pa.concat_tables([pq.read_table(chunk) for chunk in small], promote_options="permissive")
+            write_table(self.folder / f"chunk-{uuid.uuid4().hex}.parquet", joined)
+            for chunk in small:
+                chunk.unlink()
+
+    def _chunks(self) -> list[Path]:
+        return sorted(self.folder.glob("chunk-*.parquet"))

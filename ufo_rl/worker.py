@@ -24,24 +24,26 @@ WATCH_S = 1.0
 
 
 def main() -> None:
-    """`python -m ufo_rl.worker REQUEST`: the agent that starts the ranks, or, under it, one rank."""
+    """`python -m ufo_rl.worker REQUEST [NODE_RANK]`: the agent that starts a host's ranks, or, under it, one rank."""
     die_with_parent()
     request_path = Path(sys.argv[1])
     request = json.loads(request_path.read_text())
-    num_ranks = request["config"]["launch"]["num_ranks"]
+    launch = request["config"]["launch"]
+    num_ranks = launch["num_ranks"]
     if num_ranks > 1 and "RANK" not in os.environ:
         from torch.distributed.run import main as start_ranks
 
-        start_ranks(
-            [
-                "--standalone",
-                "--local-addr=127.0.0.1",
-                f"--nproc-per-node={num_ranks}",
-                "-m",
-                "ufo_rl.worker",
-                str(request_path),
+        place = ["--standalone", "--local-addr=127.0.0.1"]
+        if launch["num_nodes"] > 1:
+            place = [
+                f"--nnodes={launch['num_nodes']}",
+                f"--node-rank={sys.argv[2]}",
+                "--rdzv-backend=c10d",
+                f"--rdzv-endpoint={launch['rendezvous']}",
+                f"--rdzv-id={request['asked']}",
             ]
-        )
+        per_node = f"--nproc-per-node={num_ranks // launch['num_nodes']}"
+        start_ranks([*place, per_node, "-m", "ufo_rl.worker", str(request_path)])
         return
     if num_ranks == 1:
         _be_alone()

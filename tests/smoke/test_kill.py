@@ -23,6 +23,7 @@ class Both:
 """
 ARGUMENTS = (
     "plugins=[both]",
+    "selector=random",
     "selector._target_=both.Both",
     "signal.pass_rate.num_samples=4",
     "launch.num_ranks=2",

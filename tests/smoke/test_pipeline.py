@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 from pathlib import Path
 from statistics import fmean
 
 import pyarrow.parquet as pq
 import pytest
+import torch
 import yaml
 
 from tests.conftest import Ufo
 from ufo_rl.check import compose_jobs
 from ufo_rl.config import load
+from ufo_rl.model import load_model, load_tokenizer, packaged
 from ufo_rl.pipeline import Pipeline
 from ufo_rl.prepare import prepare
+from ufo_rl.prompts import messages, render
 from ufo_rl.signal_cache import SignalCache
 from ufo_rl.tracking import Tracker
 
 pytestmark = pytest.mark.smoke
+LAB = packaged("package:lab/tiny")
+REDUCED = "signal.confidence.reduction=min"
 
 
 def test_a_run_leaves_everything_and_the_next_one_scores_nothing(ufo: Ufo) -> None:
@@ -52,12 +59,14 @@ def test_sampled_accuracy_selects_and_more_than_one_pass_over_the_samples_is_log
     folder = ufo.experiment("selector=accuracy", "ratio=20pct", *more)
     metrics = ufo.metrics(folder)
     account = metrics["signals"]["pass_rate"]
-    assert account["num_scored"] == 96 and account["generated_tokens"] >= 4 * 96
+    assert account["num_scored"] == 4 * 96 and account["generated_tokens"] >= 4 * 96
     assert 0 < account["cost_seconds"] < metrics["seconds"]["pass_rate"] + 1
-    (chunk,) = (ufo.folder / "outputs/cache/signals").glob("pass_rate-*/chunk-*.parquet")
-    stored = {row["id"]: row for row in pq.read_table(chunk).to_pylist()}
-    assert all(len(row["completions"]) == 4 and row["pass_rate"] == sum(row["correct"]) / 4 for row in stored.values())
+    chunks = (ufo.folder / "outputs/cache/signals").glob("pass_rate-*/chunk-*.parquet")
+    stored = [row for chunk in chunks for row in pq.read_table(chunk).to_pylist()]
+    correct = {(row["id"], row["sample"]): row["correct"] for row in stored}
+    assert len(correct) == len(stored) == 4 * 96 and {sample for _, sample in correct} == {0, 1, 2, 3}
     scores = pq.read_table(folder / "scores.parquet").to_pylist()
+    assert all(row["pass_rate"] == sum(correct[row["id"], k] for k in range(4)) / 4 for row in scores)
     distance = {row["id"]: abs(row["pass_rate"] - 0.5) for row in scores}
     kept = {row["id"] for row in scores if row["kept"]}
     assert len(kept) == 19 and max(distance[i] for i in kept) <= min(distance[i] for i in distance if i not in kept)
@@ -118,3 +127,49 @@ def test_real_data_goes_the_same_way(ufo: Ufo, shared_data: Path) -> None:
     metrics = ufo.metrics(folder)
     assert (metrics["num_pool"], metrics["num_selected"], metrics["math500_n"]) == (40, 20, 8)
     assert "(subset)" in output
+
+
+@pytest.mark.parametrize("target", ["response", "solution", "question"])
+def test_every_target_is_within_1e5_of_float64_and_reductions_score_nothing(ufo: Ufo, target: str) -> None:
+    few = ("dataset.num_prompts=48", "train.max_steps=1", "ratio=50pct", f"signal.confidence.target={target}")
+    folder = ufo.experiment("selector=ufo", *few, "signal.confidence.keep_token_logprobs=true")
+    (chunk,) = (ufo.folder / "outputs/cache/signals").glob("confidence-*/chunk-*.parquet")
+    stored = {row["id"]: row for row in pq.read_table(chunk).to_pylist()}
+    (job,) = compose_jobs(["dataset.num_prompts=48", "ratio=50pct"])
+    config, tokenizer = load(job.plain), load_tokenizer(LAB)
+    double = load_model(LAB, "float64", "cpu")
+    for prompt in prepare(config).pool.prompts:
+        row, head = stored[prompt.id], render(tokenizer, messages(config.template, prompt.question, True))
+        if target == "solution":
+            text, words = f"{head}<think> {prompt.solution}", prompt.solution
+        elif target == "question":
+            text, words = head[: head.index(prompt.question) + len(prompt.question)], prompt.question
+        else:
+            text, words = head + row["response"], row["response"]
+        ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+        if target == "response" and row["num_target_tokens"] > len(
+            tokenizer(words, add_special_tokens=False)["input_ids"]
+        ):
+            ids.append(tokenizer.eos_token_id)  # it ended by itself: its end token counts too
+        with torch.no_grad():
+            logprobs = torch.log_softmax(double(torch.tensor([ids])).logits[0], -1)
+        num = row["num_target_tokens"]
+        assert num == len(row["token_logprobs"]) and tokenizer.decode(ids[-num:], skip_special_tokens=True) == words
+        terms = [logprobs[i - 1, ids[i]].item() for i in range(len(ids) - num, len(ids))]
+        for name, value in (("mean", fmean(terms)), ("sum", math.fsum(terms)), ("min", min(terms))):
+            assert row[f"{name}_logprob"] == pytest.approx(value, rel=1e-5, abs=1e-5)
+    if target == "question":
+        output = ufo.run(*ufo.SMALL, "selector=ufo", *few, "signal.confidence.keep_token_logprobs=true", REDUCED)
+        assert "confidence: all 48 prompts are stored" in output
+        (other,) = set(ufo.folder.glob("outputs/runs/dev/*")) - {folder}
+        scores = pq.read_table(other / "scores.parquet").to_pylist()
+        assert all(row["confidence"] == pytest.approx(math.exp(stored[row["id"]]["min_logprob"])) for row in scores)
+
+
+def test_doctor_tells_how_stable_the_selection_is(ufo: Ufo) -> None:
+    output = ufo.run("doctor", "dataset.num_prompts=120", "launch.threads_per_rank=1")
+    rows = {name: rest.split() for name, rest in re.findall(r"^(\w+, [\w ]+?)  +(.*)$", output, flags=re.M)}
+    assert rows["float32, batch 1"][:4] == ["0.0e+00", "0.0e+00", "100.0%", "1.000"]
+    assert 0 < float(rows["float32, batch 64"][0]) < 1e-5 < float(rows["bfloat16, shared prefix"][0]) < 0.1
+    assert "As configured: stable." in output
+    assert "does not use confidence" in ufo.run("doctor", "selector=random", status=2)

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import json
 import math
+import socket
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import torch
 
+from tests.conftest import Ufo
 from ufo_rl.artifacts import write_text
 from ufo_rl.check import compose_jobs
 from ufo_rl.config import Config, load
 from ufo_rl.launch import StageFailed, run_stage
 from ufo_rl.model import load_model, load_tokenizer, packaged
 from ufo_rl.prepare import prepare
-from ufo_rl.prompts import messages, render, with_answer
+from ufo_rl.prompts import messages, render, scored_text
 from ufo_rl.records import UserError
 from ufo_rl.scoring import Row
 from ufo_rl.store import SignalStore
@@ -32,7 +36,7 @@ def settings(*overrides: str) -> tuple[Config, dict[str, Any]]:
 
 
 def request(folder: Path, plain: dict[str, Any], rows: list[Row], **more: Any) -> dict[str, Any]:
-    write_text(folder / "rows.jsonl", "".join(json.dumps(vars(row)) + "\n" for row in rows))
+    write_text(folder / "rows.jsonl", "".join(json.dumps(asdict(row)) + "\n" for row in rows))
     return {
         "kind": "confidence",
         "config": plain,
@@ -48,7 +52,8 @@ def lab_rows(config: Config) -> list[Row]:
     tokenizer = load_tokenizer(LAB)
     rows = []
     for prompt in prepare(config).pool.prompts:
-        text, start = with_answer(render(tokenizer, messages(config.template, prompt.question, True)), prompt.answer)
+        rendered = render(tokenizer, messages(config.template, prompt.question, True))
+        text, start = scored_text("answer", rendered, prompt)
         rows.append(Row.of(prompt.id, text, start, prompt.answer))
     return rows
 
@@ -85,8 +90,9 @@ def test_one_and_two_ranks_agree_with_the_reference(tmp_path: Path) -> None:
             lambda line: None,
         )
         assert [r["num_scored"] for r in results] == [60] if num_ranks == 1 else [30, 30]
-        stored = store.read([row.key for row in rows], ["mean_logprob", "num_target_tokens", "border"])
-        assert len(stored) == 60
+        table = store.read([row.key for row in rows], ["mean_logprob", "num_target_tokens", "border"])
+        stored = {row["key"]: row for row in table.to_pylist()}
+        assert len(stored) == len(table) == 60
         difference = [math.exp(stored[row.key]["mean_logprob"]) - expected[row.key] for row in rows]
         assert np.abs(difference).max() < 1e-5
         assert all(stored[row.key]["num_target_tokens"] == len(row.gold) for row in rows)
@@ -109,3 +115,27 @@ def test_a_users_mistake_in_a_rank_is_no_crash(tmp_path: Path) -> None:
     plain["seed"] = -1
     with pytest.raises(UserError, match="seed=-1 must be >= 0"):
         run_stage("score", request(tmp_path, plain, []), tmp_path, config.launch, lambda line: None)
+
+
+def test_two_hosts_score_as_one(ufo: Ufo) -> None:
+    """Two commands with one rank each, as two hosts would run them, meet on the loopback interface."""
+    small = ("selector=ufo", "train.max_steps=1", "train.save_steps=null")
+    alone = ufo.experiment(*small, "paths.outputs=alone")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    nodes = ("launch.num_ranks=2", "launch.num_nodes=2", f"launch.rendezvous=127.0.0.1:{port}")
+    batch = "train.per_device_train_batch_size=8"
+    other = ufo.start(*ufo.SMALL, *small, *nodes, batch, "launch.node_rank=1")
+    try:
+        together = ufo.experiment(*small, *nodes, batch)
+        said, _ = other.communicate(timeout=60)
+    finally:
+        other.kill()
+    assert other.returncode == 0 and "joining with 1 ranks" in said, said
+    assert ufo.metrics(together)["signals"]["confidence"]["num_scored"] == 96
+    chunks = list((ufo.folder / "outputs/cache/signals").glob("confidence-*/chunk-*.parquet"))
+    assert len(chunks) == 2  # one of each rank
+    one, two = (pq.read_table(folder / "scores.parquet").sort_by("id") for folder in (alone, together))
+    assert one["id"] == two["id"] and one["kept"] == two["kept"]
+    assert np.abs(one["confidence"].to_numpy() - two["confidence"].to_numpy()).max() < 1e-5

@@ -16,9 +16,10 @@ from ufo_rl.journal import parse
 from ufo_rl.launch import run_stage
 from ufo_rl.model import load_model, load_tokenizer, packaged
 from ufo_rl.prepare import prepare
-from ufo_rl.prompts import messages, render, with_answer
+from ufo_rl.prompts import messages, render
 from ufo_rl.reward.correctness import Correctness
-from ufo_rl.signals.confidence import encode, mean_logprobs
+from ufo_rl.signals.forward import TeacherForcing
+from ufo_rl.signals.spans import encode
 from ufo_rl.training import grpo_arguments, make_trainer
 
 pytestmark = pytest.mark.smoke
@@ -80,14 +81,15 @@ def train(tmp_path: Path, zero: str) -> dict[str, Any]:
         lambda line: None,
     )
     lines = [line for line in parse((folder / "metrics.jsonl").read_bytes()) if line["event"] == "metrics"]
-    texts = [with_answer(render(tokenizer, row["prompt"]), row["answer"]) for row in rows[:16]]
-    probe = encode(tokenizer, [t for t, _ in texts], [s for _, s in texts])
-    policy = load_model(folder / "policy", "float32", "cpu")
+    heads = [render(tokenizer, row["prompt"]) + "<answer> " for row in rows[:16]]
+    texts = [head + row["answer"] for head, row in zip(heads, rows, strict=False)]
+    probe = encode(tokenizer, texts, [len(head) for head in heads])
+    pad_id = tokenizer.pad_token_id
     return {
         "sampled": [path.read_text() for path in sorted(folder.glob("rank-*.jsonl"))],
         "lines": lines,
-        "logprobs": torch.tensor(mean_logprobs(policy, probe, tokenizer.pad_token_id)),
-        "initial": torch.tensor(mean_logprobs(load_model(LAB, "float32", "cpu"), probe, tokenizer.pad_token_id)),
+        "logprobs": TeacherForcing(load_model(folder / "policy", "float32", "cpu"), pad_id).whole(probe),
+        "initial": TeacherForcing(load_model(LAB, "float32", "cpu"), pad_id).whole(probe),
     }
 
 

@@ -88,13 +88,14 @@ def test_a_store_knows_what_is_missing(tmp_path: Path) -> None:
     store.create()
     store.publish([{"key": "k1", "id": "a", "mean_logprob": -0.5}, {"key": "k2", "id": "b", "mean_logprob": -1.5}])
     store.publish([{"key": "k3", "id": "c", "mean_logprob": -2.5}])
-    assert store.missing(["k4", "k2", "k1", "k5"]) == ["k4", "k5"]
-    assert store.read(["k3", "k1", "k9"], ["mean_logprob"]) == {
-        "k1": {"key": "k1", "mean_logprob": -0.5},
-        "k3": {"key": "k3", "mean_logprob": -2.5},
-    }
+    assert store.keys() == {"k1", "k2", "k3"}
+    assert store.read(["k3", "k9", "k1"], ["mean_logprob", "of_no_store"]).to_pylist() == [
+        {"key": "k3", "mean_logprob": -2.5},
+        {"key": "k1", "mean_logprob": -0.5},
+    ]
+    assert len(store.read(["k9"], ["id"])) == len(store.read([], ["id"])) == 0
     same = SignalStore(tmp_path, "confidence", {"template": {"user": "u"}, "model": "m"})
-    assert same.folder == store.folder and SignalStore.at(store.folder).missing(["k1"]) == []
+    assert same.folder == store.folder and SignalStore.at(store.folder).keys() == store.keys()
     assert SignalStore(tmp_path, "confidence", {"model": "m", "template": {"user": "v"}}).folder != store.folder
     assert json.loads((store.folder / "identity.json").read_text())["model"] == "m"
 

@@ -62,6 +62,10 @@ CUSTOM = ("dataset=custom", "dataset.question=question", "dataset.answer=answer"
             ["train.num_generations=7"],
             ["= 64 completions", "train.num_generations=7", "per_device_train_batch_size=70"],
         ),
+        (
+            ["launch.num_nodes=2", "launch.num_ranks=3", "launch.node_rank=2"],
+            ["not divisible by launch.num_nodes=2; take launch.num_ranks=4", "node_rank=2 must be below", "rendezvous"],
+        ),
         (["dataset.num_prompts=20"], ["keeps 2 of 20 prompts", "raise ratio.value"]),
         (["dataset.num_prompts=1000000"], ["num_prompts", "at most"]),
         (["-m", "seed=0,1", "ratio.value=0.1,2"], ["ratio.value=2 must be in (0, 1]"]),
@@ -103,7 +107,7 @@ def test_version(ufo: Ufo) -> None:
 def test_help_names_groups_options_and_commands(ufo: Ufo) -> None:
     output = ufo.run("help")
     assert output == ufo.run("--help")
-    assert "selector: accuracy, full, random, ufo" in output and "ufo-rl compare" in output
+    assert "selector: accuracy, band, full, random, ufo, ufo_high, ufo_low" in output and "ufo-rl compare" in output
 
 
 def test_flags_may_stand_between_overrides(ufo: Ufo) -> None:

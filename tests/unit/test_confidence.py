@@ -1,115 +1,89 @@
-"""The confidence signal against an independent float64 reference, and the rule of the target span."""
+"""The confidence signal against an independent float64 reference: each row alone, unpadded, token by token."""
 
 from __future__ import annotations
 
+import copy
 import math
 import random
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from tokenizers import Tokenizer, models, pre_tokenizers, trainers
-from tokenizers import decoders as token_decoders
-from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
+from transformers import (
+    Gemma2Config,
+    Gemma2ForCausalLM,
+    GPT2Config,
+    GPT2LMHeadModel,
+    MistralConfig,
+    MistralForCausalLM,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+)
 
-from ufo_rl.signals.confidence import Encoded, encode, mean_logprobs, measure
+from ufo_rl.signals.budget import Budget
+from ufo_rl.signals.confidence import Measured, measure, prepare
+from ufo_rl.signals.forward import TeacherForcing
+from ufo_rl.signals.packing import pack
+from ufo_rl.signals.spans import Encoded
 
-CORPUS = [
-    "the answer is 42 and then <answer> -5 </answer>",
-    r"\frac{1}{2} + \sqrt{3} = \frac{a}{b} \text{ cm}",
-    "Natalia sold 48/2 = 24 clips in May. 1,234 apples",
-    "<answer> 1234 <answer> 17 <answer> -3 <answer> \\frac{3}{4}",
-] * 20
+VOCABULARY = 40
+SIZES = {"hidden_size": 64, "num_hidden_layers": 3, "num_attention_heads": 4, "vocab_size": VOCABULARY}
+SIZES |= {"initializer_range": 0.2}
+GROUPED = {**SIZES, "intermediate_size": 128, "num_key_value_heads": 2}
+NO_IDS = {"pad_token_id": None, "bos_token_id": None, "eos_token_id": None}
 
 
-def byte_level_bpe() -> PreTrainedTokenizerFast:
-    """GPT-2 style: a space belongs to the word behind it, merges over <answer> and the answer's first characters."""
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = token_decoders.ByteLevel()
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    tokenizer.train_from_iterator(
-        CORPUS, trainers.BpeTrainer(vocab_size=400, initial_alphabet=alphabet, show_progress=False)
+def qwen2() -> Any:
+    return Qwen2ForCausalLM(Qwen2Config(**GROUPED))
+
+
+def gpt2() -> Any:
+    """Learned positions, tied output weights."""
+    config = GPT2Config(vocab_size=VOCABULARY, n_embd=64, n_layer=3, n_head=4, initializer_range=0.2, **NO_IDS)
+    return GPT2LMHeadModel(config)
+
+
+def gemma2() -> Any:
+    """Logits capped by tanh: not the head's alone. Sliding windows in every second layer."""
+    return Gemma2ForCausalLM(
+        Gemma2Config(**GROUPED, head_dim=16, sliding_window=8, final_logit_softcapping=2.0, **NO_IDS)
     )
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer)
 
 
-def sentencepiece_style() -> PreTrainedTokenizerFast:
-    """Unigram over metaspaces with byte fallback, as SentencePiece makes it."""
-    tokenizer = Tokenizer(models.Unigram())
-    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
-    tokenizer.decoder = token_decoders.Metaspace()
-    tokenizer.train_from_iterator(
-        CORPUS,
-        trainers.UnigramTrainer(vocab_size=200, unk_token="<unk>", show_progress=False, special_tokens=["<unk>"]),
-    )
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="<unk>")
+def mistral() -> Any:
+    """A sliding window shorter than the shared prefix."""
+    return MistralForCausalLM(MistralConfig(**GROUPED, sliding_window=8, **NO_IDS))
 
 
-TOKENIZERS = {"byte_level_bpe": byte_level_bpe, "sentencepiece_style": sentencepiece_style}
-ANSWERS = ["42", "-5", r"\frac{1}{2}", "1234", r"\text{ cm}", "a", "17 apples"]
+MODELS = {"qwen2": qwen2, "gpt2": gpt2, "gemma2": gemma2, "mistral": mistral}
 
 
-@pytest.mark.parametrize("family", TOKENIZERS)
-@pytest.mark.parametrize("answer", ANSWERS)
-def test_span_is_every_token_that_overlaps_the_answer(family: str, answer: str) -> None:
-    tokenizer = TOKENIZERS[family]()
-    head = "the question <answer> "
-    (row,) = encode(tokenizer, [head + answer], [len(head)])
-    offsets = tokenizer(head + answer, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
-    by_hand = [i for i, (_, end) in enumerate(offsets) if end > len(head)]
-    assert row.num_target == len(by_hand) and by_hand == list(range(len(row.ids) - row.num_target, len(row.ids)))
-    assert tokenizer.decode(row.ids[-row.num_target :]).strip() == answer.strip()
-    assert row.border.strip() == ""
-
-
-def test_a_merge_over_more_than_white_space_is_reported() -> None:
-    tokenizer = byte_level_bpe()
-    text = "see the answer"
-    start = len("see the ans")
-    (row,) = encode(tokenizer, [text], [start])
-    offsets = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
-    assert offsets[-1] == (7, 14)  # " answer" is one token, as trained
-    assert (row.num_target, row.border) == (1, " ans")
-
-
-def test_no_context_before_the_target_is_an_error() -> None:
-    with pytest.raises(ValueError, match="no context"):
-        encode(byte_level_bpe(), ["42"], [0])
-
-
-@pytest.fixture(scope="module")
-def model() -> Qwen2ForCausalLM:
+def model(name: str) -> Any:
     torch.manual_seed(7)
-    config = Qwen2Config(
-        vocab_size=20,
-        hidden_size=64,
-        intermediate_size=128,
-        num_hidden_layers=3,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        initializer_range=0.2,
-    )
-    model = Qwen2ForCausalLM(config).eval()
-    model.lm_head.weight.data *= 4  # probabilities from near 0 to near 1, not 1/20 everywhere
-    return model
+    made = MODELS[name]().eval()
+    if name == "qwen2":
+        made.lm_head.weight.data *= 4  # probabilities from near 0 to near 1, not 1/40 everywhere
+    return made
 
 
 @pytest.fixture(scope="module")
 def rows() -> list[Encoded]:
+    """Rows of one prefix and every length, and a few without it; mostly short targets."""
     rng = random.Random(3)
-    lengths = [rng.randint(2, 90) for _ in range(80)]
-    # mostly short targets: the geometric mean of many random probabilities is the same for every row
-    return [
-        Encoded([rng.randrange(20) for _ in range(n)], rng.randint(1, n - 1 if n % 4 == 0 else 1), "") for n in lengths
-    ]
+    prefix = [rng.randrange(VOCABULARY) for _ in range(12)]
+    made = []
+    for number in range(80):
+        own = [rng.randrange(VOCABULARY) for _ in range(rng.randint(3, 90))]
+        num_target = rng.randint(1, len(own) - 1 if number % 4 == 0 else 1)
+        made.append(Encoded(own if number % 20 == 7 else prefix + own, num_target, ""))
+    return made
 
 
-def reference(model: Qwen2ForCausalLM, rows: list[Encoded]) -> np.ndarray:
-    """Each row alone, unpadded, weights and arithmetic in float64; the sum written out token by token."""
-    double = Qwen2ForCausalLM(model.config).double().eval()
-    double.load_state_dict({k: v.double() for k, v in model.state_dict().items()})
-    means = []
+def reference(model: Any, rows: list[Encoded]) -> list[list[float]]:
+    """log P of every target token of each row alone, weights and arithmetic in float64."""
+    double = copy.deepcopy(model).double()
+    found = []
     for row in rows:
         with torch.no_grad():
             logits = double(torch.tensor([row.ids])).logits[0]
@@ -117,32 +91,102 @@ def reference(model: Qwen2ForCausalLM, rows: list[Encoded]) -> np.ndarray:
         for position in range(len(row.ids) - row.num_target, len(row.ids)):
             before = logits[position - 1]
             terms.append((before[row.ids[position]] - torch.logsumexp(before, 0)).item())
-        means.append(math.fsum(terms) / len(terms))
-    return np.array(means)
+        found.append(terms)
+    return found
 
 
-@pytest.mark.parametrize("batch_size", [1, 7, 64])
-def test_confidence_is_within_1e5_of_the_float64_reference(
-    model: Qwen2ForCausalLM, rows: list[Encoded], batch_size: int
-) -> None:
-    expected = np.exp(reference(model, rows))
+def measured(
+    model: Any, rows: list[Encoded], batch_size: int | None, tokens: int | None, prefix: bool
+) -> list[Measured]:
+    """What the engine says, in the order of `rows`, which it sees shuffled."""
     order = list(range(len(rows)))
     random.Random(batch_size).shuffle(order)
-    shuffled = [rows[i] for i in order]
-    found = dict(item for batch in measure(model, shuffled, batch_size, 16384, pad_id=0) for item in batch)
-    got = np.exp([found[order.index(i)].mean_logprob for i in range(len(rows))])
-    assert expected.std() > 0.01  # a constant would make the comparison below empty
-    assert np.abs(got - expected).max() < 1e-5
+    forcing, shuffled = TeacherForcing(model, pad_id=0), [rows[i] for i in order]
+    with_prefix = [row for row in shuffled if row.ids[:12] == rows[0].ids[:12]]
+    prepare(forcing, with_prefix, use_prefix=prefix)
+    found = {
+        order[i]: one for batch in measure(forcing, shuffled, Budget(tokens, "cpu"), batch_size) for i, one in batch
+    }
+    return [found[i] for i in range(len(rows))]
 
 
-def test_a_batch_of_long_rows_is_smaller(model: Qwen2ForCausalLM, rows: list[Encoded]) -> None:
-    batches = [[i for i, _ in batch] for batch in measure(model, rows, 64, 200, pad_id=0)]
-    assert sorted(i for batch in batches for i in batch) == list(range(len(rows)))
-    assert all(len(b) * max(len(rows[i].ids) for i in b) <= 200 for b in batches)
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("prefix", [True, False], ids=["prefix", "whole"])
+@pytest.mark.parametrize("batch_size", [1, 7, 64, None])
+def test_every_number_is_within_1e5_of_the_float64_reference(
+    rows: list[Encoded], name: str, prefix: bool, batch_size: int | None
+) -> None:
+    lm = model(name)
+    expected = reference(lm, rows)
+    confidence = np.exp([math.fsum(terms) / len(terms) for terms in expected])
+    assert confidence.std() > 0.01  # a constant would make the comparison below empty
+    for terms, s, got in zip(expected, confidence, measured(lm, rows, batch_size, 4096, prefix), strict=True):
+        assert abs(math.exp(got.mean_logprob) - s) < 1e-5
+        total = math.fsum(terms)
+        assert abs(got.sum_logprob - total) < 1e-5 * max(1, abs(total))
+        assert abs(got.mean_logprob - total / len(terms)) < 1e-5 * max(1, abs(total / len(terms)))
+        assert abs(got.min_logprob - min(terms)) < 1e-5 * max(1, abs(min(terms)))
+        assert got.token_logprobs == pytest.approx(terms, rel=1e-5, abs=1e-5)
 
 
-def test_a_uniform_model_has_confidence_one_over_the_vocabulary(model: Qwen2ForCausalLM) -> None:
-    flat = Qwen2ForCausalLM(model.config).eval()
+def test_who_shares_a_prefix_and_who_must_not(rows: list[Encoded]) -> None:
+    saved = {name: sum(one.prefix_tokens for one in measured(model(name), rows, 7, None, True)) for name in MODELS}
+    # 76 of the 80 rows begin with the 12 tokens; windows of 8 tokens do not reach back over them
+    assert saved == {"qwen2": 76 * 12, "gpt2": 76 * 12, "gemma2": 0, "mistral": 0}
+    assert TeacherForcing(model("gpt2"), 0).is_split
+    capped = TeacherForcing(model("gemma2"), 0)
+    prepare(capped, rows[:2])
+    assert not capped.is_split
+
+
+def test_padding_and_tokens_are_counted(rows: list[Encoded]) -> None:
+    got = measured(model("qwen2"), rows, 7, 4096, True)
+    for row, one in zip(rows, got, strict=True):
+        assert (one.num_tokens, one.num_target_tokens) == (len(row.ids), row.num_target)
+    widths = [one.num_tokens - 1 - one.prefix_tokens + one.padded_tokens for one in got]
+    assert all(one.padded_tokens >= 0 for one in got) and len(set(widths)) <= math.ceil(76 / 7) + 1
+
+
+def test_half_precision_is_near_and_finished_in_float32(rows: list[Encoded]) -> None:
+    """bf16 weights and body; from the final hidden states on float32, so nothing beyond the body's rounding is lost."""
+    lm = model("qwen2").bfloat16()
+    forcing = TeacherForcing(lm, 0)
+    prepare(forcing, rows[:2])
+    with torch.no_grad():
+        states = forcing.hidden(rows[:1])
+        exact = torch.log_softmax(states.double() @ lm.lm_head.weight.double().T, -1)
+    targets = torch.tensor(rows[0].ids[-rows[0].num_target :])
+    got = forcing.logprobs(states, targets)
+    assert (got - exact.gather(1, targets[:, None])[:, 0]).abs().max() < 1e-5
+
+
+def test_a_uniform_model_has_confidence_one_over_the_vocabulary() -> None:
+    flat = model("qwen2")
     torch.nn.init.zeros_(flat.lm_head.weight)
-    (mean,) = mean_logprobs(flat, [Encoded([1, 2, 3, 4], 2, "")], pad_id=0)
-    assert math.exp(mean) == pytest.approx(1 / 20, rel=1e-6)
+    (one,) = measured(flat, [Encoded([1, 2, 3, 4], 2, "")], 1, 4096, True)
+    assert math.exp(one.mean_logprob) == pytest.approx(1 / VOCABULARY, rel=1e-6)
+    assert one.sum_logprob == pytest.approx(2 * math.log(1 / VOCABULARY), rel=1e-6)
+
+
+@pytest.mark.parametrize("vocabulary", [16384, 16385, 40000])
+def test_a_vocabulary_of_several_chunks_is_normalised_as_one(vocabulary: int) -> None:
+    torch.manual_seed(1)
+    lm = Qwen2ForCausalLM(Qwen2Config(**{**GROUPED, "vocab_size": vocabulary, "num_hidden_layers": 1})).eval()
+    rows = [Encoded([1, 2, target, 3], 2, "") for target in (0, 16383, vocabulary - 1)]
+    expected = reference(lm, rows)
+    for terms, got in zip(expected, measured(lm, rows, None, 4096, False), strict=True):
+        assert got.token_logprobs == pytest.approx(terms, abs=1e-5)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_packed_layers_give_the_same_numbers(rows: list[Encoded], name: str) -> None:
+    lm = model(name)
+    expected = reference(lm, rows)
+    pack(lm)
+    kinds = {type(module).__name__ for module in lm.modules()}
+    # Gemma's gate is another function and its norm multiplies by 1 + weight; GPT-2's layers are no nn.Linear
+    assert {"PackedGatedMLP", "FusedRMSNorm", "PackedLinear"} <= kinds or name in ("gemma2", "gpt2")
+    assert not {"PackedGatedMLP", "FusedRMSNorm"} & kinds or name in ("qwen2", "mistral")
+    for terms, got in zip(expected, measured(lm, rows, 7, 4096, True), strict=True):
+        assert abs(math.exp(got.mean_logprob) - math.exp(math.fsum(terms) / len(terms))) < 1e-5
+        assert got.token_logprobs == pytest.approx(terms, rel=1e-5, abs=1e-5)

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from transformers import GenerationConfig
 
-from ufo_rl.engine import Sampling
-from ufo_rl.engine.hf import HFEngine
-from ufo_rl.model import load_model, load_tokenizer, packaged
+from ufo_rl.engine import Sampling, sample_seed
+from ufo_rl.engine.hf import HFEngine, InverseTransform
+from ufo_rl.model import end_ids, load_model, load_tokenizer, packaged
 from ufo_rl.records import Completion
 
 LAB = packaged("package:lab/tiny")
 QUESTIONS = ["2+3=?", "12+3-4=?", "7*8-5=?"]
-GREEDY = Sampling(1, 0.0, 96, 0)
+GREEDY = Sampling(0.0, 96)
 
 
 @pytest.fixture(scope="module")
@@ -27,16 +28,19 @@ def texts() -> list[str]:
     ]
 
 
-def engine(**own: Any) -> HFEngine:
+def engine(eos_ids: list[int] | None = None, **own: Any) -> HFEngine:
     """An engine whose model carries generation settings of its own."""
-    model = load_model(LAB, "float32", "cpu")
+    model, tokenizer = load_model(LAB, "float32", "cpu"), load_tokenizer(LAB)
     model.generation_config = GenerationConfig(**own)
-    return HFEngine(model, load_tokenizer(LAB), 4096)
+    return HFEngine(model, tokenizer, 4096, eos_ids or end_ids(LAB, tokenizer))
 
 
 def greedy(engine: HFEngine, texts: list[str]) -> list[Completion]:
-    found = dict(engine.generate(texts, GREEDY))
-    return [found[i][0] for i in range(len(texts))]
+    return [completion for _, completion in sorted(engine.generate(texts, GREEDY, [0] * len(texts)), key=first)]
+
+
+def first(item: tuple[int, Completion]) -> int:
+    return item[0]
 
 
 def test_greedy_is_the_argmax_of_each_step(texts: list[str]) -> None:
@@ -48,7 +52,7 @@ def test_greedy_is_the_argmax_of_each_step(texts: list[str]) -> None:
         with torch.no_grad():
             while len(ids) - start < 96 and (len(ids) == start or ids[-1] != tokenizer.eos_token_id):
                 ids.append(int(model(torch.tensor([ids])).logits[0, -1].argmax()))
-        assert completion.num_tokens == len(ids) - start
+        assert completion.ids == ids[start:]
         assert completion.finish == ("stop" if ids[-1] == tokenizer.eos_token_id else "length")
         assert completion.text == tokenizer.decode(ids[start:], skip_special_tokens=True)
 
@@ -65,19 +69,45 @@ def test_the_models_own_generation_settings_change_nothing(texts: list[str]) -> 
 def test_every_end_token_of_the_model_ends(texts: list[str]) -> None:
     tokenizer = load_tokenizer(LAB)
     (end,) = tokenizer("</think>", add_special_tokens=False)["input_ids"]
-    made = engine(eos_token_id=[tokenizer.eos_token_id, end])
+    made = engine([tokenizer.eos_token_id, end])
     for completion in greedy(made, texts):
         assert completion.finish == "stop" and "<answer>" not in completion.text
 
 
 def test_a_limit_cuts_and_says_so(texts: list[str]) -> None:
-    found = dict(engine().generate(texts, Sampling(1, 0.0, 3, 0)))
-    assert [(c.num_tokens, c.finish) for (c,) in found.values()] == [(3, "length")] * 3
+    found = dict(engine().generate(texts, Sampling(0.0, 3), [0] * 3))
+    assert [(len(c.ids), c.finish) for c in found.values()] == [(3, "length")] * 3
 
 
-def test_samples_come_in_the_asked_number_and_by_seed(texts: list[str]) -> None:
-    made, sampling = engine(), Sampling(5, 1.0, 96, seed=1)
-    first, again = dict(made.generate(texts, sampling)), dict(made.generate(texts, sampling))
-    other = dict(made.generate(texts, Sampling(5, 1.0, 96, seed=2)))
-    assert first == again != other and all(len(samples) == 5 for samples in first.values())
-    assert len({c.text for c in first[2]}) > 1
+def test_a_sample_depends_on_its_seed_and_on_no_other_text(texts: list[str]) -> None:
+    made, sampling = engine(), Sampling(1.0, 96)
+    together = dict(made.generate([texts[2]] * 8 + texts[:2], sampling, list(range(10))))
+    for seed in range(8):
+        ((_, alone),) = made.generate([texts[2]], sampling, [seed])
+        assert alone == together[seed]
+    assert len({together[seed].text for seed in range(8)}) > 1
+    assert sample_seed(0, "id", 1) != sample_seed(0, "id", 2) != sample_seed(1, "id", 2)
+    assert 0 <= sample_seed(0, "id", 1) < 2**63
+
+
+def test_the_draw_follows_the_tempered_distribution() -> None:
+    """20,000 seeds draw from softmax(logits / 2) of five tokens: chi-square, alarm in 1 of 1,000."""
+    logits, n = torch.tensor([0.0, 1.0, 2.0, -torch.inf, 3.0]), 20_000
+    draw = InverseTransform(range(n), Sampling(2.0, 1), width=7)
+    left = draw(torch.zeros(n, 7, dtype=torch.long), logits.repeat(n, 1))
+    assert (left.isfinite().sum(1) == 1).all()
+    counts = torch.bincount(left.argmax(1), minlength=5).double()
+    expected = n * torch.softmax(logits.double() / 2, 0)
+    assert counts[3] == 0
+    kept = expected > 0
+    assert ((counts - expected)[kept] ** 2 / expected[kept]).sum() < 16.27  # 3 degrees of freedom, 0.1 %
+
+
+def test_end_tokens_are_those_of_the_tokenizer_and_of_the_model(tmp_path: Path) -> None:
+    tokenizer = load_tokenizer(LAB)
+    own = tokenizer.eos_token_id
+    assert end_ids(tmp_path, tokenizer) == [own]
+    (tmp_path / "config.json").write_text('{"eos_token_id": 7}')
+    assert end_ids(tmp_path, tokenizer) == sorted({7, own})
+    (tmp_path / "generation_config.json").write_text('{"eos_token_id": [8, 9]}')
+    assert end_ids(tmp_path, tokenizer) == sorted({8, 9, own})

@@ -38,9 +38,12 @@ LEVELS = {
     3: ("signals", "scoring", "training", "evaluation", "report", "lab"),
     4: (
         "launch",
+        "follow",
         "worker",
         "stages",
         "signal_cache",
+        "spool",
+        "doctor",
         "pipeline",
         "evaluations",
         "prepare",

@@ -8,7 +8,8 @@ from transformers import PreTrainedTokenizerFast
 
 from ufo_rl.config import Template
 from ufo_rl.model import load_tokenizer, packaged
-from ufo_rl.prompts import accepts_system_role, messages, render, with_answer
+from ufo_rl.prompts import accepts_system_role, messages, render, scored_text
+from ufo_rl.records import Prompt, UserError
 
 R1 = Template("r1", "Think first.", "{question}")
 SHORT = Template("short", "", "{question}")
@@ -39,9 +40,23 @@ def test_braces_of_a_question_are_its_own() -> None:
     assert messages(SHORT, r"\frac{a}{question}", True)[0]["content"] == r"\frac{a}{question}"
 
 
-def test_the_scored_text_ends_at_the_answer() -> None:
-    text, start = with_answer("<user>2+2?<assistant>", "-4")
-    assert text == "<user>2+2?<assistant><answer> -4" and text[start:] == "-4"
+@pytest.mark.parametrize(
+    ("target", "before", "scored"),
+    [
+        ("answer", "<user>2-6?<assistant><answer> ", "-4"),
+        ("solution", "<user>2-6?<assistant><think> ", "2-6=-4"),
+        ("question", "<user>", "2-6?"),
+        ("response", "<user>2-6?<assistant>", ""),
+    ],
+)
+def test_the_scored_text_ends_at_its_target(target: str, before: str, scored: str) -> None:
+    text, start = scored_text(target, "<user>2-6?<assistant>", Prompt("id", " 2-6?\n", "-4", solution="2-6=-4"))
+    assert (text[:start], text[start:]) == (before, scored)
+
+
+def test_a_template_that_changes_the_question_cannot_score_it() -> None:
+    with pytest.raises(UserError, match="chat template changes the text of prompt id"):
+        scored_text("question", "<user>2 - 6 ?<assistant>", Prompt("id", "2-6?", "-4"))
 
 
 def test_the_lab_renders_its_own_marks() -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,36 +16,33 @@ from ufo_rl.store import SignalStore
 ROWS = [Row.of(f"id{i}", f"text {i}", 0, "gold") for i in range(6)]
 
 
-@dataclass(frozen=True)
-class Number:
-    mean_logprob: float
-
-
 def store(folder: Path) -> SignalStore:
     made = SignalStore(folder, "confidence", {})
     made.create()
     return made
 
 
+def quiet(done: int, total: int) -> None:
+    """No progress."""
+
+
 def test_the_seconds_of_a_pool_add_up_to_the_wall_time(tmp_path: Path) -> None:
     """Two ranks side by side, a batch of 0.2 s each after 0.5 s of loading: 0.7 s of wall time, not 1.4."""
 
-    def measure(rows: Sequence[Row]) -> Iterator[list[tuple[int, Number]]]:
+    def batches(rows: list[Row]) -> Iterator[list[tuple[Row, dict[str, float]]]]:
         time.sleep(0.2)
-        yield [(i, Number(-1.0)) for i in range(len(rows))]
+        yield [(row, {"mean_logprob": -1.0}) for row in rows]
 
     target = store(tmp_path)
     for share in (ROWS[:3], ROWS[3:]):
-        assert score(share, measure, target, lambda done, total: None, startup_seconds=0.5, num_ranks=2) == 3
+        assert score(batches(share), target, quiet, 3, startup_seconds=0.5, num_ranks=2) == 3
     stored = target.read([row.key for row in ROWS], ["seconds"])
-    assert sum(row["seconds"] for row in stored.values()) == pytest.approx(0.7, abs=0.1)
+    assert sum(stored["seconds"].to_pylist()) == pytest.approx(0.7, abs=0.1)
 
 
 @pytest.mark.parametrize("bad", [math.nan, -math.inf])
 def test_a_number_that_is_none_is_refused(tmp_path: Path, bad: float) -> None:
-    def measure(rows: Sequence[Row]) -> Iterator[list[tuple[int, Number]]]:
-        yield [(0, Number(-1.0)), (1, Number(bad))]
-
+    batches = [[(ROWS[0], {"mean_logprob": -1.0}), (ROWS[1], {"mean_logprob": bad})]]
     with pytest.raises(UserError, match=r"mean_logprob of prompt id1 is .*dtype=float32"):
-        score(ROWS, measure, store(tmp_path), lambda done, total: None)
+        score(batches, store(tmp_path), quiet, 6)
     assert not list(tmp_path.rglob("chunk-*"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
@@ -12,13 +13,25 @@ import pytest
 from ufo_rl.config import num_kept
 from ufo_rl.records import UserError
 from ufo_rl.selection import select
+from ufo_rl.selector import Selector
 from ufo_rl.selector.accuracy import Accuracy
+from ufo_rl.selector.band import Band
+from ufo_rl.selector.extreme import Extreme
 from ufo_rl.selector.full import Full
 from ufo_rl.selector.ufo import Ufo
 from ufo_rl.selector.uniform import Uniform
 from ufo_rl.tables import fuzziness, score_table
 
-SELECTORS = {"ufo": Ufo(), "random": Uniform(), "accuracy": Accuracy(0.5), "full": Full()}
+SELECTORS = {
+    "ufo": Ufo("mean", "confidence"),
+    "log": Ufo("median", "log"),
+    "high": Extreme(True),
+    "low": Extreme(False),
+    "band": Band(0.2, 0.4),
+    "random": Uniform(),
+    "accuracy": Accuracy(0.5),
+    "full": Full(),
+}
 
 
 def pool(n: int, seed: int = 0) -> dict[str, np.ndarray]:
@@ -33,7 +46,7 @@ def test_fuzziness_by_hand() -> None:
 
 def test_ufo_keeps_the_nearest_to_the_mean() -> None:
     columns = {"id": np.array(list("abcde")), "confidence": np.array([0.0, 0.3, 0.45, 0.9, 1.0])}  # mean 0.53
-    selection = select(columns, Ufo(), 0.4, seed=0)
+    selection = select(columns, Ufo("mean", "confidence"), 0.4, seed=0)
     assert selection.ids == ["b", "c"]  # distances .53 .23 .08 .37 .47
     assert selection.rank.tolist() == [5, 2, 1, 3, 4]
 
@@ -104,7 +117,7 @@ def test_a_key_that_is_no_number_is_refused() -> None:
     columns = pool(100)
     columns["confidence"][7] = np.nan
     with pytest.raises(UserError, match="no finite number for 100 of 100 prompts, first 0"):
-        select(columns, Ufo(), 0.1, seed=0)
+        select(columns, Ufo("mean", "confidence"), 0.1, seed=0)
 
 
 def test_ties_and_rows_near_the_cut_by_hand() -> None:
@@ -112,8 +125,45 @@ def test_ties_and_rows_near_the_cut_by_hand() -> None:
     columns = {"id": np.array(list("abcdef")), "confidence": confidence}
     assert confidence.mean() == pytest.approx(0.5)
     for kept, near in ((1, 3), (4, 3), (5, 1)):  # distances: four within 4e-6 of 0.1, two within 4e-6 of 0.5
-        assert select(columns, Ufo(), kept / 6 + 1e-9, seed=0).near_cut == near
+        assert select(columns, Ufo("mean", "confidence"), kept / 6 + 1e-9, seed=0).near_cut == near
     columns = {"id": np.array(list("abcd")), "pass_rate": np.array([0.5, 0.25, 0.75, 0.0])}
     assert select(columns, Accuracy(0.5), 0.5, seed=0).tie_share == 0.5  # one of .25 and .75 beside .5
     drawn = select(columns, Uniform(), 0.5, seed=0)
     assert (drawn.tie_share, drawn.near_cut) == (0.0, 0)  # no measurement, no cut in it
+
+
+def test_every_centre_and_space_by_hand() -> None:
+    confidence = np.array([0.01, 0.1, 0.2, 0.9, 1.0])  # mean 0.442, median 0.2; logs -4.61 -2.30 -1.61 -0.11 0
+    columns = {"id": np.array(list("abcde")), "confidence": confidence}
+
+    def first(center: str | float, space: str) -> str:
+        return select(columns, Ufo(center, space), 0.2, seed=0).ids[0]
+
+    assert first("mean", "confidence") == "c"  # .432 .342 .242 .458 .558
+    assert first("median", "confidence") == "c"
+    assert first(0.8, "confidence") == "d"
+    assert first("mean", "log") == "c"  # mean of the logs -1.726: 2.88 .58 .12 1.62 1.73
+    assert first(0.05, "log") == "b"  # ln 20, that is 1.61 above a, 0.69 below b; in s both are .04 and .05 away
+    assert first(0.05, "confidence") == "a"
+
+
+def test_extremes_and_bands_by_hand() -> None:
+    columns = {"id": np.array(list("abcde")), "confidence": np.array([0.5, 0.1, 0.9, 0.3, 0.7])}
+    assert select(columns, Extreme(True), 0.4, seed=0).ids == ["c", "e"]
+    assert select(columns, Extreme(False), 0.4, seed=0).ids == ["b", "d"]
+    assert select(columns, Band(0.2, 0.6), 0.4, seed=0).ids == ["a", "d"]  # quantiles .5 .1 .9 .3 .7
+    assert select(columns, Band(0.0, 0.2), 0.4, seed=0).ids == ["b", "d"]  # only b is inside, d is nearest
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: Ufo("mode", "confidence"), "center=mode"),
+        (lambda: Ufo(1.5, "confidence"), "center=1.5"),
+        (lambda: Ufo("mean", "square"), "space=square"),
+        (lambda: Band(0.5, 0.4), "low=0.5"),
+    ],
+)
+def test_wrong_formulas_are_told(make: Callable[[], Selector], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        make()

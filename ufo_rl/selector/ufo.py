@@ -2,23 +2,43 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
+CENTERS = {"mean": np.mean, "median": np.median}
+SPACES = ("confidence", "log")
+
 
 @dataclass
 class Ufo:
-    """Nearest to the pool's mean confidence first.
+    """Nearest to a centre of the pool's confidence first: its mean (the paper's), its median, or a given confidence.
 
     The paper's Score(x) = 1 - (s(x) - mu)^2 is monotone in |s - mu|, which is used as it is: squaring would make
-    rows equal in floating point that are not.
+    rows equal in floating point that are not. In space `log` distance and centre are those of ln s.
     """
 
+    center: str | float
+    space: str
     signals: ClassVar[tuple[str, ...]] = ("confidence",)
     keeps_all: ClassVar[bool] = False
 
+    def __post_init__(self) -> None:
+        is_number = isinstance(self.center, int | float) and not isinstance(self.center, bool)
+        if not (is_number and 0 < float(self.center) <= 1) and self.center not in CENTERS:
+            raise ValueError(f"center={self.center} must be mean, median or a confidence in (0, 1]")
+        if self.space not in SPACES:
+            raise ValueError(f"space={self.space} must be one of {', '.join(SPACES)}")
+
     def sort_key(self, columns: dict[str, np.ndarray]) -> np.ndarray:
-        confidence = columns["confidence"]
-        return np.abs(confidence - confidence.mean())
+        values = columns["confidence"]
+        is_log = self.space == "log"
+        if is_log:
+            values = np.log(values)
+        if isinstance(self.center, str):
+            center = CENTERS[self.center](values)
+        else:
+            center = math.log(self.center) if is_log else self.center
+        return np.abs(values - center)

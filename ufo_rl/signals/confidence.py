@@ -1,101 +1,145 @@
-"""Signal `confidence`: the mean log-probability of the target tokens in one forward pass (arXiv 2505.12457).
+"""Signal `confidence`: log-probabilities of the target tokens in one forward pass (arXiv 2505.12457).
 
-Axes: B rows of a batch, T token positions, K the last positions that hold the batch's targets.
+Conf(x) = (1/T) sum_t log P(y_t | x, y_<t)        natural logarithm, <= 0; s(x) = exp(Conf(x)) is the confidence
 """
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from ufo_rl.signals.budget import Budget, within_memory
+from ufo_rl.signals.forward import HEAD_ROWS, TeacherForcing
+from ufo_rl.signals.spans import Encoded, common_prefix
 
 
-@dataclass(frozen=True)
-class Encoded:
-    """Token ids of a text that ends at its target; `num_target` of them, at the end, are the target's.
-
-    `border` is what the first target token carries of the characters before the target.
-    """
-
-    ids: list[int]
-    num_target: int
-    border: str
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Measured:
+    """Reductions of the target's log-probabilities, and what the row cost: `num_tokens` of its own, `prefix_tokens`
+    of them taken from the shared cache, `padded_tokens` computed besides."""
+
     mean_logprob: float
+    sum_logprob: float
+    min_logprob: float
     num_target_tokens: int
     num_tokens: int
+    prefix_tokens: int
+    padded_tokens: int
     border: str
+    token_logprobs: list[float]
+
+    @classmethod
+    def of(cls, row: Encoded, terms: list[float], prefix_tokens: int, padded_tokens: int) -> Measured:
+        total = math.fsum(terms)
+        return cls(
+            total / len(terms),
+            total,
+            min(terms),
+            row.num_target,
+            len(row.ids),
+            prefix_tokens,
+            padded_tokens,
+            row.border,
+            terms,
+        )
 
 
-def encode(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], starts: Sequence[int]) -> list[Encoded]:
-    """Tokens of each text, and how many belong to the target that begins at character `start`.
-
-    The target's tokens are all that overlap its characters: tokenizers merge across the border, so the target alone
-    would be cut differently. Needs a fast tokenizer (offsets).
-    """
-    batch = tokenizer(list(texts), add_special_tokens=False, return_offsets_mapping=True)
-    rows = []
-    for text, start, ids, offsets in zip(texts, starts, batch["input_ids"], batch["offset_mapping"], strict=True):
-        first = next((i for i, (_, end) in enumerate(offsets) if end > start), None)
-        if first is None or first == 0:
-            raise ValueError(f"no target tokens, or no context before them, in the text that ends {text[-80:]!r}")
-        rows.append(Encoded(list(ids), len(ids) - first, text[min(offsets[first][0], start) : start]))
-    return rows
+FINISH_EVERY_S = 2.0  # rows of slow models do not wait longer than this for their head
+Batch = list[tuple[int, Measured]]
 
 
 def measure(
-    model: PreTrainedModel, rows: Sequence[Encoded], batch_size: int, batch_tokens: int, pad_id: int
-) -> Iterator[list[tuple[int, Measured]]]:
-    """Yield (index into `rows`, measurement) batch by batch, in order of length.
+    forcing: TeacherForcing, rows: Sequence[Encoded], budget: Budget, batch_size: int | None
+) -> Iterator[Batch]:
+    """Yield (index into `rows`, measurement), many rows at a time, in order of length.
 
-    A batch has at most `batch_size` rows and, unless it is one row, `batch_tokens` tokens with padding.
+    A forward pass has at most `batch_size` rows (None: any number) and, unless it is one row, the tokens of `budget`
+    with padding. Rows that do not begin with the shared prefix are computed without it.
     """
-    order = sorted(range(len(rows)), key=lambda i: (len(rows[i].ids), i), reverse=True)
-    start = 0
+    past = len(forcing.prefix)
+    shared = [i for i, row in enumerate(rows) if past and _can_share(row, forcing.prefix)]
+    alone = sorted(set(range(len(rows))) - set(shared))
+    if shared:
+        yield from _measure(forcing, rows, shared, past, budget, batch_size)
+    if alone:
+        prefix, forcing.prefix = forcing.prefix, []
+        try:
+            yield from _measure(forcing, rows, alone, 0, budget, batch_size)
+        finally:
+            forcing.prefix = prefix
+
+
+def prepare(forcing: TeacherForcing, rows: Sequence[Encoded], use_prefix: bool = True) -> None:
+    """Find out what `rows` share and how the model can be run; once, before the first `measure`."""
+    if rows:
+        forcing.share(common_prefix(rows) if use_prefix else [], min(rows, key=lambda row: len(row.ids)))
+
+
+def _can_share(row: Encoded, prefix: list[int]) -> bool:
+    return len(row.ids) - row.num_target > len(prefix) and row.ids[: len(prefix)] == prefix
+
+
+def _measure(
+    forcing: TeacherForcing,
+    rows: Sequence[Encoded],
+    chosen: list[int],
+    past: int,
+    budget: Budget,
+    batch_size: int | None,
+) -> Iterator[Batch]:
+    order = sorted(chosen, key=lambda i: (-len(rows[i].ids), i))
+    seam = 0
+    if not budget.is_settled:  # trials on rows of like length: the longest would speak against the first candidates
+        middle = len(order) // 2
+        order, seam = order[middle:] + order[:middle], len(order) - middle
+    waiting: list[tuple[list[int], int, torch.Tensor]] = []  # batches whose head is still to come
+    num_waiting = start = 0
+    finished = time.perf_counter()
     while start < len(order):
-        width = len(rows[order[start]].ids)  # the longest of its batch
-        batch = order[start : start + max(1, min(batch_size, batch_tokens // width))]
-        start += len(batch)
-        means = mean_logprobs(model, [rows[i] for i in batch], pad_id)
-        yield [
-            (i, Measured(mean, rows[i].num_target, len(rows[i].ids), rows[i].border))
-            for i, mean in zip(batch, means, strict=True)
-        ]
+        width = len(rows[order[start]].ids) - 1 - past  # the longest of its batch
+        limit = min((seam if start < seam else len(order)) - start, batch_size or len(order))
+        began = time.perf_counter()
+        count, states = within_memory(
+            order[start : start + limit],
+            budget,
+            lambda tokens, width=width, limit=limit: max(1, min(limit, tokens // width)),
+            lambda batch: _run(forcing, [rows[i] for i in batch]),
+        )
+        if not budget.is_settled:
+            if states.is_cuda:
+                torch.cuda.synchronize()
+            budget.record(count * width, time.perf_counter() - began)
+        batch = order[start : start + count]
+        start += count
+        waiting.append((batch, width, states))
+        num_waiting += len(states)
+        if num_waiting >= HEAD_ROWS or start == len(order) or time.perf_counter() - finished >= FINISH_EVERY_S:
+            yield _finish(forcing, rows, waiting, past)
+            waiting, num_waiting, finished = [], 0, time.perf_counter()
 
 
-@torch.inference_mode()
-def mean_logprobs(model: PreTrainedModel, rows: Sequence[Encoded], pad_id: int) -> list[float]:
-    """Conf(x) = (1/T) sum_t log P(y_t | x, y_<t), natural logarithm, <= 0, of each row; one forward pass.
+def _run(forcing: TeacherForcing, batch: Sequence[Encoded]) -> torch.Tensor:
+    return forcing.hidden(batch) if forcing.is_split else forcing.whole(batch)
 
-    Left padding puts all targets at the end, so that logits are computed for the last K positions alone; positions
-    are numbered from each row's first real token, so that padding changes nothing.
-    """
-    width = max(len(row.ids) for row in rows)
-    ids_BT = torch.full((len(rows), width), pad_id)
-    mask_BT = torch.zeros((len(rows), width), dtype=torch.long)
-    for b, row in enumerate(rows):
-        ids_BT[b, width - len(row.ids) :] = torch.tensor(row.ids)
-        mask_BT[b, width - len(row.ids) :] = 1
-    ids_BT, mask_BT = ids_BT.to(model.device), mask_BT.to(model.device)
-    positions_BT = (mask_BT.cumsum(-1) - 1).clamp(min=0)
-    num_last = max(row.num_target for row in rows)
-    logits_BKV = model(
-        input_ids=ids_BT,
-        attention_mask=mask_BT,
-        position_ids=positions_BT,
-        logits_to_keep=num_last + 1,
-        use_cache=False,
-    ).logits[:, :-1]
-    targets_BK = ids_BT[:, -num_last:]
-    logprobs_BK = torch.stack(
-        [
-            torch.log_softmax(logits_KV.float(), -1).gather(-1, targets_K[:, None])[:, 0]
-            for logits_KV, targets_K in zip(logits_BKV, targets_BK, strict=True)
-        ]
-    ).double()
-    return [logprobs_BK[b, -row.num_target :].mean().item() for b, row in enumerate(rows)]
+
+def _finish(
+    forcing: TeacherForcing, rows: Sequence[Encoded], waiting: list[tuple[list[int], int, torch.Tensor]], past: int
+) -> Batch:
+    """From hidden states (or log-probabilities, where the model was run whole) to the rows' measurements."""
+    states = torch.cat([states for _, _, states in waiting])
+    if forcing.is_split:
+        ids = [token for batch, _, _ in waiting for i in batch for token in rows[i].ids[-rows[i].num_target :]]
+        states = forcing.logprobs(states, torch.tensor(ids, device=states.device))
+    logprobs, found, start = states.tolist(), [], 0
+    for batch, width, _ in waiting:
+        for i in batch:
+            row = rows[i]
+            terms = logprobs[start : start + row.num_target]
+            start += row.num_target
+            padded = width - (len(row.ids) - 1 - past)
+            found.append((i, Measured.of(row, terms, past, padded)))
+    return found

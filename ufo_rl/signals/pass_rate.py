@@ -1,46 +1,42 @@
-"""Signal `pass_rate`: the share of K sampled completions that the grader accepts. The expensive reference."""
+"""Signal `pass_rate`: the share of K sampled completions that the grader accepts. The expensive reference.
+
+One row a sample: K = 16 serves a later K = 8, and K = 32 adds 16.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from ufo_rl.engine import Sampling
-from ufo_rl.records import Completion
-
-Generate = Callable[[Sequence[str], Sampling], Iterable[tuple[int, list[Completion]]]]
+from ufo_rl.engine import Engine, Sampling
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Sampled:
-    """Results of the K completions of one prompt; tokens are summed over them."""
+    """One completion of one prompt."""
 
-    pass_rate: float
-    num_samples: int
-    num_truncated: int
+    correct: bool
+    truncated: bool
     generated_tokens: int
-    completions: list[str]
-    correct: list[bool]
+    completion: str
 
 
 def measure(
     texts: Sequence[str],
     golds: Sequence[str],
-    generate: Generate,
+    seeds: Sequence[int],
+    engine: Engine,
     is_correct: Callable[[str, str], bool],
     sampling: Sampling,
 ) -> Iterator[tuple[int, Sampled]]:
-    """Yield (index into `texts`, results) as prompts finish. `is_correct` takes gold and completion."""
-    for i, completions in generate(texts, sampling):
-        correct = [is_correct(golds[i], c.text) for c in completions]
+    """Yield (index into `texts`, its sample) as they finish. `is_correct` takes gold and completion."""
+    for i, completion in engine.generate(texts, sampling, seeds):
         yield (
             i,
             Sampled(
-                sum(correct) / len(correct),
-                len(correct),
-                sum(c.finish == "length" for c in completions),
-                sum(c.num_tokens for c in completions),
-                [c.text for c in completions],
-                correct,
+                is_correct(golds[i], completion.text),
+                completion.finish == "length",
+                len(completion.ids),
+                completion.text,
             ),
         )

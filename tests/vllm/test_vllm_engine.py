@@ -1,0 +1,160 @@
+"""Real vLLM beside transformers on the embedded lab: `make test-vllm`, in an environment of its own.
+
+vLLM's CPU attention knows only some head sizes, the lab's 24 not among them: the tests run an exact copy of the lab with
+heads of 32.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from ufo_rl.dataset.arithmetic import Arithmetic
+from ufo_rl.engine import Sampling, sample_seed
+from ufo_rl.engine.hf import HFEngine
+from ufo_rl.engine.vllm_engine import VLLMEngine
+from ufo_rl.model import end_ids, load_model, load_tokenizer, packaged, pad_id
+from ufo_rl.reward.answer import Grader
+from ufo_rl.signals.forward import TeacherForcing
+from ufo_rl.signals.spans import encode
+
+LAB = packaged("package:lab/tiny")
+NUM_PROMPTS, NUM_SAMPLES = 48, 16
+WIDE = 32
+
+
+def widen(source: Path, target: Path) -> Path:
+    """The same function with a hidden size of 4 x 32: zeros beside the old numbers, and what depends on sizes adjusted.
+
+    Pair j of d/2 rotates by theta^(-2j/d): with theta' = theta^(32/d) the first pairs of 32 rotate as those of d did.
+    Scores are divided by sqrt(32) instead of sqrt(d), and norms average over more numbers: their weights say so.
+    """
+    shutil.copytree(source, target)
+    config = json.loads((source / "config.json").read_text())
+    heads, hidden = config["num_attention_heads"], config["hidden_size"]
+    old, share = hidden // heads, hidden // heads / WIDE
+    assert config["num_key_value_heads"] == heads
+    place = [*range(old // 2), *range(WIDE // 2, WIDE // 2 + old // 2)]  # halves stay halves
+    spread = torch.tensor([head * WIDE + i for head in range(heads) for i in place])
+    front = torch.arange(hidden)
+
+    def put(tensor: torch.Tensor, dim: int, index: torch.Tensor) -> torch.Tensor:
+        shape = list(tensor.shape)
+        shape[dim] = heads * WIDE
+        return torch.zeros(shape).index_copy_(dim, index, tensor)
+
+    weights = load_file(source / "model.safetensors")
+    for name, tensor in weights.items():
+        if any(part in name for part in ("q_proj", "k_proj", "v_proj")):
+            made = put(tensor * (share**-0.5 if "q_proj" in name else 1.0), 0, spread)
+            weights[name] = put(made, 1, front) if made.dim() == 2 else made
+        elif "o_proj" in name:
+            weights[name] = put(put(tensor, 0, front), 1, spread)
+        elif "down_proj" in name:
+            weights[name] = put(tensor, 0, front)
+        elif "norm" in name:
+            weights[name] = put(tensor * share**0.5, 0, front)
+        else:  # embedding, head, gate and up
+            weights[name] = put(tensor, 1, front)
+    save_file(weights, target / "model.safetensors", {"format": "pt"})
+    parameters = config["rope_parameters"]
+    config |= {"hidden_size": heads * WIDE, "rms_norm_eps": config["rms_norm_eps"] * share}
+    config["rope_parameters"] = {**parameters, "rope_theta": parameters["rope_theta"] ** (1 / share)}
+    (target / "config.json").write_text(json.dumps(config))
+    return target
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return widen(LAB, tmp_path_factory.mktemp("lab") / "wide")
+
+
+@pytest.fixture(scope="module")
+def vllm_engine(folder: Path) -> VLLMEngine:
+    tokenizer = load_tokenizer(folder)
+    return VLLMEngine(folder, tokenizer, "float32", 2048, 0.2, end_ids(folder, tokenizer))
+
+
+@pytest.fixture(scope="module")
+def hf_engine(folder: Path) -> HFEngine:
+    tokenizer = load_tokenizer(folder)
+    return HFEngine(load_model(folder, "float32", "cpu"), tokenizer, 32768, end_ids(folder, tokenizer))
+
+
+@pytest.fixture(scope="module")
+def prompts() -> tuple[list[str], list[str]]:
+    """Rendered prompts of all levels, and their answers."""
+    pool = Arithmetic("test", NUM_PROMPTS, [1, 2, 3, 4, 5, 6], 0).load().prompts
+    tokenizer = load_tokenizer(LAB)
+    chats = [[{"role": "user", "content": prompt.question}] for prompt in pool]
+    texts = [tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True) for chat in chats]
+    return texts, [prompt.answer for prompt in pool]
+
+
+def test_the_wide_copy_is_the_lab(folder: Path, prompts: tuple[list[str], list[str]]) -> None:
+    ids = load_tokenizer(LAB)(prompts[0][0], return_tensors="pt")["input_ids"]
+    with torch.no_grad():
+        narrow, wide = (load_model(path, "float32", "cpu")(ids).logits for path in (LAB, folder))
+    assert (narrow - wide).abs().max() < 1e-3 * narrow.abs().max()
+
+
+def test_greedy_answers_are_the_same(
+    vllm_engine: VLLMEngine, hf_engine: HFEngine, prompts: tuple[list[str], list[str]]
+) -> None:
+    """Up to ties within float32 rounding: at most one of 48 may differ."""
+    greedy, seeds = Sampling(0.0, 96), [0] * NUM_PROMPTS
+    one, other = (dict(engine.generate(prompts[0], greedy, seeds)) for engine in (vllm_engine, hf_engine))
+    assert sum(one[i] != other[i] for i in range(NUM_PROMPTS)) <= 1
+
+
+def test_pass_rates_agree_within_their_sampling_error(
+    vllm_engine: VLLMEngine, hf_engine: HFEngine, prompts: tuple[list[str], list[str]]
+) -> None:
+    """Two samples of 768 answers each: the difference of the overall rates beyond 3.3 standard errors, or a chi-square
+    over prompts beyond its 99.9 % point, would come by chance in 1 of 1,000 runs each; the seeds are fixed."""
+    texts, golds = prompts
+    grader, sampling = Grader(5.0, 10_000), Sampling(1.0, 96)
+    repeated = [text for text in texts for _ in range(NUM_SAMPLES)]
+    seeds = [sample_seed(0, str(i // NUM_SAMPLES), i % NUM_SAMPLES) for i in range(len(repeated))]
+    correct = []
+    for engine in (vllm_engine, hf_engine):
+        said = dict(engine.generate(repeated, sampling, seeds))
+        verdicts = [grader.grade(golds[i // NUM_SAMPLES], said[i].text).correct for i in range(len(repeated))]
+        correct.append(np.array(verdicts, dtype=float).reshape(NUM_PROMPTS, NUM_SAMPLES))
+    one, other = correct[0].mean(1), correct[1].mean(1)
+    pooled = (one + other) / 2
+    variance = pooled * (1 - pooled) * 2 / NUM_SAMPLES  # of a prompt's difference
+    assert 0.1 < pooled.mean() < 0.9
+    assert abs((one - other).sum()) <= 3.3 * math.sqrt(variance.sum())
+    varied = variance > 0
+    squares = ((one - other)[varied] ** 2 / variance[varied]).sum()
+    n = int(varied.sum())
+    assert squares <= n + 3.1 * math.sqrt(2 * n) + 6.4  # a bound above chi-square's 99.9 % point (Laurent and Massart)
+
+
+def test_a_seed_says_what_is_drawn(vllm_engine: VLLMEngine, prompts: tuple[list[str], list[str]]) -> None:
+    texts, sampling = [prompts[0][5]] * 8, Sampling(1.0, 96)
+    one, other = (dict(vllm_engine.generate(texts, sampling, range(8))) for _ in range(2))
+    assert one == other and len({completion.text for completion in one.values()}) > 1
+
+
+def test_one_pass_confidence_agrees(
+    vllm_engine: VLLMEngine, folder: Path, prompts: tuple[list[str], list[str]]
+) -> None:
+    """Both in float32: confidence within 1e-4, mean log-probability within 1e-3."""
+    texts, golds = prompts
+    tokenizer = load_tokenizer(folder)
+    heads = [text + "<answer> " for text in texts]
+    rows = encode(tokenizer, [h + g for h, g in zip(heads, golds, strict=True)], [len(head) for head in heads])
+    ours = TeacherForcing(load_model(folder, "float32", "cpu"), pad_id(tokenizer)).whole(rows).tolist()
+    for row, theirs in zip(rows, vllm_engine.logprobs([(row.ids, row.num_target) for row in rows]), strict=True):
+        mine, ours = ours[: row.num_target], ours[row.num_target :]
+        a, b = sum(mine) / len(mine), sum(theirs) / len(theirs)
+        assert abs(a - b) < 1e-3 and abs(math.exp(a) - math.exp(b)) < 1e-4

@@ -1,0 +1,73 @@
+"""The stage behind `ufo-rl doctor`: one sample of prompts, scored by one model in several ways."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ufo_rl.model import load_model
+from ufo_rl.signals.budget import Budget
+from ufo_rl.signals.confidence import measure, prepare
+from ufo_rl.signals.forward import TeacherForcing
+from ufo_rl.signals.packing import pack
+from ufo_rl.signals.spans import Encoded
+
+Way = Callable[[], dict[str, Any]]
+BATCHES = (1, 8, 64)
+PRECISIONS = ("bfloat16", "float16")
+
+
+def examine(
+    folder: Path, rows: Sequence[Encoded], dtype: str, device: str, pad: int, progress: Callable[[int, int], None]
+) -> dict[str, dict[str, Any]]:
+    """By way: the confidences in the order of the rows, and seconds. `dtype` is the configured precision."""
+
+    def ours(precision: str, batch_size: int | None, use_prefix: bool, is_packed: bool = False) -> dict[str, Any]:
+        model = load_model(folder, precision, device)
+        if is_packed:
+            pack(model)
+        return _score(model, rows, pad, batch_size, use_prefix)
+
+    ways: dict[str, Way] = {f"float32, batch {n}": lambda n=n: ours("float32", n, False) for n in BATCHES}
+    ways["float32, shared prefix"] = lambda: ours("float32", None, True)
+    for name in PRECISIONS:
+        ways[f"{name}, shared prefix"] = lambda name=name: ours(name, None, True)
+        ways[f"{name}, plain transformers"] = lambda name=name: _plain(load_model(folder, name, device), rows, pad)
+    ways["as configured"] = lambda: ours(dtype, None, True, is_packed=True)
+    found = {}
+    for done, (name, way) in enumerate(ways.items(), start=1):
+        found[name] = way()
+        progress(done, len(ways))
+    return found
+
+
+def _score(model: Any, rows: Sequence[Encoded], pad: int, batch_size: int | None, use_prefix: bool) -> dict[str, Any]:
+    forcing = TeacherForcing(model, pad)
+    began = time.perf_counter()
+    prepare(forcing, rows, use_prefix)
+    budget = Budget(None, model.device.type)
+    found = dict(item for batch in measure(forcing, rows, budget, batch_size) for item in batch)
+    seconds = time.perf_counter() - began
+    return {"confidence": [math.exp(found[i].mean_logprob) for i in range(len(rows))], "seconds": seconds}
+
+
+def _plain(model: Any, rows: Sequence[Encoded], pad: int) -> dict[str, Any]:
+    """What a user of transformers would do: batches of 8, the model's own head, log-softmax in its precision."""
+    found: list[float] = []
+    began = time.perf_counter()
+    for start in range(0, len(rows), 8):
+        batch = rows[start : start + 8]
+        width = max(len(row.ids) for row in batch)
+        ids = torch.tensor([[pad] * (width - len(row.ids)) + row.ids for row in batch], device=model.device)
+        mask = torch.tensor([[0] * (width - len(row.ids)) + [1] * len(row.ids) for row in batch], device=model.device)
+        with torch.inference_mode():
+            logprobs = torch.log_softmax(model(input_ids=ids, attention_mask=mask).logits, -1)
+        for b, row in enumerate(batch):
+            terms = logprobs[b, -row.num_target - 1 : -1].gather(1, ids[b, -row.num_target :, None])
+            found.append(math.exp(terms.double().mean().item()))
+    return {"confidence": found, "seconds": time.perf_counter() - began}

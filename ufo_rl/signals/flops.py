@@ -1,0 +1,57 @@
+"""What a forward pass costs in floating-point operations, and how fast this machine multiplies matrices."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch.nn.functional import linear
+from transformers import PreTrainedModel
+
+from ufo_rl.signals.packing import can_pack
+
+ROWS = 1024  # of the left matrix: a batch's tokens
+REPEATS = 5
+
+
+def parameters(model: PreTrainedModel) -> tuple[int, int]:
+    """Weights that every computed token meets (without embedding and head), and weights of the head."""
+    embedding: Any = model.get_input_embeddings()
+    head: Any = model.get_output_embeddings()
+    tables = {id(module.weight): module.weight.numel() for module in (embedding, head) if module is not None}
+    body = sum(p.numel() for p in model.parameters()) - sum(tables.values())
+    return body, head.weight.numel() if head is not None else 0
+
+
+def forward_flops(body: int, head: int, computed_tokens: int, target_tokens: int) -> float:
+    """2 operations a weight: the body at computed tokens, padding included, the head at target tokens."""
+    return 2.0 * (body * computed_tokens + head * target_tokens)
+
+
+def matrix_rate(model: PreTrainedModel, rows: int = ROWS) -> float:
+    """FLOP per second of a product at the shape of the model's MLP: the best of five, plain and, on CPUs, packed."""
+    inner = int(model.config.hidden_size)
+    out = int(getattr(model.config, "intermediate_size", None) or 4 * inner)
+    left = torch.randn(rows, inner, dtype=model.dtype, device=model.device)
+    right = torch.randn(out, inner, dtype=model.dtype, device=model.device)
+    products: list[Callable[[], Any]] = [lambda: linear(left, right)]
+    if can_pack(model):
+        packed = torch.ops.mkldnn._reorder_linear_weight(right)
+        products.append(lambda: torch.ops.mkldnn._linear_pointwise(left, packed, None, "none", [], ""))
+    best = 0.0
+    with torch.inference_mode():
+        for product in products:
+            for _ in range(REPEATS + 1):  # the first warms up
+                _wait(model.device)
+                began = time.perf_counter()
+                product()
+                _wait(model.device)
+                best = max(best, 2.0 * rows * inner * out / (time.perf_counter() - began))
+    return best
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

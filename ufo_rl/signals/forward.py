@@ -1,0 +1,156 @@
+"""Teacher forcing by a causal LM: log-probabilities of given tokens in one forward pass, at no more cost than they need.
+
+Axes: B rows of a batch, T token positions, P positions of the shared prefix, N target tokens of many rows, H hidden
+size, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from transformers import PreTrainedModel
+from transformers.cache_utils import Cache, DynamicLayer
+
+from ufo_rl.signals.spans import Encoded
+
+log = logging.getLogger(__name__)
+VOCAB_CHUNK = 16384  # columns of the output matrix at a time: no fp32 tensor as wide as the vocabulary is ever made
+HEAD_ROWS = 512  # target tokens at a time
+CHECK_TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-9}  # relative, of logits; wider for half precision
+HALF_TOLERANCE = 3e-2
+
+
+class _SharedLayer(DynamicLayer):
+    """Keys and values of the prefix, the same for every row of a batch; nothing is ever added to them."""
+
+    def __init__(self, keys: torch.Tensor, values: torch.Tensor) -> None:
+        super().__init__()
+        self.keys, self.values, self.is_initialized = keys, values, True
+
+    def update(
+        self, key_states: torch.Tensor, value_states: torch.Tensor, *_: Any, **__: Any
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        assert self.keys is not None and self.values is not None
+        batch = (key_states.shape[0], -1, -1, -1)
+        return (
+            torch.cat([self.keys.expand(*batch), key_states], dim=-2),
+            torch.cat([self.values.expand(*batch), value_states], dim=-2),
+        )
+
+
+class TeacherForcing:
+    """A causal LM, split where it can be: the body once per token, the head only where a target token is predicted.
+
+    Models whose logits are not simply head(hidden state) (scaled, capped) or whose layers keep more than keys and
+    values are found by comparing with the model's own forward pass, and run by that.
+    """
+
+    def __init__(self, model: PreTrainedModel, pad_id: int) -> None:
+        self.model, self.pad_id = model, pad_id
+        self.body: Any = model.base_model
+        self.head: Any = model.get_output_embeddings()
+        self.prefix: list[int] = []
+        self._layers: list[_SharedLayer] = []
+        self.is_split = self.body is not model and isinstance(self.head, torch.nn.Linear)
+
+    @torch.inference_mode()
+    def share(self, prefix: Sequence[int], probe: Encoded) -> None:
+        """Compute the keys and values of `prefix` once, for all rows that begin with it.
+
+        `probe`, such a row, is computed both ways; where they differ (a sliding window, a recurrent state) nothing is
+        shared, and where the head alone does not make the model's logits the whole model is used.
+        """
+        self.is_split = self.is_split and self._agrees(probe)
+        if not self.is_split:
+            log.info("this model is run whole: its logits are not the head's alone")
+            return
+        if not prefix:
+            return
+        whole = self.hidden([probe])
+        ids = torch.tensor([list(prefix)], device=self.model.device)
+        try:
+            cache = self.body(input_ids=ids, use_cache=True).past_key_values
+            self._layers = [_SharedLayer(layer.keys, layer.values) for layer in cache.layers]
+            self.prefix = list(prefix)
+            is_equal = self._is_close(self.hidden([probe]), whole)
+        except (AttributeError, TypeError, ValueError, RuntimeError) as error:
+            log.info("no shared prefix: %s", error)
+            is_equal = False
+        if not is_equal:
+            self.prefix, self._layers = [], []
+
+    @torch.inference_mode()
+    def hidden(self, rows: Sequence[Encoded]) -> torch.Tensor:
+        """Final hidden states (N, H) at the positions that predict the rows' target tokens, in their order.
+
+        All rows begin with the shared prefix, if there is one. Padding stands behind a row, where causal attention
+        cannot see it; the last token of a row predicts nothing that is asked for and is left out.
+        """
+        past = len(self.prefix)
+        own = [row.ids[past:-1] for row in rows]
+        width = max(map(len, own))
+        device = self.model.device
+        ids_BT = torch.tensor([ids + [self.pad_id] * (width - len(ids)) for ids in own], device=device)
+        if past:
+            # each own position sees the whole prefix and its own past
+            seen_TS = torch.ones(width, past + width, dtype=torch.bool, device=device).tril(past)
+            cache = Cache(layers=[*self._layers])
+            more = {"past_key_values": cache, "use_cache": True, "attention_mask": seen_TS[None, None]}
+        else:
+            more = {"use_cache": False}
+        states_BTH = self.body(input_ids=ids_BT, **more).last_hidden_state
+        flat = [
+            b * width + t
+            for b, (ids, row) in enumerate(zip(own, rows, strict=True))
+            for t in range(len(ids) - row.num_target, len(ids))
+        ]
+        return states_BTH.reshape(-1, states_BTH.shape[-1])[torch.tensor(flat, device=device)]
+
+    @torch.inference_mode()
+    def logprobs(self, hidden_NH: torch.Tensor, targets_N: torch.Tensor) -> torch.Tensor:
+        """log P of each target token (N,), natural logarithm, float64; products and log-softmax in float32 at least."""
+        dtype = torch.promote_types(hidden_NH.dtype, torch.float32)
+        weight_VH, bias_V = self.head.weight, self.head.bias
+        found = []
+        for hidden, targets in zip(hidden_NH.to(dtype).split(HEAD_ROWS), targets_N.split(HEAD_ROWS), strict=True):
+            total = torch.full((len(hidden),), -torch.inf, dtype=torch.float64, device=hidden.device)
+            chosen = torch.zeros_like(total)
+            for start in range(0, len(weight_VH), VOCAB_CHUNK):
+                logits = hidden @ weight_VH[start : start + VOCAB_CHUNK].to(dtype).T
+                if bias_V is not None:
+                    logits += bias_V[start : start + VOCAB_CHUNK].to(dtype)
+                inside = (targets >= start) & (targets < start + VOCAB_CHUNK)
+                here = (targets - start).clamp(0, logits.shape[1] - 1)
+                chosen = torch.where(inside, logits.gather(1, here[:, None])[:, 0].double(), chosen)
+                total = torch.logaddexp(total, logits.logsumexp(1).double())
+            found.append(chosen - total)
+        return torch.cat(found)
+
+    @torch.inference_mode()
+    def whole(self, rows: Sequence[Encoded]) -> torch.Tensor:
+        """log P of the rows' target tokens (N,) by the model's own forward pass: right for every causal LM."""
+        width = max(len(row.ids) for row in rows)
+        device = self.model.device
+        ids_BT = torch.tensor([row.ids + [self.pad_id] * (width - len(row.ids)) for row in rows], device=device)
+        mask_BT = torch.tensor([[1] * len(row.ids) + [0] * (width - len(row.ids)) for row in rows], device=device)
+        logits_BTV = self.model(input_ids=ids_BT, attention_mask=mask_BT, use_cache=False).logits
+        found = []
+        for row, logits_TV in zip(rows, logits_BTV, strict=True):
+            end, targets = len(row.ids), torch.tensor(row.ids[-row.num_target :], device=device)
+            logits = logits_TV[end - row.num_target - 1 : end - 1]
+            logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+            found.append(torch.log_softmax(logits, -1).gather(1, targets[:, None])[:, 0].double())
+        return torch.cat(found)
+
+    def _agrees(self, probe: Encoded) -> bool:
+        ids = torch.tensor([probe.ids], device=self.model.device)
+        logits = self.model(input_ids=ids, use_cache=False).logits[0, -probe.num_target - 1 : -1]
+        hidden = self.hidden([probe])
+        return self._is_close(torch.nn.functional.linear(hidden, self.head.weight, self.head.bias), logits)
+
+    def _is_close(self, a: torch.Tensor, b: torch.Tensor) -> bool:
+        tolerance = CHECK_TOLERANCE.get(a.dtype, HALF_TOLERANCE)
+        return bool((a - b).float().norm() <= tolerance * b.float().norm())

@@ -1,0 +1,79 @@
+"""Who computes log-probabilities: our own forward pass, or vLLM's. Both take rows of tokens and yield measurements."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from transformers import PreTrainedModel
+
+from ufo_rl.engine import Engine, Sampling
+from ufo_rl.records import Completion
+from ufo_rl.signals.budget import Budget
+from ufo_rl.signals.confidence import Batch, Measured, measure, prepare
+from ufo_rl.signals.flops import matrix_rate, parameters
+from ufo_rl.signals.forward import TeacherForcing
+from ufo_rl.signals.packing import pack
+from ufo_rl.signals.spans import Encoded
+
+VLLM_ROWS = 256  # handed over at a time
+
+
+class OwnScorer:
+    """One forward pass of the model, at the speed of the hardware; `engine` makes responses where they are the target."""
+
+    def __init__(
+        self, model: PreTrainedModel, engine: Engine, pad_id: int, batch_tokens: int | None, batch_size: int | None
+    ) -> None:
+        self.engine, self.batch_size = engine, batch_size
+        self.parameters = parameters(model)
+        pack(model)
+        self.forcing = TeacherForcing(model, pad_id)
+        self.budget = Budget(batch_tokens, model.device.type)
+        self._is_ready = False
+
+    def respond(self, texts: Sequence[str], max_tokens: int) -> list[Completion]:
+        return greedy(self.engine, texts, max_tokens)
+
+    def measure(self, rows: Sequence[Encoded]) -> Iterator[Batch]:
+        if not self._is_ready:
+            prepare(self.forcing, rows)
+            self._is_ready = True
+        return measure(self.forcing, rows, self.budget, self.batch_size)
+
+    def facts(self) -> dict[str, Any]:
+        """What the cost record needs to know of the model and the machine."""
+        body, head = self.parameters
+        return {
+            "body_parameters": body,
+            "head_parameters": head,
+            "matrix_flops_per_s": matrix_rate(self.forcing.model),
+            "batch_tokens": self.budget.tokens,
+        }
+
+
+class VLLMScorer:
+    """vLLM's `prompt_logprobs`: log-softmax in the precision that vLLM computes in."""
+
+    def __init__(self, engine: Any) -> None:
+        self.engine = engine
+
+    def respond(self, texts: Sequence[str], max_tokens: int) -> list[Completion]:
+        return greedy(self.engine, texts, max_tokens)
+
+    def measure(self, rows: Sequence[Encoded]) -> Iterator[Batch]:
+        for start in range(0, len(rows), VLLM_ROWS):
+            part = rows[start : start + VLLM_ROWS]
+            terms = self.engine.logprobs([(row.ids, row.num_target) for row in part])
+            yield [
+                (start + i, Measured.of(row, own, 0, 0)) for i, (row, own) in enumerate(zip(part, terms, strict=True))
+            ]
+
+    def facts(self) -> dict[str, Any]:
+        return {}
+
+
+def greedy(engine: Engine, texts: Sequence[str], max_tokens: int) -> list[Completion]:
+    """One greedy completion a text, in their order."""
+    found = dict(engine.generate(texts, Sampling(0.0, max_tokens), [0] * len(texts)))
+    return [found[i] for i in range(len(texts))]
