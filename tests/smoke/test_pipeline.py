@@ -8,24 +8,23 @@ import re
 from pathlib import Path
 from statistics import fmean
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
 import yaml
 
 from tests.conftest import Ufo
+from tests.scoring_only import collect
+from ufo_rl.build import build
 from ufo_rl.check import compose_jobs
 from ufo_rl.config import load
 from ufo_rl.model import load_model, load_tokenizer, packaged
-from ufo_rl.pipeline import Pipeline
 from ufo_rl.prepare import prepare
 from ufo_rl.prompts import messages, render
-from ufo_rl.signal_cache import SignalCache
-from ufo_rl.tracking import Tracker
 
 pytestmark = pytest.mark.smoke
 LAB = packaged("package:lab/tiny")
-REDUCED = "signal.confidence.reduction=min"
 
 
 def test_a_run_leaves_everything_and_the_next_one_scores_nothing(ufo: Ufo) -> None:
@@ -86,31 +85,25 @@ def test_only_what_is_not_stored_is_measured(tmp_path: Path, monkeypatch: pytest
         "first": [],
         "ratio": ["ratio=20pct"],
         "seed": ["seed=1"],
-        "full": ["selector=full"],
-        "random": ["selector=random"],
+        "median": ["selector.center=median"],
+        "high": ["selector=ufo_high"],
         "grown": ["dataset.num_prompts=54"],
         "template": ["template.user='{question} '"],
     }.items():
-        (job,) = compose_jobs(["dataset.num_prompts=48", "ratio=50pct", *overrides])
-        config = load(job.plain)
-        job.folder.mkdir(parents=True)
-        prepared = prepare(config)
-        pipeline = Pipeline(config, job.plain, job.folder, prepared, Tracker(), attempt=1, enter=lambda stage: None)
-        accounts[name] = [SignalCache(pipeline).collect(signal) for signal in prepared.selector.signals]
-    work = {
-        name: [(a["num_scored"], a["forward_tokens"] > 0, a["generated_tokens"]) for a in found]
-        for name, found in accounts.items()
-    }
+        accounts[name], _ = collect(["dataset.num_prompts=48", "ratio=50pct", "launch.threads_per_rank=1", *overrides])
+    for selector in ("full", "random"):
+        assert build(compose_jobs([f"selector={selector}"])[0].plain["selector"], "selector").signals == ()
+    work = {name: (a["num_scored"], a["forward_tokens"] > 0, a["generated_tokens"]) for name, a in accounts.items()}
     assert work == {
-        "first": [(48, True, 0)],
-        "ratio": [(0, False, 0)],
-        "seed": [(0, False, 0)],
-        "full": [],
-        "random": [],
-        "grown": [(6, True, 0)],
-        "template": [(48, True, 0)],
+        "first": (48, True, 0),
+        "ratio": (0, False, 0),
+        "seed": (0, False, 0),
+        "median": (0, False, 0),
+        "high": (0, False, 0),
+        "grown": (6, True, 0),
+        "template": (48, True, 0),
     }
-    assert accounts["ratio"][0]["cost_seconds"] == accounts["first"][0]["cost_seconds"] > 0
+    assert accounts["ratio"]["cost_seconds"] == accounts["first"]["cost_seconds"] > 0
 
 
 def test_real_data_goes_the_same_way(ufo: Ufo, shared_data: Path) -> None:
@@ -130,10 +123,14 @@ def test_real_data_goes_the_same_way(ufo: Ufo, shared_data: Path) -> None:
 
 
 @pytest.mark.parametrize("target", ["response", "solution", "question"])
-def test_every_target_is_within_1e5_of_float64_and_reductions_score_nothing(ufo: Ufo, target: str) -> None:
-    few = ("dataset.num_prompts=48", "train.max_steps=1", "ratio=50pct", f"signal.confidence.target={target}")
-    folder = ufo.experiment("selector=ufo", *few, "signal.confidence.keep_token_logprobs=true")
-    (chunk,) = (ufo.folder / "outputs/cache/signals").glob("confidence-*/chunk-*.parquet")
+def test_every_target_is_within_1e5_of_float64_and_reductions_score_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    few = ["dataset.num_prompts=48", "ratio=50pct", f"signal.confidence.target={target}"]
+    few += ["signal.confidence.keep_token_logprobs=true", "launch.threads_per_rank=1"]
+    collect(few)
+    (chunk,) = tmp_path.glob("outputs/cache/signals/confidence-*/chunk-*.parquet")
     stored = {row["id"]: row for row in pq.read_table(chunk).to_pylist()}
     (job,) = compose_jobs(["dataset.num_prompts=48", "ratio=50pct"])
     config, tokenizer = load(job.plain), load_tokenizer(LAB)
@@ -158,12 +155,10 @@ def test_every_target_is_within_1e5_of_float64_and_reductions_score_nothing(ufo:
         terms = [logprobs[i - 1, ids[i]].item() for i in range(len(ids) - num, len(ids))]
         for name, value in (("mean", fmean(terms)), ("sum", math.fsum(terms)), ("min", min(terms))):
             assert row[f"{name}_logprob"] == pytest.approx(value, rel=1e-5, abs=1e-5)
-    if target == "question":
-        output = ufo.run(*ufo.SMALL, "selector=ufo", *few, "signal.confidence.keep_token_logprobs=true", REDUCED)
-        assert "confidence: all 48 prompts are stored" in output
-        (other,) = set(ufo.folder.glob("outputs/runs/dev/*")) - {folder}
-        scores = pq.read_table(other / "scores.parquet").to_pylist()
-        assert all(row["confidence"] == pytest.approx(math.exp(stored[row["id"]]["min_logprob"])) for row in scores)
+    account, columns = collect([*few, "signal.confidence.reduction=min"])
+    assert (account["num_scored"], account["num_cached"]) == (0, 48)
+    least = np.array([stored[i]["min_logprob"] for i in columns["id"]])
+    assert (columns["confidence"] == np.exp(least)).all() and (columns["min_logprob"] == least).all()
 
 
 def test_doctor_tells_how_stable_the_selection_is(ufo: Ufo) -> None:

@@ -6,91 +6,95 @@ import os
 import random
 import re
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 
-from tests.conftest import Ufo
-from ufo_rl.journal import parse
+import ufo_rl
+from tests.scoring_only import collect, rows_in_chunks
+from ufo_rl.selection import select
+from ufo_rl.selector.ufo import Ufo
 
 pytestmark = pytest.mark.smoke
+ROOT = Path(ufo_rl.__file__).resolve().parents[1]
 NUM_ROWS, NUM_KILLS = 7473, int(os.environ.get("UFO_RL_KILLS", "3"))  # `make soak`: ten
-# one long row at a time: slow enough to be killed in
-SMALL = [a for a in Ufo.SMALL if not a.startswith(("dataset.", "train.max_steps"))]
-COMMAND = (
-    *SMALL,
-    "dataset.levels=[2,3,4,5,6]",
-    "selector=ufo",
-    "ratio=10pct",
-    "train.max_steps=1",
-    "train.save_steps=null",
-)
-SLOW = ("signal.confidence.batch_size=1",)
+POOL = ("dataset.levels=[2,3,4,5,6]", "launch.threads_per_rank=1")
+# one row at a time: slow enough to be killed in; the more often, the longer the rows
+SLOW = ("signal.confidence.batch_size=1", "template=r1" if NUM_KILLS > 3 else "template=short")
 
 
-def stored(outputs: Path) -> list[str]:
-    """The key of every row in every chunk."""
-    chunks = outputs.glob("cache/signals/confidence-*/chunk-*.parquet")
-    return [key for chunk in chunks for key in pq.read_table(chunk, columns=["key"])["key"].to_pylist()]
+def start(folder: Path, *overrides: str) -> subprocess.Popen[str]:
+    """Scoring in a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.scoring_only", *POOL, *overrides],
+        cwd=folder,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background shell has it ignored
+    )
 
 
-def has_scored(outputs: Path, attempt: int) -> bool:
-    """Whether the ranks of this attempt have told of measured rows."""
-    lines = [line for path in outputs.glob("runs/dev/*/metrics.jsonl") for line in parse(path.read_bytes())]
-    return any((x["stage"], x["event"], x["attempt"]) == ("score", "progress", attempt) for x in lines)
+def num_progress(folder: Path) -> int:
+    return sum(path.read_text().count('"done"') for path in folder.glob("outputs/runs/dev/*/metrics.jsonl"))
 
 
-def scores(folder: Path) -> dict[str, tuple[float, bool]]:
-    rows = pq.read_table(folder / "scores.parquet").to_pylist()
-    return {row["id"]: (row["confidence"], row["kept"]) for row in rows}
-
-
-def test_kills_repeat_no_published_row_and_a_grown_pool_adds_its_own(ufo: Ufo) -> None:
-    pick = random.Random(0)
-    rows = f"dataset.num_prompts={NUM_ROWS}"
-    outputs = ufo.folder / "outputs"
-    for attempt in range(1, NUM_KILLS + 1):
-        before = len(stored(outputs))
-        process = ufo.start(*COMMAND, *SLOW, rows)
-        deadline = time.monotonic() + 120
-        while time.monotonic() < deadline and not has_scored(outputs, attempt):
+def test_kills_repeat_no_published_row_and_a_grown_pool_adds_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    pick, rows, outputs = random.Random(0), f"dataset.num_prompts={NUM_ROWS}", tmp_path / "outputs"
+    for _ in range(NUM_KILLS):
+        published, told = len(rows_in_chunks(outputs)), num_progress(tmp_path)
+        process = start(tmp_path, *SLOW, rows)
+        while num_progress(tmp_path) == told:
             assert process.poll() is None, process.communicate()[0]
             time.sleep(0.05)
         time.sleep(pick.uniform(0, 2.5))
         os.kill(process.pid, signal.SIGKILL)
         output, _ = process.communicate()
         said = re.findall(r"confidence: measuring (\d+) of 7473 prompts", output)
-        assert said == [str(NUM_ROWS - before)]  # what was published is not measured again
+        assert said == [str(NUM_ROWS - published)]  # what was published is not measured again
         time.sleep(1.5)  # the ranks notice
-    survived = len(stored(outputs))
+    survived = len(rows_in_chunks(outputs))
     assert 0 < survived < NUM_ROWS
-    (broken,) = re.findall(r"run (/\S+)", output := ufo.run(*COMMAND, *SLOW, rows))
-    assert f"confidence: measuring {NUM_ROWS - survived} of {NUM_ROWS} prompts" in output
-    keys = stored(outputs)
+    account, broken = collect([*POOL, *SLOW, rows])
+    assert (account["num_scored"], account["num_cached"]) == (NUM_ROWS - survived, survived)
+    keys = rows_in_chunks(outputs)
     assert len(keys) == len(set(keys)) == NUM_ROWS
 
-    whole = ufo.run(*COMMAND, rows, "paths.outputs=unbroken")
-    (unbroken,) = re.findall(r"run (/\S+)", whole)
-    one, other = scores(Path(broken)), scores(Path(unbroken))
-    assert one.keys() == other.keys() and len(one) == NUM_ROWS
-    assert np.abs([one[i][0] - other[i][0] for i in one]).max() < 1e-5
-    mean = np.mean([s for s, _ in other.values()])
-    cut = max(abs(s - mean) for s, kept in other.values() if kept)
-    moved = [i for i in one if one[i][1] != other[i][1]]
-    assert all(abs(abs(other[i][0] - mean) - cut) <= 1e-5 for i in moved)
+    _, unbroken = collect([*POOL, SLOW[1], rows, "paths.outputs=unbroken"])
+    assert (broken["id"] == unbroken["id"]).all()
+    assert np.abs(broken["confidence"] - unbroken["confidence"]).max() < 1e-5
+    one, other = (select(columns, Ufo("mean", "confidence"), 0.1, seed=0) for columns in (broken, unbroken))
+    assert len(set(one.ids) ^ set(other.ids)) <= 2 * other.near_cut
 
-    grown = ufo.run(*COMMAND, f"dataset.num_prompts={NUM_ROWS + 1000}")
-    assert f"confidence: measuring 1000 of {NUM_ROWS + 1000} prompts" in grown
+    account, _ = collect([*POOL, SLOW[1], f"dataset.num_prompts={NUM_ROWS + 1000}"])
+    assert (account["num_scored"], account["num_cached"]) == (1000, NUM_ROWS)
 
 
-def test_two_jobs_started_together_score_once(ufo: Ufo) -> None:
-    rows = "dataset.num_prompts=600"
-    jobs = [ufo.start(*COMMAND, *SLOW, rows, f"seed={seed}") for seed in (0, 1)]
+def test_two_jobs_started_together_score_once(tmp_path: Path) -> None:
+    jobs = [start(tmp_path, *SLOW, "dataset.num_prompts=600", f"seed={seed}") for seed in (0, 1)]
     said = [job.communicate(timeout=300)[0] for job in jobs]
     assert [job.returncode for job in jobs] == [0, 0], said
     text = "".join(said)
     assert text.count("measuring 600 of 600") == 1 and text.count("all 600 prompts are stored") == 1
-    assert len(stored(ufo.folder / "outputs")) == 600
+    assert len(rows_in_chunks(tmp_path / "outputs")) == 600
+
+
+def test_ctrl_c_ends_scoring_within_five_seconds_and_keeps_what_is_published(tmp_path: Path) -> None:
+    process = start(tmp_path, *SLOW, f"dataset.num_prompts={NUM_ROWS}")
+    while not rows_in_chunks(tmp_path / "outputs"):
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.1)
+    published = len(rows_in_chunks(tmp_path / "outputs"))
+    began = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    assert time.monotonic() - began < 5 and process.returncode != 0
+    assert len(rows_in_chunks(tmp_path / "outputs")) >= published > 0
