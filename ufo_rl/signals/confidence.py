@@ -76,7 +76,7 @@ def measure(
 def prepare(forcing: TeacherForcing, rows: Sequence[Encoded], use_prefix: bool = True) -> None:
     """Find out what `rows` share and how the model can be run; once, before the first `measure`."""
     if rows:
-        forcing.share(common_prefix(rows) if use_prefix else [], min(rows, key=lambda row: len(row.ids)))
+        forcing.share(common_prefix(rows) if use_prefix else [], max(rows, key=lambda row: len(row.ids)))
 
 
 def _can_share(row: Encoded, prefix: list[int]) -> bool:

@@ -73,6 +73,8 @@ class TeacherForcing:
         ids = torch.tensor([list(prefix)], device=self.model.device)
         try:
             cache = self.body(input_ids=ids, use_cache=True).past_key_values
+            if not all(type(layer) is DynamicLayer for layer in cache.layers):
+                return  # sliding windows, recurrent states: there is more than keys and values to share
             self._layers = [_SharedLayer(layer.keys, layer.values) for layer in cache.layers]
             self.prefix = list(prefix)
             is_equal = self._is_close(self.hidden([probe]), whole)
