@@ -55,6 +55,8 @@ class PassRate:
     temperature: Positive
     max_completion_tokens: Count
     seed: Seed
+    adaptive: list[Annotated[float, Range(0, 1)]] | None
+    rollouts: str | None
 
 
 @dataclass
@@ -223,6 +225,14 @@ def _shows_question(config: Config) -> list[str]:
     return [f'template.user="{user}" has no {{question}}: the model would never see the question']
 
 
+def _is_interval(config: Config) -> list[str]:
+    adaptive = config.signal.pass_rate.adaptive if config.signal.pass_rate else None
+    if adaptive is None or (len(adaptive) == 2 and adaptive[0] <= adaptive[1]):
+        return []
+    shown = ",".join(f"{end:g}" for end in adaptive)
+    return [f"signal.pass_rate.adaptive=[{shown}] must be an interval of pass rates [low,high], for example [0.4,0.6]"]
+
+
 def _is_evaluated(config: Config) -> list[str]:
     return [] if config.eval else ["eval is empty; choose a benchmark, for example eval=arithmetic"]
 
@@ -260,6 +270,7 @@ RELATIONS = (
     ({"launch"}, _nodes),
     ({"template"}, _shows_question),
     ({"eval"}, _is_evaluated),
+    ({"signal"}, _is_interval),
     ({"name"}, _name_is_a_word),
     ({"deepspeed"}, _zero_stage),
 )

@@ -76,14 +76,16 @@ def follow_leader(folder: Path, plain: dict[str, Any]) -> float | None:
 
 
 def inputs_key(config: Config, prepared: Prepared) -> str:
-    """What the configuration names but does not hold: prompts, questions, local weights. A run is done for these."""
+    """What the configuration names but does not hold: prompts, questions, local weights, rollouts. A run is done for these."""
     local = local_folder(config.model)
     memo = Path(config.paths.outputs) / "cache" / "fingerprints.json"
     pools = [prepared.pool.prompts, *prepared.benchmarks.values()]
     content = hashlib.sha256()
     for prompt in itertools.chain(*pools):  # one at a time: a pool can be large
         content.update(digest([prompt.id, prompt.answer]).encode())
-    return digest([content.hexdigest(), [len(pool) for pool in pools], fingerprint(local, memo) if local else None])
+    weights = fingerprint(local, memo) if local else None
+    rollouts = prepared.rollouts.key if prepared.rollouts else None
+    return digest([content.hexdigest(), [len(pool) for pool in pools], weights, rollouts])
 
 
 def execute(

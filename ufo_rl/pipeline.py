@@ -10,6 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ufo_rl import artifacts
 from ufo_rl.artifacts import manifest, publish, write_json
 from ufo_rl.config import Config
@@ -172,7 +174,9 @@ class Pipeline:
     def select(self, signals: SignalCache) -> Selection:
         """Scores of the whole pool to scores.parquet, kept ids to selection.json."""
         config = self.config
-        selection = select(signals.columns(), self.prepared.selector, config.ratio.value, config.seed)
+        columns = signals.columns()
+        selection = select(columns, self.prepared.selector, config.ratio.value, config.seed)
+        self._warn_of_rough(columns, selection)
         artifacts.write_table(self.folder / "scores.parquet", score_table(signals.all_columns(), selection))
         write_json(
             self.folder / "selection.json",
@@ -190,6 +194,22 @@ class Pipeline:
         log.info("selection: kept %d of %d prompts", len(selection.ids), selection.num_pool)
         self.tracker.scores(self.folder / "scores.parquet", {p.id: p.question for p in self.prompts})
         return selection
+
+    def _warn_of_rough(self, columns: dict[str, np.ndarray], selection: Selection) -> None:
+        """Prompts that adaptive sampling left should not be among the kept: their pass rates are of few samples."""
+        settings = self.config.signal.pass_rate
+        if settings is None or settings.adaptive is None or "samples" not in columns:
+            return
+        left = columns["id"][columns["samples"] < settings.num_samples]
+        if num_rough := len(set(left.tolist()) & set(selection.ids)):
+            log.warning(
+                "%d of the %d kept prompts were left before their %d samples were drawn; widen "
+                "signal.pass_rate.adaptive=%s, or set it to null",
+                num_rough,
+                len(selection.ids),
+                settings.num_samples,
+                settings.adaptive,
+            )
 
     def train(self, selection: Selection) -> dict[str, Any]:
         """Train on the selection unless the policy for exactly this input is published; returns its manifest."""

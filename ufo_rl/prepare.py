@@ -15,15 +15,17 @@ from ufo_rl.config import Config, examine, num_kept
 from ufo_rl.evaluation import questions
 from ufo_rl.model import local_folder
 from ufo_rl.records import Pool, Prompt, UserError
+from ufo_rl.rollouts import Rollouts, check_rollouts, read_rollouts
 
 
 @dataclass
 class Prepared:
-    """The built selector, the pool of prompts and the questions of each benchmark."""
+    """The built selector, the pool of prompts, the questions of each benchmark, and finished completions to grade."""
 
     selector: Any
     pool: Pool
     benchmarks: dict[str, list[Prompt]]
+    rollouts: Rollouts | None = None
 
 
 def check(plain: Mapping[str, Any]) -> Prepared:
@@ -82,6 +84,7 @@ def prepare(config: Config, wrong: Collection[str] = ()) -> Prepared:
         pool = attempt(load_pool, config.dataset, "dataset", config)
     if pool is not None and selector is not None and is_sound("train", "launch", "ratio"):
         attempt(check_batch, config, selector, len(pool.prompts))
+    rollouts = attempt(load_rollouts, config, selector, pool) if is_sound("signal", "dataset") else None
     if has_data and is_sound("eval"):
         for name, benchmark in config.eval.items():
             test = attempt(load_pool, benchmark.dataset, f"eval.{name}.dataset", config)
@@ -89,7 +92,25 @@ def prepare(config: Config, wrong: Collection[str] = ()) -> Prepared:
                 benchmarks[name] = attempt(questions, name, benchmark, test)
     if problems:
         raise UserError(*problems)
-    return Prepared(selector, pool or Pool([]), benchmarks)
+    return Prepared(selector, pool or Pool([]), benchmarks, rollouts)
+
+
+def load_rollouts(config: Config, selector: Any, pool: Pool | None) -> Rollouts | None:
+    """The finished completions that stand for samples, if the configuration names such a file and the selector asks for
+    pass rates."""
+    settings = config.signal.pass_rate
+    if settings is None or settings.rollouts is None or "pass_rate" not in getattr(selector, "signals", ()):
+        return None
+    path = Path(settings.rollouts)
+    rollouts = _read_rollouts(path, path.stat().st_mtime_ns if path.is_file() else 0)
+    if pool is not None:
+        check_rollouts(rollouts, pool.prompts, settings.num_samples)
+    return rollouts
+
+
+@functools.lru_cache(maxsize=2)
+def _read_rollouts(path: Path, changed: int) -> Rollouts:
+    return read_rollouts(path)
 
 
 def _check_key() -> None:

@@ -34,31 +34,33 @@ class Row:
 def score(
     batches: Iterable[list[tuple[Row, dict[str, Any]]]],
     store: SignalStore,
-    progress: Callable[[int, int], None],
     num_rows: int,
     startup_seconds: float = 0.0,
     num_ranks: int = 1,
+    progress: Callable[[int, int], None] | None = None,
 ) -> int:
-    """Publish the measurements of `num_rows` rows as they come; returns how many came.
+    """Publish the measurements of at most `num_rows` rows as they come; returns how many came.
 
-    A row's columns are those of its measurement plus key, id and seconds: its share of its batch's wall time and of
-    `startup_seconds` (start and loading, before this call), divided by the ranks that work beside each other, so that
-    the sum over a pool is the wall time of measuring it.
+    A row's columns are those of its measurement plus key, id, device_seconds and seconds. device_seconds is its share of
+    its batch's wall time and of `startup_seconds` (start and loading, before this call); seconds is that divided by the
+    ranks that work beside each other, so that the sum over a pool is the wall time of measuring it.
     """
     pending: list[dict[str, Any]] = []
     done, began, last_publish = 0, time.perf_counter(), time.perf_counter()
     for batch in batches:
         now = time.perf_counter()
-        seconds = ((now - began) / len(batch) + startup_seconds / num_rows) / num_ranks
+        seconds = (now - began) / len(batch) + startup_seconds / num_rows
         for row, measured in batch:
-            record = {KEY: row.key, "id": row.id, **measured, "seconds": seconds}
+            times = {"seconds": seconds / num_ranks, "device_seconds": seconds}
+            record = {KEY: row.key, "id": row.id, **measured, **times}
             _refuse_not_finite(record)
             pending.append(record)
         began, done = now, done + len(batch)
         if now - last_publish >= PUBLISH_EVERY_S or len(pending) >= PUBLISH_ROWS:
             store.publish(pending)
             pending, last_publish = [], now
-        progress(done, num_rows)
+        if progress is not None:
+            progress(done, num_rows)
     store.publish(pending)
     return done
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 from ufo_rl.artifacts import write_table
 from ufo_rl.build import build
 from ufo_rl.config import Confidence, Config
-from ufo_rl.engine import Sampling, sample_seed
+from ufo_rl.engine import Sampling
 from ufo_rl.engine.hf import HFEngine
 from ufo_rl.evaluation import evaluate
 from ufo_rl.journal import Journal
@@ -23,7 +23,7 @@ from ufo_rl.ranks import Ranks
 from ufo_rl.records import Prompt
 from ufo_rl.reward.answer import Grader
 from ufo_rl.scoring import Row, score
-from ufo_rl.signal_cache import sample_key
+from ufo_rl.signal_rows import sample_key
 from ufo_rl.spool import Share, ahead, read_rows
 from ufo_rl.store import SignalStore
 
@@ -86,32 +86,40 @@ def confidence(config: Config, request: Request, ranks: Ranks) -> dict[str, Any]
                 ]
 
     store, progress = SignalStore.at(Path(request["store"])), progress_of(request, ranks, "prompts")
-    scored = score(batches(), store, progress, len(share), startup_seconds(request), ranks.world_size)
+    scored = score(batches(), store, len(share), startup_seconds(request), ranks.world_size, progress)
     return {"num_scored": scored, "peak_memory_gib": ranks.peak_memory_gib(), **scorer.facts()}
 
 
 def pass_rate(config: Config, request: Request, ranks: Ranks) -> dict[str, Any]:
     """Sample and grade this rank's share of the rows into the store, one row a sample."""
-    from ufo_rl.signals.pass_rate import measure
+    from ufo_rl.signals.pass_rate import replay, sample
 
     settings = config.signal.pass_rate
     assert settings is not None  # the parent asks for chosen signals only
-    share = Share(Path(request["rows"]), ranks)
-    engine, grader = _engine(config, Path(request["model"]), ranks), _grader(config)
+    share, is_correct = Share(Path(request["rows"]), ranks), partial(_is_correct, _grader(config))
     sampling = Sampling(settings.temperature, settings.max_completion_tokens)
+    engine = None if settings.rollouts else _engine(config, Path(request["model"]), ranks)
+    progress, total = progress_of(request, ranks, "samples"), request["num_samples"] // ranks.world_size
 
     def batches() -> Iterator[list[tuple[Row, dict[str, Any]]]]:
+        done = 0
         for block in share.blocks(max(1, BLOCK_ROWS // settings.num_samples)):
-            rows = [(Row(**row), k) for row in block for k in row.pop("samples")]
-            seeds = [sample_seed(settings.seed, row.id, k) for row, k in rows]
-            texts, golds = [row.text for row, _ in rows], [row.gold for row, _ in rows]
-            for i, sampled in measure(texts, golds, seeds, engine, partial(_is_correct, grader), sampling):
-                row, k = rows[i]
-                yield [(replace(row, key=sample_key(row.key, k)), {"sample": k, **asdict(sampled)})]
+            verdicts, texts = [row.pop("verdicts") for row in block], [row.pop("completions") for row in block]
+            rows = [Row(**row) for row in block]
+            if engine is None:
+                found = replay([row.gold for row in rows], verdicts, texts, is_correct, settings.adaptive)
+            else:
+                prompts = [(row.id, row.text, row.gold) for row in rows]
+                found = sample(prompts, verdicts, engine, is_correct, sampling, settings.seed, settings.adaptive)
+            for i, sampled in found:
+                done += 1
+                progress(done, total)
+                yield [(replace(rows[i], key=sample_key(rows[i].key, sampled.sample)), asdict(sampled))]
+            done += sum(verdict is None for own in verdicts for verdict in own)  # adaptive mode needs them no more
+            progress(done, total)
 
-    store, progress = SignalStore.at(Path(request["store"])), progress_of(request, ranks, "samples")
-    startup = startup_seconds(request)
-    scored = score(batches(), store, progress, request["num_samples"] // ranks.world_size, startup, ranks.world_size)
+    store, startup = SignalStore.at(Path(request["store"])), startup_seconds(request)
+    scored = score(batches(), store, total, startup, ranks.world_size)
     return {"num_scored": scored, "peak_memory_gib": ranks.peak_memory_gib()}
 
 

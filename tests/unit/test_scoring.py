@@ -22,10 +22,6 @@ def store(folder: Path) -> SignalStore:
     return made
 
 
-def quiet(done: int, total: int) -> None:
-    """No progress."""
-
-
 def test_the_seconds_of_a_pool_add_up_to_the_wall_time(tmp_path: Path) -> None:
     """Two ranks side by side, a batch of 0.2 s each after 0.5 s of loading: 0.7 s of wall time, not 1.4."""
 
@@ -35,14 +31,15 @@ def test_the_seconds_of_a_pool_add_up_to_the_wall_time(tmp_path: Path) -> None:
 
     target = store(tmp_path)
     for share in (ROWS[:3], ROWS[3:]):
-        assert score(batches(share), target, quiet, 3, startup_seconds=0.5, num_ranks=2) == 3
-    stored = target.read([row.key for row in ROWS], ["seconds"])
+        assert score(batches(share), target, 3, startup_seconds=0.5, num_ranks=2) == 3
+    stored = target.read([row.key for row in ROWS], ["seconds", "device_seconds"])
     assert sum(stored["seconds"].to_pylist()) == pytest.approx(0.7, abs=0.1)
+    assert sum(stored["device_seconds"].to_pylist()) == pytest.approx(1.4, abs=0.2)
 
 
 @pytest.mark.parametrize("bad", [math.nan, -math.inf])
 def test_a_number_that_is_none_is_refused(tmp_path: Path, bad: float) -> None:
     batches = [[(ROWS[0], {"mean_logprob": -1.0}), (ROWS[1], {"mean_logprob": bad})]]
     with pytest.raises(UserError, match=r"mean_logprob of prompt id1 is .*dtype=float32"):
-        score(batches, store(tmp_path), quiet, 6)
+        score(batches, store(tmp_path), 6)
     assert not list(tmp_path.rglob("chunk-*"))
