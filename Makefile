@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test soak test-vllm vllm-env lint lock wheel lab bench-scoring bench-memory clean
+.PHONY: help demo test soak test-vllm vllm-env lint lock wheel lab bench-scoring bench-precision bench-memory clean
 .DEFAULT_GOAL := help
 
 help:  ## Show this list
@@ -47,6 +47,9 @@ lab: $(VENV)/.installed  ## Measure the embedded lab: pass rates, rank correlati
 bench-scoring: $(VENV)/.installed  ## Scoring against the authors' procedure and against sampling; needs UFO_RL_DATA
 	$(BIN)/python bench/scoring.py --shapes tiny --sample
 	$(BIN)/python bench/scoring.py --shapes qwen2.5-0.5b
+
+bench-precision: $(VENV)/.installed  ## What bfloat16 and float16 do to the lab's selection, by level
+	$(BIN)/python bench/precision.py
 
 bench-memory: $(VENV)/.installed  ## Peak memory of scoring 2,000 and 200,000 prompts
 	$(BIN)/python bench/memory.py

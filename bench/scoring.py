@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import random
 import sys
 import time
@@ -203,7 +202,7 @@ def mean_length(rows: list[Encoded]) -> float:
 def device_name(device: str) -> str:
     if device == "cuda":
         return torch.cuda.get_device_name()
-    return f"{platform.processor() or platform.machine()}, {hardware()['cpus']} cores"
+    return f"{hardware()['cpu']}, {hardware()['cpus']} cores"
 
 
 def record(result: dict[str, Any]) -> None:

@@ -5,10 +5,11 @@ Batch sizes, precisions and engines must not decide who is kept. The reference i
 
 from __future__ import annotations
 
+import math
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -31,11 +32,30 @@ from ufo_rl.spool import write_rows
 SAMPLE = 512  # prompts
 KEPT = 0.1  # the share whose overlap is reported
 STABLE = 0.01  # of the kept prompts may differ
-REFERENCE = "float32, batch 1"
+REFERENCE, CONFIGURED = "float32, batch 1", "as configured"  # as ufo_rl.signals.examination calls them
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way of scoring, against the reference: differences of s, the share of the reference's kept prompts that it
+    keeps too, Jaccard overlap of the two kept sets. `problem` where it could not be gone."""
+
+    name: str
+    max_difference: float
+    mean_difference: float
+    kept_share: float
+    jaccard: float
+    prompts_per_s: float
+    problem: str = ""
 
 
 def doctor(overrides: Sequence[str]) -> str:
     """The report for one configuration. UserError where the selector does not use confidence."""
+    return _report(*examine(overrides, SAMPLE))
+
+
+def examine(overrides: Sequence[str], sample: int | None) -> tuple[int, list[Way]]:
+    """How many prompts were scored (at most `sample`, drawn at random), and what came of it in each way."""
     (job,) = compose_jobs(overrides)
     config = load(job.plain)
     prepared = prepare(config)
@@ -44,8 +64,8 @@ def doctor(overrides: Sequence[str]) -> str:
     if config.signal.confidence.target == "response":
         raise UserError("signal.confidence.target=response: doctor examines the targets answer, solution and question")
     prompts = prepared.pool.prompts
-    if len(prompts) > SAMPLE:
-        prompts = Random(0).sample(prompts, SAMPLE)
+    if sample is not None and len(prompts) > sample:
+        prompts = Random(0).sample(prompts, sample)
     sys.stderr.write(f"scoring {len(prompts)} of {len(prepared.pool.prompts)} prompts in several ways ...\n")
     folder = fetch(config.model)
     tokenizer = load_tokenizer(folder)
@@ -56,7 +76,8 @@ def doctor(overrides: Sequence[str]) -> str:
         rows.append(Row.of(prompt.id, *scored_text(config.signal.confidence.target, text, prompt), prompt.answer))
     with tempfile.TemporaryDirectory() as work:
         found = _score(job.plain, folder, rows, Path(work))
-    return _report(found, np.array([row.id for row in rows]), prepared.selector, config.seed)
+    ids = np.array([row.id for row in rows])
+    return len(rows), _compare(found, ids, prepared.selector, config.seed)
 
 
 def _score(plain: dict[str, Any], model: Path, rows: list[Row], work: Path) -> dict[str, dict[str, Any]]:
@@ -83,31 +104,49 @@ def _score(plain: dict[str, Any], model: Path, rows: list[Row], work: Path) -> d
     return result["ways"]
 
 
-def _report(ways: dict[str, dict[str, Any]], ids: np.ndarray, selector: Any, seed: int) -> str:
+def _compare(ways: dict[str, dict[str, Any]], ids: np.ndarray, selector: Any, seed: int) -> list[Way]:
     exact = np.array(ways[REFERENCE]["confidence"])
-    kept = _kept(ids, exact, selector, seed)
-    rows = []
+    kept, found = _kept(ids, exact, selector, seed), []
     for name, way in ways.items():
+        if "problem" in way:
+            found.append(Way(name, *[math.nan] * 5, problem=way["problem"]))
+            continue
         confidence = np.array(way["confidence"])
         difference, mine = np.abs(confidence - exact), _kept(ids, confidence, selector, seed)
-        jaccard = len(kept & mine) / len(kept | mine)
-        rows.append(
-            [name, f"{difference.max():.1e}", f"{difference.mean():.1e}", f"{len(kept & mine) / len(kept):.1%}"]
-        )
-        rows[-1] += [f"{jaccard:.3f}", f"{len(ids) / way['seconds']:.0f} prompts/s"]
+        same, speed = len(kept & mine), len(ids) / way["seconds"]
+        shares = same / len(kept), same / len(kept | mine)
+        found.append(Way(name, float(difference.max()), float(difference.mean()), *shares, speed))
+    return found
+
+
+def _report(num_prompts: int, ways: Sequence[Way]) -> str:
     header = ["way", "max |ds|", "mean |ds|", "kept share", "Jaccard", "speed"]
-    lines = [
-        f"Confidence s of {len(ids)} prompts, against {REFERENCE}; kept: the {KEPT:.0%} that the selector would keep.",
-        table(header, rows),
+    rows = [
+        [
+            way.name,
+            f"{way.max_difference:.1e}",
+            f"{way.mean_difference:.1e}",
+            f"{way.kept_share:.1%}",
+            f"{way.jaccard:.3f}",
+            f"{way.prompts_per_s:.0f} prompts/s",
+        ]
+        for way in ways
+        if not way.problem
     ]
-    mine = _kept(ids, np.array(ways["as configured"]["confidence"]), selector, seed)
-    lost = 1 - len(kept & mine) / len(kept)
-    if lost <= STABLE:
+    lines = [
+        f"Confidence s of {num_prompts} prompts, against {REFERENCE}; kept: the {KEPT:.0%} that the selector would keep.",
+        table(header, rows),
+        *(f"{way.name}: not possible ({way.problem})" for way in ways if way.problem),
+    ]
+    (mine,) = [way for way in ways if way.name == CONFIGURED]
+    if mine.problem:
+        lines.append("As configured it cannot be scored.")
+    elif 1 - mine.kept_share <= STABLE:
         lines.append("As configured: stable.")
     else:
         lines.append(
-            f"As configured: {lost:.1%} of the kept prompts depend on rounding. Score in float32 for a selection that "
-            "does not: signal.confidence.dtype=float32"
+            f"As configured: {1 - mine.kept_share:.1%} of the kept prompts depend on rounding. Score in float32 for a "
+            "selection that does not: signal.confidence.dtype=float32"
         )
     return "\n".join(lines)
 

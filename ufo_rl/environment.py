@@ -48,7 +48,20 @@ def git() -> dict[str, Any] | None:
 
 def hardware() -> dict[str, Any]:
     gpus = _output(["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"])
-    return {"system": platform.platform(), "cpus": os.cpu_count(), "gpus": gpus.splitlines() if gpus else []}
+    return {
+        "system": platform.platform(),
+        "cpu": _cpu(),
+        "cpus": os.cpu_count(),
+        "gpus": gpus.splitlines() if gpus else [],
+    }
+
+
+def _cpu() -> str:
+    """The name of the processor; Python's own platform module knows only its architecture on Linux."""
+    about = Path("/proc/cpuinfo")
+    lines = about.read_text().splitlines() if about.is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
 
 
 def _output(command: list[str]) -> str | None:

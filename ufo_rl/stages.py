@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
@@ -221,7 +222,9 @@ def doctor(config: Config, request: Request, ranks: Ranks) -> dict[str, Any]:
     tokenizer = load_tokenizer(folder)
     encoded = encode(tokenizer, [row["text"] for row in rows], [row["target_start"] for row in rows])
     dtype, progress = settings.dtype or config.model.dtype, progress_of(request, ranks, "ways")
-    return {"ways": examine(folder, encoded, dtype, ranks.device, pad_id(tokenizer), progress)}
+    is_vllm = settings.engine == "vllm"
+    vllm = partial(_vllm, config, folder, dtype) if is_vllm or importlib.util.find_spec("vllm") else None
+    return {"ways": examine(folder, encoded, dtype, ranks.device, pad_id(tokenizer), vllm, is_vllm, progress)}
 
 
 STAGES: dict[str, Callable[[Config, Request, Ranks], dict[str, Any]]] = {

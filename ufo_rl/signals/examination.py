@@ -12,20 +12,32 @@ import torch
 
 from ufo_rl.model import load_model
 from ufo_rl.signals.budget import Budget
-from ufo_rl.signals.confidence import measure, prepare
+from ufo_rl.signals.confidence import Measured, measure, prepare
 from ufo_rl.signals.forward import TeacherForcing
 from ufo_rl.signals.packing import pack
+from ufo_rl.signals.scorers import VLLMScorer
 from ufo_rl.signals.spans import Encoded
 
 Way = Callable[[], dict[str, Any]]
 BATCHES = (1, 8, 64)
 PRECISIONS = ("bfloat16", "float16")
+CONFIGURED = "as configured"
 
 
 def examine(
-    folder: Path, rows: Sequence[Encoded], dtype: str, device: str, pad: int, progress: Callable[[int, int], None]
+    folder: Path,
+    rows: Sequence[Encoded],
+    dtype: str,
+    device: str,
+    pad: int,
+    vllm: Callable[[], Any] | None,
+    is_vllm_configured: bool,
+    progress: Callable[[int, int], None],
 ) -> dict[str, dict[str, Any]]:
-    """By way: the confidences in the order of the rows, and seconds. `dtype` is the configured precision."""
+    """By way: the confidences in the order of the rows, and seconds; of one that could not be gone, the problem.
+
+    dtype: the configured precision. vllm: makes the other engine in that precision, None where it is not installed.
+    """
 
     def ours(precision: str, batch_size: int | None, use_prefix: bool, is_packed: bool = False) -> dict[str, Any]:
         model = load_model(folder, precision, device)
@@ -38,12 +50,27 @@ def examine(
     for name in PRECISIONS:
         ways[f"{name}, shared prefix"] = lambda name=name: ours(name, None, True)
         ways[f"{name}, plain transformers"] = lambda name=name: _plain(load_model(folder, name, device), rows, pad)
-    ways["as configured"] = lambda: ours(dtype, None, True, is_packed=True)
+    if not is_vllm_configured:
+        ways[CONFIGURED] = lambda: ours(dtype, None, True, is_packed=True)
+    if vllm is not None:  # the last: it keeps its share of the device
+        ways[CONFIGURED if is_vllm_configured else f"{dtype}, vllm"] = lambda: _by_vllm(vllm, rows)
     found = {}
     for done, (name, way) in enumerate(ways.items(), start=1):
         found[name] = way()
         progress(done, len(ways))
     return found
+
+
+def _by_vllm(make: Callable[[], Any], rows: Sequence[Encoded]) -> dict[str, Any]:
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    try:
+        scorer = VLLMScorer(make())
+        began = time.perf_counter()
+        found = dict(item for batch in scorer.measure(rows) for item in batch)
+    except Exception as error:  # vLLM refuses models, head sizes and devices by errors of every kind
+        return {"problem": (str(error).strip() or repr(error)).splitlines()[0]}
+    return _result(found, began)
 
 
 def _score(model: Any, rows: Sequence[Encoded], pad: int, batch_size: int | None, use_prefix: bool) -> dict[str, Any]:
@@ -52,8 +79,12 @@ def _score(model: Any, rows: Sequence[Encoded], pad: int, batch_size: int | None
     prepare(forcing, rows, use_prefix)
     budget = Budget(None, model.device.type)
     found = dict(item for batch in measure(forcing, rows, budget, batch_size) for item in batch)
+    return _result(found, began)
+
+
+def _result(found: dict[int, Measured], began: float) -> dict[str, Any]:
     seconds = time.perf_counter() - began
-    return {"confidence": [math.exp(found[i].mean_logprob) for i in range(len(rows))], "seconds": seconds}
+    return {"confidence": [math.exp(found[i].mean_logprob) for i in range(len(found))], "seconds": seconds}
 
 
 def _plain(model: Any, rows: Sequence[Encoded], pad: int) -> dict[str, Any]:
