@@ -31,8 +31,9 @@ from ufo_rl.prepare import load_pool
 from ufo_rl.prompts import messages, render, scored_text
 from ufo_rl.signals.budget import Budget
 from ufo_rl.signals.confidence import measure, prepare
-from ufo_rl.signals.flops import forward_flops, matrix_rate, parameters
+from ufo_rl.signals.flops import forward_flops, matrix_rate, weights
 from ufo_rl.signals.forward import TeacherForcing
+from ufo_rl.signals.last_layer import target_weights
 from ufo_rl.signals.packing import pack
 from ufo_rl.signals.spans import Encoded, encode
 
@@ -69,13 +70,14 @@ def bench(shape: str, options: argparse.Namespace) -> dict[str, Any]:
     random.Random(0).shuffle(order)  # a sample of the rows has their lengths
     count = options.rows or (len(rows) if shape == "tiny" or options.device == "cuda" else 480)
     chosen = [rows[i] for i in order[:count]]
-    before, (body, head) = matrix_rate(model), parameters(model)
+    before, (body, head), last = matrix_rate(model), weights(model), target_weights(model.base_model)
     a = time_authors(shape, model, rows, chosen, pad_id(tokenizer))
     theirs = torch.tensor(authors.score(model, chosen[:16], longest(rows), window(rows), pad_id(tokenizer)))
     pack(model)
     b = time_ours(model, chosen, pad_id(tokenizer))
     rate = max(before, matrix_rate(model))
-    flops = forward_flops(body, head, b.pop("computed_tokens"), b.pop("target_tokens"))
+    last = last if b.pop("is_shorter") else 0
+    flops = forward_flops(body - last, head + last, b.pop("computed_tokens"), b.pop("target_tokens"))
     result: dict[str, Any] = {
         "shape": shape,
         "dtype": options.dtype,
@@ -122,6 +124,7 @@ def time_ours(model: Any, chosen: list[Encoded], pad: int) -> dict[str, Any]:
         "prefix_tokens": len(forcing.prefix),
         "padding": padded / (real - prefix),
         "batch_tokens": budget.tokens,
+        "is_shorter": forcing.last_layer is not None,
         "computed_tokens": real - len(measured) - prefix + padded,
         "target_tokens": sum(one.num_target_tokens for one in measured),
     }

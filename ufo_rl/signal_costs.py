@@ -52,9 +52,9 @@ def tokens(rows: pa.Table) -> dict[str, int]:
 
 def _arithmetic(fresh: pa.Table, results: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Operations of the measured rows, and which share of the ranks' matrix rate they reached (start included)."""
-    if not results or "body_parameters" not in results[0]:
+    if not results or "token_weights" not in results[0]:
         return {}
-    body, head = results[0]["body_parameters"], results[0]["head_parameters"]
-    flops = 2.0 * (body * tokens(fresh)["forward_tokens"] + head * total(fresh, "num_target_tokens"))
+    per_token, per_target = results[0]["token_weights"], results[0]["target_weights"]
+    flops = 2.0 * (per_token * tokens(fresh)["forward_tokens"] + per_target * total(fresh, "num_target_tokens"))
     rate, seconds = sum(result["matrix_flops_per_s"] for result in results), total(fresh, "seconds")
     return {"flops": flops, "matrix_flops_per_s": rate, "share_of_matrix_rate": flops / (seconds * rate)}

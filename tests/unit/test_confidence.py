@@ -15,10 +15,14 @@ from transformers import (
     Gemma2ForCausalLM,
     GPT2Config,
     GPT2LMHeadModel,
+    LlamaConfig,
+    LlamaForCausalLM,
     MistralConfig,
     MistralForCausalLM,
     Qwen2Config,
     Qwen2ForCausalLM,
+    Qwen3Config,
+    Qwen3ForCausalLM,
 )
 
 from ufo_rl.signals.budget import Budget
@@ -56,7 +60,16 @@ def mistral() -> Any:
     return MistralForCausalLM(MistralConfig(**GROUPED, sliding_window=8, **NO_IDS))
 
 
-MODELS = {"qwen2": qwen2, "gpt2": gpt2, "gemma2": gemma2, "mistral": mistral}
+def llama() -> Any:
+    return LlamaForCausalLM(LlamaConfig(**GROUPED, **NO_IDS))
+
+
+def qwen3() -> Any:
+    """Parts named as the others', and a norm of queries and keys that they lack."""
+    return Qwen3ForCausalLM(Qwen3Config(**GROUPED, head_dim=16, **NO_IDS))
+
+
+MODELS = {"qwen2": qwen2, "gpt2": gpt2, "gemma2": gemma2, "mistral": mistral, "llama": llama, "qwen3": qwen3}
 
 
 def model(name: str) -> Any:
@@ -132,11 +145,28 @@ def test_every_number_is_within_1e5_of_the_float64_reference(
 def test_who_shares_a_prefix_and_who_must_not(rows: list[Encoded]) -> None:
     saved = {name: sum(one.prefix_tokens for one in measured(model(name), rows, 7, None, True)) for name in MODELS}
     # 76 of the 80 rows begin with the 12 tokens; windows of 8 tokens do not reach back over them
-    assert saved == {"qwen2": 76 * 12, "gpt2": 76 * 12, "gemma2": 0, "mistral": 0}
+    assert saved == {name: 0 if name in ("gemma2", "mistral") else 76 * 12 for name in MODELS}
     assert TeacherForcing(model("gpt2"), 0).is_split
     capped = TeacherForcing(model("gemma2"), 0)
     prepare(capped, rows[:2])
     assert not capped.is_split
+
+
+def test_whose_last_layer_is_computed_at_targets_alone(rows: list[Encoded]) -> None:
+    """Where its parts are Llama's; of the others some are told by their parts, some by their numbers."""
+    shortened = set()
+    for name in MODELS:
+        lm = model(name)
+        forcing = TeacherForcing(lm, 0)
+        prepare(forcing, rows)
+        if forcing.last_layer is not None:
+            shortened.add(name)
+            computed = []
+            hook = forcing.last_layer.layer.mlp.register_forward_hook(lambda *seen, done=computed: done.append(seen[2]))
+            forcing.hidden(rows[1:2])
+            hook.remove()
+            assert [out.shape[:2] for out in computed] == [(1, rows[1].num_target)]
+    assert shortened == {"qwen2", "llama"}
 
 
 def test_padding_and_tokens_are_counted(rows: list[Encoded]) -> None:
@@ -186,7 +216,7 @@ def test_packed_layers_give_the_same_numbers(rows: list[Encoded], name: str) -> 
     kinds = {type(module).__name__ for module in lm.modules()}
     # Gemma's gate is another function and its norm multiplies by 1 + weight; GPT-2's layers are no nn.Linear
     assert {"PackedGatedMLP", "FusedRMSNorm", "PackedLinear"} <= kinds or name in ("gemma2", "gpt2")
-    assert not {"PackedGatedMLP", "FusedRMSNorm"} & kinds or name in ("qwen2", "mistral")
+    assert not {"PackedGatedMLP", "FusedRMSNorm"} & kinds or name in ("qwen2", "mistral", "llama", "qwen3")
     for terms, got in zip(expected, measured(lm, rows, 7, 4096, True), strict=True):
         assert abs(math.exp(got.mean_logprob) - math.exp(math.fsum(terms) / len(terms))) < 1e-5
         assert got.token_logprobs == pytest.approx(terms, rel=1e-5, abs=1e-5)

@@ -16,8 +16,8 @@ ROWS = 1024  # of the left matrix: a batch's tokens
 REPEATS = 5
 
 
-def parameters(model: PreTrainedModel) -> tuple[int, int]:
-    """Weights that every computed token meets (without embedding and head), and weights of the head."""
+def weights(model: PreTrainedModel) -> tuple[int, int]:
+    """Weights that every computed token meets (without embedding and head), and weights of the head. Before packing."""
     embedding: Any = model.get_input_embeddings()
     head: Any = model.get_output_embeddings()
     tables = {id(module.weight): module.weight.numel() for module in (embedding, head) if module is not None}
@@ -26,7 +26,8 @@ def parameters(model: PreTrainedModel) -> tuple[int, int]:
 
 
 def forward_flops(body: int, head: int, computed_tokens: int, target_tokens: int) -> float:
-    """2 operations a weight: the body at computed tokens, padding included, the head at target tokens."""
+    """2 operations a weight: the body at computed tokens, padding included, the head (and what else is computed there
+    alone) at target tokens."""
     return 2.0 * (body * computed_tokens + head * target_tokens)
 
 

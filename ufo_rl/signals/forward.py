@@ -14,6 +14,7 @@ import torch
 from transformers import PreTrainedModel
 from transformers.cache_utils import Cache, DynamicLayer
 
+from ufo_rl.signals.last_layer import LastLayer
 from ufo_rl.signals.spans import Encoded
 
 log = logging.getLogger(__name__)
@@ -54,22 +55,24 @@ class TeacherForcing:
         self.head: Any = model.get_output_embeddings()
         self.prefix: list[int] = []
         self._layers: list[_SharedLayer] = []
+        self.last_layer: LastLayer | None = None
         self.is_split = self.body is not model and isinstance(self.head, torch.nn.Linear)
 
     @torch.inference_mode()
     def share(self, prefix: Sequence[int], probe: Encoded) -> None:
         """Compute the keys and values of `prefix` once, for all rows that begin with it.
 
-        `probe`, such a row, is computed both ways; where they differ (a sliding window, a recurrent state) nothing is
-        shared, and where the head alone does not make the model's logits the whole model is used.
+        `probe`, such a row, is computed in every way; where they differ (a sliding window, a recurrent state) nothing is
+        shared or left out, and where the head alone does not make the model's logits the whole model is used.
         """
         self.is_split = self.is_split and self._agrees(probe)
         if not self.is_split:
             log.info("this model is run whole: its logits are not the head's alone")
             return
+        whole = self.hidden([probe])
+        self._shorten(probe, whole)
         if not prefix:
             return
-        whole = self.hidden([probe])
         ids = torch.tensor([list(prefix)], device=self.model.device)
         try:
             cache = self.body(input_ids=ids, use_cache=True).past_key_values
@@ -83,6 +86,20 @@ class TeacherForcing:
             is_equal = False
         if not is_equal:
             self.prefix, self._layers = [], []
+
+    def _shorten(self, probe: Encoded, whole: torch.Tensor) -> None:
+        """Compute the last layer at targets alone, where that gives the same."""
+        self.last_layer = LastLayer.of(self.body)
+        if self.last_layer is None:
+            return
+        try:
+            is_equal = self._is_close(self.hidden([probe]), whole)
+        except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
+            log.info("the last layer is computed at every position: %s", error)
+            is_equal = False
+        if not is_equal:
+            self.last_layer.remove()
+            self.last_layer = None
 
     @torch.inference_mode()
     def hidden(self, rows: Sequence[Encoded]) -> torch.Tensor:
@@ -103,13 +120,25 @@ class TeacherForcing:
             more = {"past_key_values": cache, "use_cache": True, "attention_mask": seen_TS[None, None]}
         else:
             more = {"use_cache": False}
-        states_BTH = self.body(input_ids=ids_BT, **more).last_hidden_state
-        flat = [
-            b * width + t
-            for b, (ids, row) in enumerate(zip(own, rows, strict=True))
-            for t in range(len(ids) - row.num_target, len(ids))
-        ]
-        return states_BTH.reshape(-1, states_BTH.shape[-1])[torch.tensor(flat, device=device)]
+        num_targets = torch.tensor([row.num_target for row in rows], device=device)
+        ends = torch.tensor([len(ids) for ids in own], device=device)
+        order = torch.arange(int(num_targets.max()), device=device)
+        positions_BQ = (ends - num_targets)[:, None] + order  # shorter targets are padded with their last position
+        positions_BQ = torch.minimum(positions_BQ, ends[:, None] - 1)
+        states = self._run(ids_BT, positions_BQ, more)
+        return states[order < num_targets[:, None]]
+
+    def _run(self, ids_BT: torch.Tensor, positions_BQ: torch.Tensor, more: dict[str, Any]) -> torch.Tensor:
+        """Final hidden states (B, Q, H) at the positions."""
+        is_shorter = self.last_layer is not None and positions_BQ.shape[1] < ids_BT.shape[1]
+        if self.last_layer is None or not is_shorter:
+            states_BTH = self.body(input_ids=ids_BT, **more).last_hidden_state
+            return states_BTH.gather(1, positions_BQ[:, :, None].expand(-1, -1, states_BTH.shape[-1]))
+        self.last_layer.positions_BQ = positions_BQ
+        try:
+            return self.body(input_ids=ids_BT, **more).last_hidden_state
+        finally:
+            self.last_layer.positions_BQ = None
 
     @torch.inference_mode()
     def logprobs(self, hidden_NH: torch.Tensor, targets_N: torch.Tensor) -> torch.Tensor:

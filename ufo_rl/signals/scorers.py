@@ -11,8 +11,9 @@ from ufo_rl.engine import Engine, Sampling
 from ufo_rl.records import Completion
 from ufo_rl.signals.budget import Budget
 from ufo_rl.signals.confidence import Batch, Measured, measure, prepare
-from ufo_rl.signals.flops import matrix_rate, parameters
+from ufo_rl.signals.flops import matrix_rate, weights
 from ufo_rl.signals.forward import TeacherForcing
+from ufo_rl.signals.last_layer import target_weights
 from ufo_rl.signals.packing import pack
 from ufo_rl.signals.spans import Encoded
 
@@ -26,7 +27,8 @@ class OwnScorer:
         self, model: PreTrainedModel, engine: Engine, pad_id: int, batch_tokens: int | None, batch_size: int | None
     ) -> None:
         self.engine, self.batch_size = engine, batch_size
-        self.parameters = parameters(model)
+        self.body, self.head = weights(model)
+        self.last = target_weights(model.base_model)
         pack(model)
         self.forcing = TeacherForcing(model, pad_id)
         self.budget = Budget(batch_tokens, model.device.type)
@@ -43,10 +45,10 @@ class OwnScorer:
 
     def facts(self) -> dict[str, Any]:
         """What the cost record needs to know of the model and the machine."""
-        body, head = self.parameters
+        last = self.last if self.forcing.last_layer is not None else 0
         return {
-            "body_parameters": body,
-            "head_parameters": head,
+            "token_weights": self.body - last,
+            "target_weights": self.head + last,
             "matrix_flops_per_s": matrix_rate(self.forcing.model),
             "batch_tokens": self.budget.tokens,
         }
