@@ -114,7 +114,7 @@ def outcome(folders: Sequence[Path]) -> int:
     if len(unique) > 1:
         sys.stdout.write(f"\n{compare(unique)}\n")
     for folder in failed:
-        sys.stderr.write(f"ufo-rl: {folder} did not complete: {Status(folder).error() or 'never started'}\n")
+        sys.stderr.write(f"ufo-rl: {folder} did not complete: {Status(folder).error()}\n")
     return FAILED if failed else OK
 
 

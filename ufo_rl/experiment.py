@@ -160,8 +160,11 @@ class Status:
         is_whole = status.get("state") == "completed" and (self.path.parent / "metrics.json").is_file()
         return is_whole and inputs in (None, status.get("inputs"))
 
-    def error(self) -> str | None:
-        return self._read().get("error")
+    def error(self) -> str:
+        """Why the run is not completed, in a few words."""
+        status = self._read()
+        stopped = f"stopped in stage {status['stage']}" if status.get("stage") else "never started"
+        return status.get("error") or stopped
 
     def _read(self) -> dict[str, Any]:
         """What the file says; nothing where it is missing or broken: the run then counts as not done."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from ufo_rl.records import UserError
 
 GRACE_S = 5.0  # between asking a stage to end and ending it
 POLL_S = 0.2
+FULL = 2**20  # bytes left: too few to publish anything
 # glibc gives freed blocks of some MiB back to the system and asks for them again, a page fault every 4 KiB: every
 # activation of a forward pass on a CPU is such a block. Kept instead, up to its largest allowed size.
 ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(32 * 2**20), "MALLOC_TRIM_THRESHOLD_": str(2**30)}
@@ -59,6 +61,11 @@ def run_stage(
         raise UserError(*dict.fromkeys(problems))
     errors = [result["error"] for result in results if "error" in result]
     if errors or status != 0 or len(results) != launch.num_ranks:
+        if shutil.disk_usage(folder).free < FULL:  # the ranks could not even write down what stopped them
+            raise UserError(
+                f"the disk of {folder} is full: stage {stage} stopped; free some space and run the same command again, "
+                "what was published is kept"
+            )
         words = errors[0] if errors else _last_words(log_path, start)
         raise StageFailed(f"stage {stage} ended with status {status}: {words}\nits log: {log_path}")
     return results

@@ -53,7 +53,8 @@ class SignalCache:
                     yield row
 
             if pipeline.spool(rows.stage, missing()):
-                log.info("%s: measuring %d %s of %d prompts", name, num_missing, rows.unit, len(pipeline.prompts))
+                unit = "" if rows.unit == "prompts" else f"{rows.unit} "
+                log.info("%s: measuring %d %sof %d prompts", name, num_missing, unit, len(pipeline.prompts))
                 request = {"store": str(store.folder), "num_samples": num_missing}
                 results = pipeline.stage(rows.stage, name, store.key, **request)
                 store.compact()
