@@ -29,6 +29,7 @@ from ufo_rl.launch import ALLOCATOR
 from ufo_rl.model import pad_id
 from ufo_rl.prepare import load_pool
 from ufo_rl.prompts import messages, render, scored_text
+from ufo_rl.records import UserError
 from ufo_rl.signals.budget import Budget
 from ufo_rl.signals.confidence import measure, prepare
 from ufo_rl.signals.flops import forward_flops, matrix_rate, weights
@@ -53,7 +54,10 @@ def main() -> None:
     if not os.environ.keys() >= ALLOCATOR.keys():  # as the ranks of a run have it
         os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **ALLOCATOR})
     for shape in options.shapes:
-        result = bench(shape, options)
+        try:
+            result = bench(shape, options)
+        except UserError as error:
+            sys.exit(str(error))
         record(result)
         say(json.dumps(result, indent=1))
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute
 import pyarrow.parquet as pq
 
-from ufo_rl.artifacts import write_json, write_table
+from ufo_rl.artifacts import write_json, write_table, writing
 from ufo_rl.keys import digest
 
 pc: Any = pyarrow.compute  # its functions are made at import, where type checkers do not see them
@@ -74,8 +74,11 @@ class SignalStore:
         """Join small chunks into one; a kill in between leaves rows twice, which does no harm. Only under the lock."""
         small = [chunk for chunk in self._chunks() if pq.read_metadata(chunk).num_rows < SMALL]
         if len(small) >= MANY:
-            joined = pa.concat_tables([pq.read_table(chunk) for chunk in small], promote_options="permissive")
-            write_table(self.folder / f"chunk-{uuid.uuid4().hex}.parquet", joined)
+            schema = pa.unify_schemas([pq.read_schema(chunk) for chunk in small], promote_options="permissive")
+            path = self.folder / f"chunk-{uuid.uuid4().hex}.parquet"
+            with writing(path) as joined, pq.ParquetWriter(joined, schema) as writer:
+                for chunk in small:  # one at a time in memory
+                    writer.write_table(pq.read_table(chunk, schema=schema))
             for chunk in small:
                 chunk.unlink()
 
