@@ -44,11 +44,11 @@ class SignalCache:
         store.create()
         results: list[dict[str, Any]] = []
         with locked(store.lock_path, f"the signal {name}"):
-            stored, num_missing = store.keys(), 0
+            stored, num_missing = rows.stored(store), 0
 
             def missing() -> Iterator[dict[str, Any]]:
                 nonlocal num_missing
-                for row, count in rows.missing(store):
+                for row, count in rows.missing(stored):
                     num_missing += count
                     yield row
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -13,13 +13,13 @@ TIMES = ("seconds", "device_seconds")
 TOKENS = ("num_tokens", "prefix_tokens", "padded_tokens", "num_target_tokens", "generated_tokens")
 
 
-def account(found: pa.Table, stored: set[str], results: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def account(found: pa.Table, stored: Collection[str], results: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """found: the pool's rows; stored: the keys that were there before; results: of the ranks that measured the rest.
 
     num_* count prompts, of pass rates samples; names with cost_ speak of the whole pool when it was measured, the others
     of what this run computed. Seconds are wall time, device seconds those of all ranks together.
     """
-    fresh = found.filter(pc.invert(pc.is_in(found["key"], value_set=pa.array(stored, pa.string()))))
+    fresh = found.filter(pc.invert(pc.is_in(found["key"], value_set=pa.array(list(stored), pa.string()))))
     costs: dict[str, Any] = {
         "num_scored": len(fresh),
         "num_cached": len(found) - len(fresh),

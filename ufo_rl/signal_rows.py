@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -40,7 +40,11 @@ class SignalRows(Protocol):
         """The store's keys of the pool, in its order: those that are there and those that must be measured."""
         ...
 
-    def missing(self, store: SignalStore) -> Iterator[tuple[dict[str, Any], int]]:
+    def stored(self, store: SignalStore) -> Mapping[str, bool]:
+        """The keys of what is stored, of this pool and of others; of samples with their verdicts."""
+        ...
+
+    def missing(self, stored: Mapping[str, bool]) -> Iterator[tuple[dict[str, Any], int]]:
         """What the ranks must be given, a row at a time, and how many measurements each asks for at most."""
         ...
 
@@ -77,8 +81,11 @@ class ConfidenceRows:
         self._keys = self._keys or [row.key for row in self._rows()]
         return self._keys
 
-    def missing(self, store: SignalStore) -> Iterator[tuple[dict[str, Any], int]]:
-        stored, keys = store.keys(), []
+    def stored(self, store: SignalStore) -> Mapping[str, bool]:
+        return dict.fromkeys(store.keys(), True)
+
+    def missing(self, stored: Mapping[str, bool]) -> Iterator[tuple[dict[str, Any], int]]:
+        keys = []
         for row in self._rows():
             keys.append(row.key)
             if row.key not in stored:
@@ -132,19 +139,23 @@ class PassRateRows:
             text = self.pipeline.render(prompt)
             yield Row.of(prompt.id, text, len(text), prompt.answer)
 
-    def _verdicts(self, row_key: str, stored: dict[str, bool]) -> Verdicts:
+    def stored(self, store: SignalStore) -> Mapping[str, bool]:
+        rows = store.read(None, ("correct",))
+        return dict(zip(rows[KEY].to_pylist(), rows["correct"].to_pylist(), strict=True))
+
+    def _verdicts(self, row_key: str, stored: Mapping[str, bool]) -> Verdicts:
         return [stored.get(sample_key(row_key, k)) for k in range(self.settings.num_samples)]
 
     def keys(self, store: SignalStore) -> list[str]:
         self._row_keys = self._row_keys or [row.key for row in self._rows()]
-        stored = verdicts(store) if self.settings.adaptive else {}
+        stored = self.stored(store) if self.settings.adaptive else {}
         self.counts = [num_needed(self._verdicts(key, stored), self.settings.adaptive) for key in self._row_keys]
         return [
             sample_key(key, k) for key, count in zip(self._row_keys, self.counts, strict=True) for k in range(count)
         ]
 
-    def missing(self, store: SignalStore) -> Iterator[tuple[dict[str, Any], int]]:
-        stored, keys, rollouts = verdicts(store), [], self.pipeline.prepared.rollouts
+    def missing(self, stored: Mapping[str, bool]) -> Iterator[tuple[dict[str, Any], int]]:
+        keys, rollouts = [], self.pipeline.prepared.rollouts
         for row in self._rows():
             keys.append(row.key)
             own = self._verdicts(row.key, stored)
@@ -162,9 +173,3 @@ class PassRateRows:
 def sample_key(row_key: str, sample: int) -> str:
     """The key of one sample of a row: K of them make a pass rate."""
     return f"{row_key}-{sample}"
-
-
-def verdicts(store: SignalStore) -> dict[str, bool]:
-    """Whether each stored sample is correct, by its key."""
-    rows = store.read(None, ("correct",))
-    return dict(zip(rows[KEY].to_pylist(), rows["correct"].to_pylist(), strict=True))

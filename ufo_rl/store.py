@@ -60,7 +60,7 @@ class SignalStore:
             parts.append(table if wanted is None else table.filter(pc.is_in(table[KEY], value_set=wanted)))
         if not parts:
             return pa.table({name: pa.array([], pa.string()) for name in [KEY, *columns]})
-        found = pa.concat_tables(parts, promote_options="permissive").combine_chunks()
+        found = pa.concat_tables(parts, promote_options="permissive")
         if wanted is None:
             return found
         return found.take(pc.drop_null(pc.index_in(wanted, value_set=found[KEY].combine_chunks())))
