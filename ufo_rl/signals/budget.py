@@ -15,6 +15,10 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 CANDIDATES = {"cpu": (512, 1024, 2048, 4096, 8192), "cuda": (4096, 8192, 16384, 32768, 65536)}
 TRIALS = 3  # batches that a candidate is timed on
+NO_MEMORY = (
+    "one prompt alone does not fit into memory; take a smaller model, model.dtype=bfloat16, or limit the prompts with "
+    "train.max_prompt_tokens"
+)
 WORSE = 0.9  # a candidate this much slower than the best ends the search: larger ones will not be faster
 
 
@@ -78,10 +82,7 @@ def within_memory(
             if not is_out_of_memory(error):
                 raise
             if count == 1:
-                raise UserError(
-                    "one prompt alone does not fit into memory; take a smaller model, model.dtype=bfloat16, or "
-                    "limit the prompts with train.max_prompt_tokens"
-                ) from error
+                raise UserError(NO_MEMORY) from error
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         while take(budget.tokens) >= count:

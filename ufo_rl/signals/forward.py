@@ -14,14 +14,17 @@ import torch
 from transformers import PreTrainedModel
 from transformers.cache_utils import Cache, DynamicLayer
 
-from ufo_rl.signals.last_layer import LastLayer
+from ufo_rl.records import UserError
+from ufo_rl.signals.budget import NO_MEMORY, is_out_of_memory
+from ufo_rl.signals.last_layer import LastLayer, is_exact, last_of
 from ufo_rl.signals.spans import Encoded
 
 log = logging.getLogger(__name__)
 VOCAB_CHUNK = 16384  # columns of the output matrix at a time: no fp32 tensor as wide as the vocabulary is ever made
 HEAD_ROWS = 512  # target tokens at a time
-CHECK_TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-9}  # relative, of logits; wider for half precision
-HALF_TOLERANCE = 3e-2
+PREFIX_TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-9}  # relative, of final states
+HALF_TOLERANCE = 3e-2  # two ways of computing all layers differ by about 1e-2 in half precision
+SAME = 1e-6  # relative: the same numbers, or the same computation once more
 
 
 class _SharedLayer(DynamicLayer):
@@ -65,12 +68,12 @@ class TeacherForcing:
         `probe`, such a row, is computed in every way; where they differ (a sliding window, a recurrent state) nothing is
         shared or left out, and where the head alone does not make the model's logits the whole model is used.
         """
-        self.is_split = self.is_split and self._agrees(probe)
+        self.is_split = self.is_split and self._is_head_all(probe)
         if not self.is_split:
             log.info("this model is run whole: its logits are not the head's alone")
             return
         whole = self.hidden([probe])
-        self._shorten(probe, whole)
+        self.last_layer = self._shortened(probe)
         if not prefix:
             return
         ids = torch.tensor([list(prefix)], device=self.model.device)
@@ -80,26 +83,31 @@ class TeacherForcing:
                 return  # sliding windows, recurrent states: there is more than keys and values to share
             self._layers = [_SharedLayer(layer.keys, layer.values) for layer in cache.layers]
             self.prefix = list(prefix)
-            is_equal = self._is_close(self.hidden([probe]), whole)
+            is_equal = _is_close(self.hidden([probe]), whole, PREFIX_TOLERANCE.get(whole.dtype, HALF_TOLERANCE))
         except (AttributeError, TypeError, ValueError, RuntimeError) as error:
+            if isinstance(error, RuntimeError) and is_out_of_memory(error):
+                raise UserError(NO_MEMORY) from error
             log.info("no shared prefix: %s", error)
             is_equal = False
         if not is_equal:
             self.prefix, self._layers = [], []
 
-    def _shorten(self, probe: Encoded, whole: torch.Tensor) -> None:
-        """Compute the last layer at targets alone, where that gives the same."""
-        self.last_layer = LastLayer.of(self.body)
-        if self.last_layer is None:
-            return
+    def _shortened(self, probe: Encoded) -> LastLayer | None:
+        """The last layer at targets alone, where that gives the same in float32 for the very inputs that it gets."""
+        layer = last_of(self.body)
+        if layer is None:
+            return None
+        seen: list[tuple[Any, Any]] = []
+        hook = layer.register_forward_pre_hook(lambda _, args, kwargs: seen.append((args, kwargs)), with_kwargs=True)
         try:
-            is_equal = self._is_close(self.hidden([probe]), whole)
-        except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
-            log.info("the last layer is computed at every position: %s", error)
-            is_equal = False
-        if not is_equal:
-            self.last_layer.remove()
-            self.last_layer = None
+            self.hidden([probe])
+        finally:
+            hook.remove()
+        positions = torch.arange(len(probe.ids) - 1 - probe.num_target, len(probe.ids) - 1, device=self.model.device)
+        if is_exact(layer, *seen[0], positions[None]):
+            return LastLayer(layer)
+        log.info("the last layer of this model is computed at every position")
+        return None
 
     @torch.inference_mode()
     def hidden(self, rows: Sequence[Encoded]) -> torch.Tensor:
@@ -176,12 +184,31 @@ class TeacherForcing:
             found.append(torch.log_softmax(logits, -1).gather(1, targets[:, None])[:, 0].double())
         return torch.cat(found)
 
-    def _agrees(self, probe: Encoded) -> bool:
-        ids = torch.tensor([probe.ids], device=self.model.device)
-        logits = self.model(input_ids=ids, use_cache=False).logits[0, -probe.num_target - 1 : -1]
-        hidden = self.hidden([probe])
-        return self._is_close(torch.nn.functional.linear(hidden, self.head.weight, self.head.bias), logits)
+    def _is_head_all(self, probe: Encoded) -> bool:
+        """Whether the model's logits are what its head makes of the body's final states: nothing scaled, nothing capped.
 
-    def _is_close(self, a: torch.Tensor, b: torch.Tensor) -> bool:
-        tolerance = CHECK_TOLERANCE.get(a.dtype, HALF_TOLERANCE)
-        return bool((a - b).float().norm() <= tolerance * b.float().norm())
+        Looks at what goes into the head and comes out of it in one pass of the whole model, so that even half precision
+        leaves no room for doubt.
+        """
+        ids = torch.tensor([probe.ids[:-1]], device=self.model.device)
+        seen: list[tuple[torch.Tensor, torch.Tensor]] = []
+        hook = self.head.register_forward_hook(lambda _, args, out: seen.append((args[0], out)))
+        try:
+            logits = self.model(input_ids=ids, use_cache=False, logits_to_keep=probe.num_target).logits[0]
+            states = self.body(input_ids=ids, use_cache=False).last_hidden_state[0, -probe.num_target :]
+        except TypeError:  # an older model of the library's: it makes the logits of every position
+            return False
+        except RuntimeError as error:
+            if is_out_of_memory(error):
+                raise UserError(NO_MEMORY) from error
+            raise
+        finally:
+            hook.remove()
+        if len(seen) != 1 or seen[0][1].shape[1] != probe.num_target:
+            return False
+        into, out = seen[0][0][0], seen[0][1][0]
+        return _is_close(out, logits, SAME) and _is_close(into, states, SAME)
+
+
+def _is_close(a: torch.Tensor, b: torch.Tensor, tolerance: float) -> bool:
+    return bool((a.double() - b.double()).norm() <= tolerance * b.double().norm())

@@ -6,31 +6,25 @@ positions that are seen, Q target positions of a row, H hidden size, N attention
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import torch
+from torch import nn
 from torch.nn.functional import scaled_dot_product_attention
 
-PARTS = ("input_layernorm", "self_attn", "post_attention_layernorm", "mlp")
-ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj", "head_dim", "scaling", "layer_idx", "config")
+PARTS = {"input_layernorm", "self_attn", "post_attention_layernorm", "mlp"}
+PROJECTIONS = {"q_proj", "k_proj", "v_proj", "o_proj"}
+TOLERANCE = 1e-4  # relative, in float32, of what the layer adds
 
 
 class LastLayer:
-    """Takes the place of the forward pass of a decoder layer of the Llama family, while `positions_BQ` are set.
-
-    That it is one is not asked by name: the caller compares results and removes it where they differ.
-    """
+    """Takes the place of the forward pass of a decoder layer of the Llama family, while `positions_BQ` are set."""
 
     def __init__(self, layer: Any) -> None:
         self.layer, self.plain = layer, layer.forward
         self.positions_BQ: torch.Tensor | None = None
         layer.forward = self
-
-    @classmethod
-    def of(cls, body: Any) -> LastLayer | None:
-        """Put in place in `body`; None where its layers are built otherwise."""
-        layer = _last(body)
-        return None if layer is None else cls(layer)
 
     def remove(self) -> None:
         self.layer.forward = self.plain
@@ -54,20 +48,58 @@ class LastLayer:
         return y_BQH + self.layer.mlp(self.layer.post_attention_layernorm(y_BQH))
 
 
-def target_weights(body: Any) -> int:
-    """Weights of the last layer that target positions alone meet; 0 where it is built otherwise. Before packing."""
-    layer = _last(body)
-    parts = () if layer is None else (layer.self_attn.q_proj, layer.self_attn.o_proj, layer.mlp)
-    return sum(p.numel() for module in parts for p in module.parameters())
-
-
-def _last(body: Any) -> Any:
+def last_of(body: Any) -> Any:
+    """The last layer of `body` if it has the parts of Llama's and no others; None otherwise."""
     layer: Any = next(reversed(getattr(body, "layers", [])), None)
     attention: Any = getattr(layer, "self_attn", None)
-    if not (all(hasattr(layer, part) for part in PARTS) and all(hasattr(attention, part) for part in ATTENTION)):
+    if not (isinstance(layer, nn.Module) and isinstance(attention, nn.Module)):
+        return None
+    if {name for name, _ in layer.named_children()} != PARTS:
+        return None
+    if {name for name, _ in attention.named_children()} != PROJECTIONS:
+        return None
+    if not all(hasattr(attention, name) for name in ("head_dim", "scaling", "layer_idx", "config")):
         return None
     window = getattr(attention, "sliding_window", getattr(attention.config, "sliding_window", None))
     return None if window else layer
+
+
+@torch.inference_mode()
+def is_exact(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any], positions_BQ: torch.Tensor) -> bool:
+    """Whether `LastLayer` computes what `layer` does, in float32, for these arguments of its forward pass.
+
+    In half precision the layer's own rounding would hide a factor or a rotation that this file knows nothing of.
+    """
+    if args[0].dtype.itemsize < torch.float32.itemsize:
+        layer, args, kwargs = copy.deepcopy(layer).float(), _upcast(args), _upcast(kwargs)
+    try:
+        expected = _at(layer(*args, **kwargs), positions_BQ)
+        shortened = LastLayer(layer)
+        shortened.positions_BQ = positions_BQ
+        try:
+            got = layer(*args, **kwargs)
+        finally:
+            shortened.remove()
+    except (AttributeError, KeyError, TypeError, ValueError, IndexError):
+        return False
+    # what the residual carries past the layer must not hide a difference inside it
+    change = expected - _at(args[0], positions_BQ)
+    return bool((got - expected).norm() <= TOLERANCE * change.norm())
+
+
+def _upcast(value: Any) -> Any:
+    if isinstance(value, torch.Tensor):
+        return value.float() if value.is_floating_point() else value
+    if isinstance(value, tuple | list):
+        return tuple(_upcast(item) for item in value)
+    return {name: _upcast(item) for name, item in value.items()} if isinstance(value, dict) else value
+
+
+def target_weights(body: Any) -> int:
+    """Weights of the last layer that target positions alone meet; 0 where it is built otherwise. Before packing."""
+    layer = last_of(body)
+    parts = () if layer is None else (layer.self_attn.q_proj, layer.self_attn.o_proj, layer.mlp)
+    return sum(p.numel() for module in parts for p in module.parameters())
 
 
 def _at(x_BTH: torch.Tensor, positions_BQ: torch.Tensor) -> torch.Tensor:
