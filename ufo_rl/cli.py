@@ -70,7 +70,8 @@ def command(name: str, arguments: Sequence[str]) -> int:
             return OK
         from ufo_rl.doctor import doctor
 
-        sys.stdout.write(doctor(arguments) + "\n")
+        parsed = get_args_parser().parse_intermixed_args(list(arguments))
+        sys.stdout.write(doctor(parsed.overrides, parsed.config_dir, parsed.config_name) + "\n")
         return OK
     raise UserError(
         f"{name}: no such command{nearest(name, COMMANDS)} (commands: {', '.join(COMMANDS)}; experiments: key=value)"

@@ -226,11 +226,16 @@ def _shows_question(config: Config) -> list[str]:
 
 
 def _is_interval(config: Config) -> list[str]:
-    adaptive = config.signal.pass_rate.adaptive if config.signal.pass_rate else None
-    if adaptive is None or (len(adaptive) == 2 and adaptive[0] <= adaptive[1]):
+    settings = config.signal.pass_rate
+    if settings is None or settings.adaptive is None:
         return []
-    shown = ",".join(f"{end:g}" for end in adaptive)
-    return [f"signal.pass_rate.adaptive=[{shown}] must be an interval of pass rates [low,high], for example [0.4,0.6]"]
+    shown = f"signal.pass_rate.adaptive=[{','.join(f'{end:g}' for end in settings.adaptive)}]"
+    if len(settings.adaptive) != 2 or settings.adaptive[0] > settings.adaptive[1]:
+        return [f"{shown} must be an interval of pass rates [low,high], for example [0.4,0.6]"]
+    low, high = settings.adaptive
+    if any(low <= k / settings.num_samples <= high for k in range(settings.num_samples + 1)):
+        return []
+    return [f"{shown} holds no pass rate of signal.pass_rate.num_samples={settings.num_samples}; widen it"]
 
 
 def _is_evaluated(config: Config) -> list[str]:

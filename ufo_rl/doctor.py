@@ -49,18 +49,20 @@ class Way:
     problem: str = ""
 
 
-def doctor(overrides: Sequence[str]) -> str:
+def doctor(overrides: Sequence[str], config_dir: str | None = None, config_name: str | None = None) -> str:
     """The report for one configuration. UserError where the selector does not use confidence."""
-    return _report(*examine(overrides, SAMPLE))
+    return _report(*examine(overrides, SAMPLE, config_dir, config_name))
 
 
-def examine(overrides: Sequence[str], sample: int | None) -> tuple[int, list[Way]]:
+def examine(
+    overrides: Sequence[str], sample: int | None, config_dir: str | None = None, config_name: str | None = None
+) -> tuple[int, list[Way]]:
     """How many prompts were scored (at most `sample`, drawn at random), and what came of it in each way."""
-    (job,) = compose_jobs(overrides)
+    (job,) = compose_jobs(overrides, config_dir, config_name)
     config = load(job.plain)
     prepared = prepare(config)
-    if config.signal.confidence is None or "confidence" not in prepared.selector.signals:
-        raise UserError(f"selector={config.selector.get('name')} does not use confidence: there is nothing to examine")
+    if config.signal.confidence is None or tuple(prepared.selector.signals) != ("confidence",):
+        raise UserError(f"selector={config.selector.get('name')} does not use confidence alone: nothing to examine")
     if config.signal.confidence.target == "response":
         raise UserError("signal.confidence.target=response: doctor examines the targets answer, solution and question")
     prompts = prepared.pool.prompts
@@ -105,14 +107,14 @@ def _score(plain: dict[str, Any], model: Path, rows: list[Row], work: Path) -> d
 
 
 def _compare(ways: dict[str, dict[str, Any]], ids: np.ndarray, selector: Any, seed: int) -> list[Way]:
-    exact = np.array(ways[REFERENCE]["confidence"])
+    exact = np.array(ways[REFERENCE]["log_confidence"])
     kept, found = _kept(ids, exact, selector, seed), []
     for name, way in ways.items():
         if "problem" in way:
             found.append(Way(name, *[math.nan] * 5, problem=way["problem"]))
             continue
-        confidence = np.array(way["confidence"])
-        difference, mine = np.abs(confidence - exact), _kept(ids, confidence, selector, seed)
+        logs = np.array(way["log_confidence"])
+        difference, mine = np.abs(np.exp(logs) - np.exp(exact)), _kept(ids, logs, selector, seed)
         same, speed = len(kept & mine), len(ids) / way["seconds"]
         shares = same / len(kept), same / len(kept | mine)
         found.append(Way(name, float(difference.max()), float(difference.mean()), *shares, speed))
@@ -151,7 +153,6 @@ def _report(num_prompts: int, ways: Sequence[Way]) -> str:
     return "\n".join(lines)
 
 
-def _kept(ids: np.ndarray, confidence: np.ndarray, selector: Any, seed: int) -> set[str]:
-    logs = np.log(confidence)
-    columns = {"id": ids, "confidence": confidence, "mean_logprob": logs}
+def _kept(ids: np.ndarray, logs: np.ndarray, selector: Any, seed: int) -> set[str]:
+    columns = {"id": ids, "confidence": np.exp(logs), "log_confidence": logs}
     return set(select(columns, selector, KEPT, seed).ids)

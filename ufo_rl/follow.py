@@ -25,29 +25,33 @@ PATIENCE_S = 120.0  # how long a run that had ended before may stay as it is unt
 def follow(folder: Path, launch: Launch) -> str:
     """Serve the stages of the run in `folder` until it ends; returns its last state.
 
-    Only what happens after the call counts: an older status or request of the same folder is an earlier attempt's.
+    A request is served while the first host waits for it, which shows by the file's changing time: an earlier attempt's
+    lies still. An end counts when it is written while this host looks on, or stays for PATIENCE_S. No clocks of
+    different hosts are compared.
     """
-    began = time.time()
     log.info("node %d of %d: waiting for the stages of %s", launch.node_rank, launch.num_nodes, folder)
+    first_seen: dict[float, float] = {}  # by request: the changing time of its file
     served: set[float] = set()
+    at_start, began = _status(folder), time.monotonic()
     while True:
-        for request in _requests(folder):
-            if request["asked"] >= began and request["asked"] not in served:
-                served.add(request["asked"])
+        for request, changed in _requests(folder):
+            asked = request["asked"]
+            if changed != first_seen.setdefault(asked, changed) and asked not in served:
+                served.add(asked)
                 log.info("%s: joining with %d ranks", request["stage"], launch.num_ranks // launch.num_nodes)
                 run_agent(request["stage"], Path(request["work"]) / "request.json", folder, launch)
-        state, at = _status(folder)
-        is_over = state in ("completed", "failed")
-        if is_over and (at >= began or time.time() - began > PATIENCE_S):
-            log.info("the run is %s", state)
-            return state
+        status = _status(folder)
+        is_news = status != at_start or time.monotonic() - began > PATIENCE_S
+        if status[0] in ("completed", "failed") and is_news:
+            log.info("the run is %s", status[0])
+            return status[0]
         time.sleep(POLL_S)
 
 
-def _requests(folder: Path) -> Iterator[dict[str, Any]]:
+def _requests(folder: Path) -> Iterator[tuple[dict[str, Any], float]]:
     for path in folder.glob(".work/*/request.json"):
         with suppress(OSError, ValueError):  # removed, or replaced at this moment
-            yield json.loads(path.read_text())
+            yield json.loads(path.read_text()), path.stat().st_mtime
 
 
 def _status(folder: Path) -> tuple[str, float]:

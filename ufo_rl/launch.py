@@ -21,6 +21,7 @@ from ufo_rl.records import UserError
 
 GRACE_S = 5.0  # between asking a stage to end and ending it
 POLL_S = 0.2
+BEAT_S = 1.0
 FULL = 2**20  # bytes left: too few to publish anything
 # glibc gives freed blocks of some MiB back to the system and asks for them again, a page fault every 4 KiB: every
 # activation of a forward pass on a CPU is such a block. Kept instead, up to its largest allowed size.
@@ -48,9 +49,15 @@ def run_stage(
     log_path = folder / "logs" / f"{stage}.log"
     tail = Tail(Path(request["journal"]), from_end=True)
 
+    last_beat = time.monotonic()
+
     def look() -> None:
+        nonlocal last_beat
         for line in tail.lines():
             follow(line)
+        if launch.num_nodes > 1 and time.monotonic() - last_beat >= BEAT_S:
+            os.utime(work / "request.json")  # other hosts see that it is waited for
+            last_beat = time.monotonic()
 
     start = log_path.stat().st_size if log_path.exists() else 0
     status = run_agent(stage, work / "request.json", folder, launch, look)
@@ -95,8 +102,13 @@ def run_agent(stage: str, request: Path, folder: Path, launch: Launch, look: Cal
     return child.returncode
 
 
+def num_cpus() -> int:
+    """CPUs that this process may run on: a cluster's job often has a part of the machine."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def _environment(launch: Launch) -> dict[str, str]:
-    threads = launch.threads_per_rank or max(1, (os.cpu_count() or 1) * launch.num_nodes // launch.num_ranks)
+    threads = launch.threads_per_rank or max(1, num_cpus() * launch.num_nodes // launch.num_ranks)
     return {
         **os.environ,
         PARENT: str(os.getpid()),

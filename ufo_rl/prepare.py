@@ -80,10 +80,13 @@ def prepare(config: Config, wrong: Collection[str] = ()) -> Prepared:
                 "choose it with signal=[confidence,pass_rate]"
             )
     pool, benchmarks = None, {}
+    is_scored = is_sound("signal") and "confidence" in getattr(selector, "signals", ())
     if has_data and is_sound("dataset"):
         pool = attempt(load_pool, config.dataset, "dataset", config)
     if pool is not None and selector is not None and is_sound("train", "launch", "ratio"):
         attempt(check_batch, config, selector, len(pool.prompts))
+    if pool is not None and is_scored:
+        attempt(check_target, config, pool)
     rollouts = attempt(load_rollouts, config, selector, pool) if is_sound("signal", "dataset") else None
     if has_data and is_sound("eval"):
         for name, benchmark in config.eval.items():
@@ -93,6 +96,17 @@ def prepare(config: Config, wrong: Collection[str] = ()) -> Prepared:
     if problems:
         raise UserError(*problems)
     return Prepared(selector, pool or Pool([]), benchmarks, rollouts)
+
+
+def check_target(config: Config, pool: Pool) -> None:
+    """The target `solution` needs one for every prompt."""
+    settings = config.signal.confidence
+    bare = [prompt.id for prompt in pool.prompts if not prompt.solution.strip()]
+    if settings is not None and settings.target == "solution" and bare:
+        raise UserError(
+            f"signal.confidence.target=solution: {len(bare)} of {len(pool.prompts)} prompts have no solution, first "
+            f"{bare[0]}; name its column (dataset.solution), or take the target answer, response or question"
+        )
 
 
 def load_rollouts(config: Config, selector: Any, pool: Pool | None) -> Rollouts | None:

@@ -32,7 +32,7 @@ def read_rollouts(path: Path) -> Rollouts:
     """
     if not path.is_file():
         raise UserError(f"{KEY}={path}: no such file; name a file ending in {', '.join(SUFFIXES)}")
-    found: dict[str, list[tuple[int, str]]] = defaultdict(list)
+    found: dict[str, dict[int, str]] = defaultdict(dict)
     problems = []
     for where, row in read_rows(path):
         taken = row if isinstance(row, str) else _completions(row)
@@ -42,13 +42,19 @@ def read_rollouts(path: Path) -> Rollouts:
                 break
             continue
         assert isinstance(row, Mapping)
-        own = found[_id(row)]
-        own += [(int(row.get("sample") or 0) if len(taken) == 1 else 0, text) for text in taken]
+        own, first = found[_id(row)], row.get("sample")
+        first = len(own) if first is None else int(first)
+        own |= {first + k: text for k, text in enumerate(taken)}  # a sample that stands there twice counts once
+    problems += [
+        f"{KEY}: prompt {own} has {len(texts)} samples, and their numbers are not 0 to {len(texts) - 1}"
+        for own, texts in found.items()
+        if set(texts) != set(range(len(texts)))
+    ][:3]
     if problems:
         raise UserError(*problems)
     with path.open("rb") as stream:
         key = hashlib.file_digest(stream, "sha256").hexdigest()[:16]
-    ordered = {own: [text for _, text in sorted(rows, key=lambda row: row[0])] for own, rows in found.items()}
+    ordered = {own: [texts[k] for k in sorted(texts)] for own, texts in found.items()}
     return Rollouts(key, ordered)
 
 
@@ -74,6 +80,9 @@ def _completions(row: Mapping[str, Any]) -> list[str] | str:
     """The row's completions, or what is wrong with it."""
     if not (row.get("id") or row.get("question")):
         return "no id and no question: which prompt is it?"
+    sample = row.get("sample")
+    if sample is not None and not (str(sample).isdecimal() or (isinstance(sample, float) and sample.is_integer())):
+        return f"sample={sample} is no whole number from 0"
     texts = row.get("completions", [row.get("completion")])
     if isinstance(texts, list) and all(isinstance(text, str) for text in texts):
         return texts

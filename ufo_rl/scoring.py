@@ -39,17 +39,18 @@ def score(
     num_ranks: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> int:
-    """Publish the measurements of at most `num_rows` rows as they come; returns how many came.
+    """Publish the measurements as they come; returns how many came. `num_rows` is what `progress` counts to.
 
     A row's columns are those of its measurement plus key, id, device_seconds and seconds. device_seconds is its share of
-    its batch's wall time and of `startup_seconds` (start and loading, before this call); seconds is that divided by the
-    ranks that work beside each other, so that the sum over a pool is the wall time of measuring it.
+    its batch's wall time, in the first batch of `startup_seconds` too (start and loading, before this call); seconds is
+    that divided by the ranks that work beside each other, so that the sum over a pool is the wall time of measuring it.
     """
     pending: list[dict[str, Any]] = []
-    done, began, last_publish = 0, time.perf_counter(), time.perf_counter()
+    last_publish = time.perf_counter()
+    done, began = 0, last_publish - startup_seconds
     for batch in batches:
         now = time.perf_counter()
-        seconds = (now - began) / len(batch) + startup_seconds / num_rows
+        seconds = (now - began) / len(batch)
         for row, measured in batch:
             times = {"seconds": seconds / num_ranks, "device_seconds": seconds}
             record = {KEY: row.key, "id": row.id, **measured, **times}

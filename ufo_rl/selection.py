@@ -53,5 +53,5 @@ def select(columns: dict[str, np.ndarray], selector: Selector, ratio: float, see
     is_measured = bool(selector.signals) and keep < len(ids)
     is_cut_tied = is_measured and key[order[keep]] == cut
     num_tied = int((key[order[:keep]] == cut).sum()) if is_cut_tied else 0
-    near_cut = int((np.abs(key - cut) <= NEAR).sum()) - 1 if is_measured else 0  # the row at the cut is not near it
+    near_cut = int(((np.abs(key - cut) <= NEAR) & (key != cut)).sum()) if is_measured else 0  # ties are counted apart
     return Selection(sorted(ids[order[:keep]].tolist()), rank, len(ids), num_tied / keep, near_cut)

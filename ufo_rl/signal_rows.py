@@ -97,6 +97,7 @@ class ConfidenceRows:
         columns = {name: found[name].to_numpy() for name in dict.fromkeys(("mean_logprob", reduced))}
         return {
             **columns,
+            "log_confidence": columns[reduced],  # exp of it may be 0 for sums over long targets
             "confidence": np.exp(columns[reduced]),
             "num_target_tokens": found["num_target_tokens"].to_numpy(),
             "tokens": found["num_tokens"].to_numpy(),

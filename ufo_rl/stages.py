@@ -74,10 +74,10 @@ def confidence(config: Config, request: Request, ranks: Ranks) -> dict[str, Any]
             if settings.target != "response":
                 yield rows, encode(tokenizer, texts, [row.target_start for row in rows]), []
                 continue
-            said = scorer.respond(texts, settings.max_response_tokens)
             prompts = tokenizer(texts, add_special_tokens=False)["input_ids"]
-            answered = [Encoded([*a, *b.ids], len(b.ids), "") for a, b in zip(prompts, said, strict=True)]
-            yield rows, answered, [one.text for one in said]
+            for part in scorer.respond(texts, settings.max_response_tokens):
+                answered = [Encoded([*prompts[i], *said.ids], len(said.ids), "") for i, said in part]
+                yield [rows[i] for i, _ in part], answered, [said.text for _, said in part]
 
     def batches() -> Iterator[list[tuple[Row, dict[str, Any]]]]:
         for rows, block, said in encoded() if settings.target == "response" else ahead(encoded()):
@@ -224,7 +224,8 @@ def doctor(config: Config, request: Request, ranks: Ranks) -> dict[str, Any]:
     dtype, progress = settings.dtype or config.model.dtype, progress_of(request, ranks, "ways")
     is_vllm = settings.engine == "vllm"
     vllm = partial(_vllm, config, folder, dtype) if is_vllm or importlib.util.find_spec("vllm") else None
-    return {"ways": examine(folder, encoded, dtype, ranks.device, pad_id(tokenizer), vllm, is_vllm, progress)}
+    pad, reduction = pad_id(tokenizer), settings.reduction
+    return {"ways": examine(folder, encoded, dtype, reduction, ranks.device, pad, vllm, is_vllm, progress)}
 
 
 STAGES: dict[str, Callable[[Config, Request, Ranks], dict[str, Any]]] = {

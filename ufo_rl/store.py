@@ -46,24 +46,33 @@ class SignalStore:
 
     def keys(self) -> set[str]:
         """The keys of all stored rows."""
-        return {key for chunk in self._chunks() for key in pq.read_table(chunk, columns=[KEY])[KEY].to_pylist()}
+        return {key for table in self._tables([KEY]) for key in table[KEY].to_pylist()}
 
     def read(self, keys: Iterable[str] | None, columns: Sequence[str]) -> pa.Table:
         """The stored rows among `keys`, in the order of `keys` (None: all, in any order), with the key and those of the
         named columns that the store has."""
         wanted = None if keys is None else pa.array(keys, pa.string())
-        parts = []
-        for chunk in self._chunks():
-            table = pq.read_table(
-                chunk, columns=[name for name in (KEY, *columns) if name in pq.read_schema(chunk).names]
-            )
-            parts.append(table if wanted is None else table.filter(pc.is_in(table[KEY], value_set=wanted)))
+        parts = [
+            table if wanted is None else table.filter(pc.is_in(table[KEY], value_set=wanted))
+            for table in self._tables([KEY, *columns])
+        ]
         if not parts:
             return pa.table({name: pa.array([], pa.string()) for name in [KEY, *columns]})
         found = pa.concat_tables(parts, promote_options="permissive")
         if wanted is None:
             return found
         return found.take(pc.drop_null(pc.index_in(wanted, value_set=found[KEY].combine_chunks())))
+
+    def _tables(self, columns: Sequence[str]) -> list[pa.Table]:
+        """Those of the columns that each chunk has. Another job may join chunks while this one reads: then again."""
+        while True:
+            try:
+                return [
+                    pq.read_table(chunk, columns=[name for name in columns if name in pq.read_schema(chunk).names])
+                    for chunk in self._chunks()
+                ]
+            except FileNotFoundError:
+                continue
 
     def publish(self, rows: list[dict[str, Any]]) -> None:
         """Add a chunk: whole or absent."""

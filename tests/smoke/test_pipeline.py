@@ -168,3 +168,6 @@ def test_doctor_tells_how_stable_the_selection_is(ufo: Ufo) -> None:
     assert 0 < float(rows["float32, batch 64"][0]) < 1e-5 < float(rows["bfloat16, shared prefix"][0]) < 0.1
     assert "As configured: stable." in output
     assert "does not use confidence" in ufo.run("doctor", "selector=random", status=2)
+    (ufo.folder / "conf/selector").mkdir(parents=True)
+    (ufo.folder / "conf/selector/mine.yaml").write_text("_target_: ufo_rl.selector.full.Full\nname: mine\n")
+    assert "selector=mine does not use" in ufo.run("doctor", "--config-dir", "conf", "selector=mine", status=2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import socket
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -118,7 +119,8 @@ def test_a_users_mistake_in_a_rank_is_no_crash(tmp_path: Path) -> None:
 
 
 def test_two_hosts_score_as_one(ufo: Ufo) -> None:
-    """Two commands with one rank each, as two hosts would run them, meet on the loopback interface."""
+    """Two commands with one rank each, as two hosts would run them, meet on the loopback interface; the second comes late,
+    when the first already waits for it."""
     small = ("selector=ufo", "train.max_steps=1", "train.save_steps=null")
     alone = ufo.experiment(*small, "paths.outputs=alone")
     with socket.socket() as probe:
@@ -126,13 +128,20 @@ def test_two_hosts_score_as_one(ufo: Ufo) -> None:
         port = probe.getsockname()[1]
     nodes = ("launch.num_ranks=2", "launch.num_nodes=2", f"launch.rendezvous=127.0.0.1:{port}")
     batch = "train.per_device_train_batch_size=8"
-    other = ufo.start(*ufo.SMALL, *small, *nodes, batch, "launch.node_rank=1")
+    first = ufo.start(*ufo.SMALL, *small, *nodes, batch)
+    while not list(ufo.folder.glob("outputs/runs/dev/*/.work/*/request.json")):
+        assert first.poll() is None, first.communicate()[0]
+        time.sleep(0.2)
+    time.sleep(2)
+    second = ufo.start(*ufo.SMALL, *small, *nodes, batch, "launch.node_rank=1")
     try:
-        together = ufo.experiment(*small, *nodes, batch)
-        said, _ = other.communicate(timeout=60)
+        told, _ = first.communicate(timeout=240)
+        said, _ = second.communicate(timeout=60)
     finally:
-        other.kill()
-    assert other.returncode == 0 and "joining with 1 ranks" in said, said
+        first.kill()
+        second.kill()
+    assert (first.returncode, second.returncode) == (0, 0) and "joining with 1 ranks" in said, told + said
+    (together,) = ufo.folder.glob("outputs/runs/dev/*")
     assert ufo.metrics(together)["signals"]["confidence"]["num_scored"] == 96
     chunks = list((ufo.folder / "outputs/cache/signals").glob("confidence-*/chunk-*.parquet"))
     assert len(chunks) == 2  # one of each rank

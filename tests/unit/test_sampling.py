@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -132,9 +133,18 @@ def test_too_few_rollouts_are_told_with_the_cure(tmp_path: Path) -> None:
     check_rollouts(rollouts, prompts[:1], 3)
 
 
+def test_a_sample_that_stands_twice_counts_once_and_a_gap_is_told(tmp_path: Path) -> None:
+    rows = [{"id": "a", "completion": text, "sample": k} for k, text in ((0, "x"), (0, "x"), (1, "y"))]
+    assert read_rollouts(rollout_file(tmp_path, *rows)).completions == {"a": ["x", "y"]}
+    with pytest.raises(UserError, match="prompt a has 2 samples, and their numbers are not 0 to 1"):
+        read_rollouts(rollout_file(tmp_path, rows[0], {"id": "a", "completion": "z", "sample": 3}))
+
+
 @pytest.mark.parametrize(
     ("row", "problem"),
     [
+        ({"id": "a", "completion": "x", "sample": "x"}, "sample=x is no whole number"),
+        ({"id": "a", "completion": "x", "sample": math.nan}, "sample=nan is no whole number"),
         ({"completion": "x"}, "no id and no question"),
         ({"id": "a"}, "no completion"),
         ({"id": "a", "completions": "text"}, "no completion"),

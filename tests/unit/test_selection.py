@@ -37,7 +37,9 @@ SELECTORS = {
 def pool(n: int, seed: int = 0) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(seed)
     ids = np.array([hashlib.sha256(str(i).encode()).hexdigest()[:16] for i in range(n)])
-    return {"id": ids, "confidence": rng.random(n), "pass_rate": rng.integers(0, 17, n) / 16}
+    confidence = rng.random(n)
+    signals = {"confidence": confidence, "log_confidence": np.log(confidence)}
+    return {"id": ids, **signals, "pass_rate": rng.integers(0, 17, n) / 16}
 
 
 def test_fuzziness_by_hand() -> None:
@@ -121,20 +123,36 @@ def test_a_key_that_is_no_number_is_refused() -> None:
 
 
 def test_ties_and_rows_near_the_cut_by_hand() -> None:
-    confidence = np.array([0.0, 0.4, 0.4, 0.6, 0.600004, 0.999996])  # mean 0.5
-    columns = {"id": np.array(list("abcdef")), "confidence": confidence}
-    assert confidence.mean() == pytest.approx(0.5)
-    for kept, near in ((1, 3), (4, 3), (5, 1)):  # distances: four within 4e-6 of 0.1, two within 4e-6 of 0.5
-        assert select(columns, Ufo("mean", "confidence"), kept / 6 + 1e-9, seed=0).near_cut == near
+    logs = np.array([0.0, -2.0, -2.0, -2.000004, -2.000008, -5.0])
+    columns = {"id": np.array(list("abcdef")), "log_confidence": logs}
+    for kept, near in ((1, 0), (2, 2), (4, 3), (5, 3)):  # rows that equal the cut are ties, not near it
+        assert select(columns, Extreme(True), kept / 6 + 1e-9, seed=0).near_cut == near
     columns = {"id": np.array(list("abcd")), "pass_rate": np.array([0.5, 0.25, 0.75, 0.0])}
     assert select(columns, Accuracy(0.5), 0.5, seed=0).tie_share == 0.5  # one of .25 and .75 beside .5
     drawn = select(columns, Uniform(), 0.5, seed=0)
     assert (drawn.tie_share, drawn.near_cut) == (0.0, 0)  # no measurement, no cut in it
 
 
+def test_levels_equally_far_from_the_centre_are_ties() -> None:
+    """0.3 and 0.7 are not equally far from 0.5 in floating point."""
+    rates = np.array([0.3, 0.7] * 50)
+    columns = {"id": np.array([f"{i:03}" for i in range(100)]), "pass_rate": rates}
+    kept = [int(i) % 2 for i in select(columns, Accuracy(0.5), 0.5, seed=0).ids]
+    assert 10 < sum(kept) < 40  # a draw of 50 from 100; all of one level before
+
+
+def test_confidences_too_small_for_a_float_keep_their_order() -> None:
+    """Sums over long targets: exp is 0 for all but one of them."""
+    logs = np.array([-900.0, -800.0, -1000.0, -10.0])
+    columns = {"id": np.array(list("abcd")), "confidence": np.exp(logs), "log_confidence": logs}
+    assert select(columns, Ufo(1e-300, "log"), 0.25, seed=0).ids == ["b"]  # ln 1e-300 is -690.8
+    assert select(columns, Extreme(False), 0.25, seed=0).ids == ["c"]
+    assert select(columns, Band(0.3, 0.5), 0.25, seed=0).ids == ["a"]
+
+
 def test_every_centre_and_space_by_hand() -> None:
     confidence = np.array([0.01, 0.1, 0.2, 0.9, 1.0])  # mean 0.442, median 0.2; logs -4.61 -2.30 -1.61 -0.11 0
-    columns = {"id": np.array(list("abcde")), "confidence": confidence}
+    columns = {"id": np.array(list("abcde")), "confidence": confidence, "log_confidence": np.log(confidence)}
 
     def first(center: str | float, space: str) -> str:
         return select(columns, Ufo(center, space), 0.2, seed=0).ids[0]
@@ -148,7 +166,7 @@ def test_every_centre_and_space_by_hand() -> None:
 
 
 def test_extremes_and_bands_by_hand() -> None:
-    columns = {"id": np.array(list("abcde")), "confidence": np.array([0.5, 0.1, 0.9, 0.3, 0.7])}
+    columns = {"id": np.array(list("abcde")), "log_confidence": np.log([0.5, 0.1, 0.9, 0.3, 0.7])}
     assert select(columns, Extreme(True), 0.4, seed=0).ids == ["c", "e"]
     assert select(columns, Extreme(False), 0.4, seed=0).ids == ["b", "d"]
     assert select(columns, Band(0.2, 0.6), 0.4, seed=0).ids == ["a", "d"]  # quantiles .5 .1 .9 .3 .7
@@ -160,6 +178,7 @@ def test_extremes_and_bands_by_hand() -> None:
     [
         (lambda: Ufo("mode", "confidence"), "center=mode"),
         (lambda: Ufo(1.5, "confidence"), "center=1.5"),
+        (lambda: Ufo(["mean"], "confidence"), "center="),  # pyright: ignore[reportArgumentType]
         (lambda: Ufo("mean", "square"), "space=square"),
         (lambda: Band(0.5, 0.4), "low=0.5"),
     ],

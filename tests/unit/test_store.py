@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 from ufo_rl.store import MANY, SignalStore
@@ -26,6 +27,26 @@ def test_joining_chunks_changes_no_row(tmp_path: Path) -> None:
     store.compact()
     assert len(list(store.folder.glob("chunk-*"))) == 1
     assert store.read(keys, ("id", "truncated", "device_seconds")).to_pylist() == before
+
+
+def test_reading_goes_on_while_another_job_joins_chunks(tmp_path: Path) -> None:
+    store = filled(tmp_path, MANY)
+    keys = sorted(store.keys())
+    stop = threading.Event()
+
+    def rewrite() -> None:
+        while not stop.is_set():
+            for i in range(MANY):
+                store.publish([{"key": f"more-{i}", "id": "x"}])
+            store.compact()
+
+    writer = threading.Thread(target=rewrite)
+    writer.start()
+    try:
+        assert all(len(store.read(keys, ("id",))) == 2 * MANY for _ in range(100))
+    finally:
+        stop.set()
+        writer.join()
 
 
 def test_rows_come_in_the_order_that_was_asked_for_and_unknown_ones_are_left_out(tmp_path: Path) -> None:

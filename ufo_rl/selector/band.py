@@ -27,5 +27,5 @@ class Band:
     def sort_key(self, columns: dict[str, np.ndarray]) -> np.ndarray:
         from scipy.stats import rankdata
 
-        quantile = (rankdata(columns["confidence"]) - 0.5) / len(columns["confidence"])
+        quantile = (rankdata(columns["log_confidence"]) - 0.5) / len(columns["log_confidence"])
         return np.maximum(np.maximum(self.low - quantile, quantile - self.high), 0.0)

@@ -17,4 +17,4 @@ class Extreme:
     keeps_all: ClassVar[bool] = False
 
     def sort_key(self, columns: dict[str, np.ndarray]) -> np.ndarray:
-        return -columns["confidence"] if self.highest else columns["confidence"]
+        return -columns["log_confidence"] if self.highest else columns["log_confidence"]

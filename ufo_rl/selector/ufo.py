@@ -27,16 +27,15 @@ class Ufo:
 
     def __post_init__(self) -> None:
         is_number = isinstance(self.center, int | float) and not isinstance(self.center, bool)
-        if not (is_number and 0 < float(self.center) <= 1) and self.center not in CENTERS:
+        is_name = isinstance(self.center, str) and self.center in CENTERS
+        if not is_name and not (is_number and 0 < float(self.center) <= 1):
             raise ValueError(f"center={self.center} must be mean, median or a confidence in (0, 1]")
         if self.space not in SPACES:
             raise ValueError(f"space={self.space} must be one of {', '.join(SPACES)}")
 
     def sort_key(self, columns: dict[str, np.ndarray]) -> np.ndarray:
-        values = columns["confidence"]
         is_log = self.space == "log"
-        if is_log:
-            values = np.log(values)
+        values = columns["log_confidence" if is_log else "confidence"]
         if isinstance(self.center, str):
             center = CENTERS[self.center](values)
         else:

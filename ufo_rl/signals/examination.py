@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -28,32 +27,37 @@ def examine(
     folder: Path,
     rows: Sequence[Encoded],
     dtype: str,
+    reduction: str,
     device: str,
     pad: int,
     vllm: Callable[[], Any] | None,
     is_vllm_configured: bool,
     progress: Callable[[int, int], None],
 ) -> dict[str, dict[str, Any]]:
-    """By way: the confidences in the order of the rows, and seconds; of one that could not be gone, the problem.
+    """By way: the logarithms of confidence in the order of the rows, and seconds; of one that could not be gone, the
+    problem.
 
-    dtype: the configured precision. vllm: makes the other engine in that precision, None where it is not installed.
+    dtype: the configured precision. reduction: mean, sum or min of the target's log-probabilities. vllm: makes the other
+    engine in that precision, None where it is not installed.
     """
 
     def ours(precision: str, batch_size: int | None, use_prefix: bool, is_packed: bool = False) -> dict[str, Any]:
         model = load_model(folder, precision, device)
         if is_packed:
             pack(model)
-        return _score(model, rows, pad, batch_size, use_prefix)
+        return _score(model, rows, pad, reduction, batch_size, use_prefix)
 
     ways: dict[str, Way] = {f"float32, batch {n}": lambda n=n: ours("float32", n, False) for n in BATCHES}
     ways["float32, shared prefix"] = lambda: ours("float32", None, True)
     for name in PRECISIONS:
         ways[f"{name}, shared prefix"] = lambda name=name: ours(name, None, True)
-        ways[f"{name}, plain transformers"] = lambda name=name: _plain(load_model(folder, name, device), rows, pad)
+        ways[f"{name}, plain transformers"] = lambda name=name: _plain(
+            load_model(folder, name, device), rows, pad, reduction
+        )
     if not is_vllm_configured:
         ways[CONFIGURED] = lambda: ours(dtype, None, True, is_packed=True)
     if vllm is not None:  # the last: it keeps its share of the device
-        ways[CONFIGURED if is_vllm_configured else f"{dtype}, vllm"] = lambda: _by_vllm(vllm, rows)
+        ways[CONFIGURED if is_vllm_configured else f"{dtype}, vllm"] = lambda: _by_vllm(vllm, rows, reduction)
     found = {}
     for done, (name, way) in enumerate(ways.items(), start=1):
         found[name] = way()
@@ -61,7 +65,7 @@ def examine(
     return found
 
 
-def _by_vllm(make: Callable[[], Any], rows: Sequence[Encoded]) -> dict[str, Any]:
+def _by_vllm(make: Callable[[], Any], rows: Sequence[Encoded], reduction: str) -> dict[str, Any]:
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     try:
@@ -70,24 +74,27 @@ def _by_vllm(make: Callable[[], Any], rows: Sequence[Encoded]) -> dict[str, Any]
         found = dict(item for batch in scorer.measure(rows) for item in batch)
     except Exception as error:  # vLLM refuses models, head sizes and devices by errors of every kind
         return {"problem": (str(error).strip() or repr(error)).splitlines()[0]}
-    return _result(found, began)
+    return _result(found, reduction, began)
 
 
-def _score(model: Any, rows: Sequence[Encoded], pad: int, batch_size: int | None, use_prefix: bool) -> dict[str, Any]:
+def _score(
+    model: Any, rows: Sequence[Encoded], pad: int, reduction: str, batch_size: int | None, use_prefix: bool
+) -> dict[str, Any]:
     forcing = TeacherForcing(model, pad)
     began = time.perf_counter()
     prepare(forcing, rows, use_prefix)
     budget = Budget(None, model.device.type)
     found = dict(item for batch in measure(forcing, rows, budget, batch_size) for item in batch)
-    return _result(found, began)
+    return _result(found, reduction, began)
 
 
-def _result(found: dict[int, Measured], began: float) -> dict[str, Any]:
+def _result(found: dict[int, Measured], reduction: str, began: float) -> dict[str, Any]:
     seconds = time.perf_counter() - began
-    return {"confidence": [math.exp(found[i].mean_logprob) for i in range(len(found))], "seconds": seconds}
+    logs = [getattr(found[i], f"{reduction}_logprob") for i in range(len(found))]
+    return {"log_confidence": logs, "seconds": seconds}
 
 
-def _plain(model: Any, rows: Sequence[Encoded], pad: int) -> dict[str, Any]:
+def _plain(model: Any, rows: Sequence[Encoded], pad: int, reduction: str) -> dict[str, Any]:
     """What a user of transformers would do: batches of 8, the model's own head, log-softmax in its precision."""
     found: list[float] = []
     began = time.perf_counter()
@@ -100,5 +107,5 @@ def _plain(model: Any, rows: Sequence[Encoded], pad: int) -> dict[str, Any]:
             logprobs = torch.log_softmax(model(input_ids=ids, attention_mask=mask).logits, -1)
         for b, row in enumerate(batch):
             terms = logprobs[b, -row.num_target - 1 : -1].gather(1, ids[b, -row.num_target :, None])
-            found.append(math.exp(terms.double().mean().item()))
-    return {"confidence": found, "seconds": time.perf_counter() - began}
+            found.append(getattr(terms.double(), reduction)().item())
+    return {"log_confidence": found, "seconds": time.perf_counter() - began}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ from ufo_rl.signals.packing import pack
 from ufo_rl.signals.spans import Encoded
 
 VLLM_ROWS = 256  # handed over at a time
+PART_S = 2.0
 
 
 class OwnScorer:
@@ -34,7 +36,7 @@ class OwnScorer:
         self.budget = Budget(batch_tokens, model.device.type)
         self._is_ready = False
 
-    def respond(self, texts: Sequence[str], max_tokens: int) -> list[Completion]:
+    def respond(self, texts: Sequence[str], max_tokens: int) -> Iterator[list[tuple[int, Completion]]]:
         return greedy(self.engine, texts, max_tokens)
 
     def measure(self, rows: Sequence[Encoded]) -> Iterator[Batch]:
@@ -60,7 +62,7 @@ class VLLMScorer:
     def __init__(self, engine: Any) -> None:
         self.engine = engine
 
-    def respond(self, texts: Sequence[str], max_tokens: int) -> list[Completion]:
+    def respond(self, texts: Sequence[str], max_tokens: int) -> Iterator[list[tuple[int, Completion]]]:
         return greedy(self.engine, texts, max_tokens)
 
     def measure(self, rows: Sequence[Encoded]) -> Iterator[Batch]:
@@ -75,7 +77,13 @@ class VLLMScorer:
         return {}
 
 
-def greedy(engine: Engine, texts: Sequence[str], max_tokens: int) -> list[Completion]:
-    """One greedy completion a text, in their order."""
-    found = dict(engine.generate(texts, Sampling(0.0, max_tokens), [0] * len(texts)))
-    return [found[i] for i in range(len(texts))]
+def greedy(engine: Engine, texts: Sequence[str], max_tokens: int) -> Iterator[list[tuple[int, Completion]]]:
+    """One greedy completion a text, with its index: what came within two seconds at a time, so that it can be stored."""
+    part, began = [], time.perf_counter()
+    for item in engine.generate(texts, Sampling(0.0, max_tokens), [0] * len(texts)):
+        part.append(item)
+        if time.perf_counter() - began >= PART_S:
+            yield part
+            part, began = [], time.perf_counter()
+    if part:
+        yield part

@@ -11,6 +11,8 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
+from ufo_rl.records import UserError
+
 MIN_PREFIX = 8  # tokens; a shorter common beginning is not worth a cache
 
 
@@ -43,7 +45,8 @@ def _span(text: str, start: int, encoding: Any) -> Encoded:
     if first is None:  # a character that no token shows: the first token that ends behind it
         first = next((i for i, (_, end) in enumerate(encoding.offsets) if end > start), None)
     if first is None or first == 0:
-        raise ValueError(f"no target tokens, or no context before them, in the text that ends {text[-80:]!r}")
+        what = "no target tokens" if first is None else "no token before the target"
+        raise UserError(f"signal.confidence.target: {what} in the text that ends {text[-80:]!r}; choose another target")
     begin, _ = encoding.token_to_chars(first)
     return Encoded(encoding.ids, len(encoding.ids) - first, text[min(begin, start) : start])
 
