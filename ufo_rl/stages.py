@@ -100,7 +100,7 @@ def pass_rate(config: Config, request: Request, ranks: Ranks) -> dict[str, Any]:
     share, is_correct = Share(Path(request["rows"]), ranks), partial(_is_correct, _grader(config))
     sampling = Sampling(settings.temperature, settings.max_completion_tokens)
     engine = None if settings.rollouts else _engine(config, Path(request["model"]), ranks)
-    progress, total = progress_of(request, ranks, "samples"), request["num_samples"] // ranks.world_size
+    progress, total = progress_of(request, ranks, "samples"), -(-request["num_samples"] // ranks.world_size)
 
     def batches() -> Iterator[list[tuple[Row, dict[str, Any]]]]:
         done = 0

@@ -16,9 +16,9 @@ pytestmark = pytest.mark.smoke
 # overlap_comm is DeepSpeed's own key: what it holds is known to be wrong only when DeepSpeed reads it
 SWEEP = (
     "-m",
-    "selector=ufo,random",
+    "selector=ufo",
     "deepspeed=zero2",
-    "+deepspeed.config.zero_optimization.overlap_comm=false,nonsense",
+    "+deepspeed.config.zero_optimization.overlap_comm=nonsense,false",
     "tracker=offline",
     "ratio=20pct",
     "name=planted",
@@ -42,21 +42,21 @@ def test_a_sweep_with_a_planted_failure(ufo: Ufo) -> None:
     assert "Traceback" not in output
     folders = sorted((ufo.folder / "outputs/sweeps/planted").glob("tiny-*"))
     states = {f: json.loads((f / "status.json").read_text()) for f in folders}
-    assert len(folders) == 4
+    assert len(folders) == 2
     failed = [f for f in folders if states[f]["state"] == "failed"]
     done = [f for f in folders if states[f]["state"] == "completed"]
-    assert len(failed) == len(done) == 2
+    assert len(failed) == len(done) == 1  # the first failed, the second went on
     for folder in failed:
         assert "overlap_comm" in (folder / "error.txt").read_text() + (folder / "logs/train.log").read_text()
         assert f"{folder.name} did not complete: " in output and not (folder / "metrics.json").exists()
-    # one scoring for both ufo jobs, none for random
+    # one scoring for both jobs
     assert len(list((ufo.folder / "outputs/cache/signals").glob("confidence-*/chunk-*.parquet"))) == 1
 
     runs = [inspect(f) for f in sorted((ufo.folder / "outputs/wandb").glob("offline-run-*"))]
-    assert len(runs) == 4 and len({json.loads((f / "run.json").read_text())["wandb_id"] for f in folders}) == 4
-    assert sorted((run["state"], run["exit_code"]) for run in runs)[-2:] == [("finished", 0)] * 2
-    assert sorted(run["exit_code"] for run in runs) == [0, 0, 1, 1]
-    assert sorted(run["config"]["choice/selector"] for run in runs) == ["random", "random", "ufo", "ufo"]
+    assert len(runs) == 2 and len({json.loads((f / "run.json").read_text())["wandb_id"] for f in folders}) == 2
+    assert ("finished", 0) in [(run["state"], run["exit_code"]) for run in runs]
+    assert sorted(run["exit_code"] for run in runs) == [0, 1]
+    assert [run["config"]["choice/selector"] for run in runs] == ["ufo", "ufo"]
     for run in runs:
         assert run["config"]["ratio"] == {"value": 0.2} and run["config"]["seed"] == 0
         assert run["name"] in [f.name for f in folders] and run["project"] == "ufo-rl"
@@ -72,10 +72,8 @@ def test_a_sweep_with_a_planted_failure(ufo: Ufo) -> None:
         "n_selected",
     ):
         assert all(key in summary for summary in finished), key
-    assert any("score/confidence" in summary for summary in finished)
+    assert all("score/confidence" in summary for summary in finished)
 
     again = ufo.run(*ufo.SMALL, *SWEEP, status=1)
-    assert again.count("done before") == 2
-    assert (
-        len(list((ufo.folder / "outputs/wandb").glob("offline-run-*"))) == 6
-    )  # the two failed ones alone were tried again
+    assert again.count("done before") == 1
+    assert len(list((ufo.folder / "outputs/wandb").glob("offline-run-*"))) == 3  # the failed one alone was tried again

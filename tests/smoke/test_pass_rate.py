@@ -38,6 +38,9 @@ def test_samples_serve_every_k_adaptive_mode_and_later_files(tmp_path: Path, mon
     more, _, _ = rates("signal.pass_rate.num_samples=10")
     assert (less["num_scored"], more["num_scored"]) == (0, 2 * 48)
 
+    added, _, _ = rates("dataset.num_prompts=49", "signal.pass_rate.num_samples=1", "launch.num_ranks=2")
+    assert added["num_scored"] == 1  # one sample for two ranks
+
     chunks = tmp_path.glob("outputs/cache/signals/pass_rate-*/chunk-*.parquet")
     pq.write_table(pa.concat_tables([pq.read_table(chunk) for chunk in chunks]), "old.parquet")
     graded, replayed, _ = rates("signal.pass_rate.num_samples=4", "signal.pass_rate.rollouts=old.parquet")

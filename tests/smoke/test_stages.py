@@ -103,11 +103,9 @@ def test_one_and_two_ranks_agree_with_the_reference(tmp_path: Path) -> None:
 @pytest.mark.parametrize("num_ranks", [1, 2])
 def test_a_crash_names_its_error_and_its_log(tmp_path: Path, num_ranks: int) -> None:
     config, plain = settings(f"launch.num_ranks={num_ranks}")
-    bad = [Row("k", "i", "42", 0, "42")]  # a target without anything before it
-    with pytest.raises(StageFailed, match="no context before them") as caught:
-        run_stage(
-            "score", request(tmp_path, plain, bad * 2, store=str(tmp_path)), tmp_path, config.launch, lambda line: None
-        )
+    asked = request(tmp_path, plain, lab_rows(config)[:2])  # and no store: what no user can do
+    with pytest.raises(StageFailed, match="KeyError: 'store'") as caught:
+        run_stage("score", asked, tmp_path, config.launch, lambda line: None)
     assert "logs/score.log" in str(caught.value)
 
 
