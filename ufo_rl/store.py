@@ -90,6 +90,7 @@ class SignalStore:
                     writer.write_table(pq.read_table(chunk, schema=schema))
             for chunk in small:
                 chunk.unlink()
+            pa.default_memory_pool().release_unused()
 
     def _chunks(self) -> list[Path]:
         return sorted(self.folder.glob("chunk-*.parquet"))

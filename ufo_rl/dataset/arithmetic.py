@@ -118,7 +118,7 @@ class Arithmetic:
         """`count` prompts of one level in the order drawn; raises UserError where the level has not that many."""
         problems = stream(level, self.split, Random(f"{self.seed}/{self.split}/{level}"))
         prompts: dict[str, Prompt] = {}
-        idle_draws = 0
+        idle_draws, label = 0, str(level)
         while len(prompts) < count:
             problem = next(problems)
             if problem.question in prompts:
@@ -135,6 +135,6 @@ class Arithmetic:
                 question=problem.question,
                 answer=problem.answer,
                 solution=problem.worked(operations_per_step=1),
-                level=str(level),
+                level=label,
             )
         return list(prompts.values())
