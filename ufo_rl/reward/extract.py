@@ -13,7 +13,7 @@ BARE_BOX = re.compile(r"\\(?:boxed|fbox)(?:[ \t]+([^\s{}$]+)|(\d+))")
 SAID = re.compile(
     r"(?<![A-Za-z])answer[*_]*"
     r"(?:[ \t]+(?:therefore[ \t]+)?(?:is|equals|would be)(?:[ \t]+(?:therefore|thus|simply|just))?[ \t]*:?|[ \t]*[:=])"
-    r"[*_]*[ \t]*(?P<rest>[^\n]*\S)",
+    r"[*_]*[ \t]*(?P<rest>[^\n]{1,2000})",
     re.IGNORECASE,
 )
 SAID_END = re.compile(r"<\||[.!?]\s+(?=[A-Z])|,?\s+(?:because|since|as)\s|[.!,;]*\s*$")
@@ -63,7 +63,8 @@ def _markers(text: str) -> Iterator[tuple[int, str]]:
     for match in BARE_BOX.finditer(text):
         yield match.end(), match[1] or match[2]
     for match in SAID.finditer(text):
-        yield match.start("rest") + 1, _said(match["rest"])
+        if rest := match["rest"].strip():
+            yield match.start("rest") + 1, _said(rest)
 
 
 def _said(rest: str) -> str:
