@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from ufo_rl.reward.extract import extract
+from ufo_rl.reward.extract import extract, extract_list
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,36 @@ from ufo_rl.reward.extract import extract
 )
 def test_last_complete_marker(completion, answer):
     assert extract(completion) == answer
+
+
+def test_white_space_without_end_costs_no_time():
+    start = time.perf_counter()
+    assert extract("the answer is" + " " * 200_000 + "7") == "7"
+    assert extract("the answer is 7" + " " * 200_000 + "8").startswith("7")
+    assert time.perf_counter() - start < 2
+
+
+@pytest.mark.parametrize(
+    ("completion", "answer"),
+    [
+        ("First I compute 10, so the answer is 42.", "42"),
+        ("Final Answer: The final answer is $14{,}916$. I hope it is correct.", "14{,}916"),
+        ("Final Answer: The largest $n$ is 34.", "34"),
+        ("**Answer: C**", "C"),
+        ("The answer is 42 because geometry proves it", "42"),
+        ("Answer: 41 was a slip.\nAnswer: 42<|im_end|>", "42"),
+        (r"I think the answer is \boxed{1} is clear.", "1"),
+        (r"So the value is $\boxed 7$", "7"),
+        ("that seems to be the answer", ""),
+    ],
+)
+def test_what_a_sentence_says(completion, answer):
+    assert extract(completion) == answer
+
+
+def test_the_boxes_of_one_line_are_a_list():
+    assert extract_list("\\boxed{9}\nRoots: \\boxed{2} and \\boxed{3}.") == "2, 3"
+    assert extract_list("\\boxed{2}\n\\boxed{3}") == ""
 
 
 @pytest.mark.parametrize(
@@ -61,7 +91,10 @@ def test_a_markdown_heading_is_no_answer():
     assert extract("#### 42\nThat was it.") == "42"
 
 
-@pytest.mark.parametrize("piece", [r"\boxed{", "<answer>", "{", "#### ", "#### \n", r"\boxed{1} ", "</answer>"])
+@pytest.mark.parametrize(
+    "piece",
+    [r"\boxed{", "<answer>", "{", "#### ", "#### \n", r"\boxed{1} ", "</answer>", "answer is ", "answer: \n", "answer"],
+)
 def test_time_is_linear(piece):
     start = time.perf_counter()
     extract(piece * 20_000)

@@ -7,11 +7,12 @@ import unicodedata
 from fractions import Fraction
 
 from ufo_rl.records import Graded
-from ufo_rl.reward.extract import extract
+from ufo_rl.reward.compare import num_items
+from ufo_rl.reward.extract import extract, extract_list
 from ufo_rl.reward.verifier import Verifier
 
 # In the keys of stored verdicts: raise it when a verdict changes.
-VERSION = 1
+VERSION = 2
 
 # What changes the look of an answer and never its meaning.
 SPELLINGS = (
@@ -59,11 +60,19 @@ class Grader:
         """The verdict on one completion against the bare reference answer `gold`.
 
         In this order: no final answer (wrong, `unparsed`), same text (`exact`), two exact rationals (`number`, decides
-        both ways), math-verify. A timeout, a crash and what cannot be parsed are wrong, each with its reason.
+        both ways), formulas and what is built of them (`formula`), math-verify. Several boxes on one line are one list if the
+        gold is a list. A timeout, a crash and what cannot be parsed are wrong, each with its reason.
         """
         extracted = extract(completion)
         if not extracted:
             return Graded(False, "", "none", "unparsed: no final answer")
+        graded = self._grade(gold, extracted)
+        if not graded.correct and (boxes := extract_list(completion)) and num_items(gold) > 1:
+            together = self._grade(gold, boxes)
+            return together if together.correct else graded
+        return graded
+
+    def _grade(self, gold: str, extracted: str) -> Graded:
         reference, answer = normalise(gold), normalise(extracted)
         if reference and reference == answer:
             return Graded(True, extracted, "exact")
@@ -73,10 +82,10 @@ class Grader:
         longest = max(len(reference), len(answer))
         if longest > self.max_chars:
             return Graded(False, extracted, "none", f"unparsed: {longest} characters, the limit is {self.max_chars}")
-        verdict = self._verifier.verify(reference, answer)
+        verdict = self._verifier.verify(gold, extracted)
         if verdict.reason:
             return Graded(False, extracted, "none", verdict.reason)
-        return Graded(verdict.equal, extracted, "math_verify")
+        return Graded(verdict.equal, extracted, verdict.method)
 
     def close(self) -> None:
         """Ends the verifier's process; the next question that needs it starts a new one."""

@@ -9,6 +9,15 @@ from collections.abc import Iterator
 TOKEN = re.compile(r"(?P<box>\\(?:boxed|fbox)\s*\{)|(?P<escaped>\\.)|(?P<open>\{)|(?P<close>\})", re.DOTALL)
 TAGGED = re.compile(r"<answer>((?:(?!<answer>).)*?)</answer>", re.DOTALL)
 HASHED = re.compile(r"####:?[ \t]*(?P<answer>\S[^\n]*)(?P<rest>\s*)")
+BARE_BOX = re.compile(r"\\(?:boxed|fbox)(?:[ \t]+([^\s{}$]+)|(\d+))")
+SAID = re.compile(
+    r"(?<![A-Za-z])answer[*_]*"
+    r"(?:[ \t]+(?:therefore[ \t]+)?(?:is|equals|would be)(?:[ \t]+(?:therefore|thus|simply|just))?[ \t]*:?|[ \t]*[:=])"
+    r"[*_]*[ \t]*(?P<rest>[^\n]{1,2000})",
+    re.IGNORECASE,
+)
+SAID_END = re.compile(r"<\||[.!?]\s+(?=[A-Z])|,?\s+(?:because|since|as)\s|[.!,;]*\s*$")
+LAST_IS = re.compile(r"^(?:The|the|Thus|So|Therefore|Hence)\b.*\s(?:is|are|equals)\s+(?=\S)")
 WORD = re.compile(r"(?<![\\A-Za-z])[^\W\d_]{3,}")
 
 # Markers inside markers, such as a box in an answer tag; deeper ones would make the search quadratic.
@@ -16,7 +25,8 @@ MAX_NESTING = 4
 
 
 def extract(completion: str) -> str:
-    r"""The text of the last complete marker among `<answer>..</answer>`, `\boxed{..}` (or `\fbox{..}`) and `#### x`.
+    r"""The text of the last complete marker among `<answer>..</answer>`, `\boxed{..}` (or `\fbox{..}`, `\boxed 7`),
+    `#### x`, "the answer is x" and "Answer: x".
 
     "Last" is by where a marker ends; a marker inside another one is the answer of the outer one. Nothing found, or only
     unfinished markers: "". Numbers that are merely mentioned are no answer. Linear in the length of the completion.
@@ -30,6 +40,17 @@ def extract(completion: str) -> str:
     return answer
 
 
+def extract_list(completion: str) -> str:
+    """The boxes of the line of the last one, as one list; "" where that line has fewer than two."""
+    boxes = list(_boxes(completion))
+    if len(boxes) < 2:
+        return ""
+    last = boxes[-1][0]
+    start = completion.rfind("\n", 0, last - len(boxes[-1][1])) + 1
+    parts = [content.strip() for end, content in boxes if end > start]
+    return ", ".join(parts) if len(parts) > 1 else ""
+
+
 def _markers(text: str) -> Iterator[tuple[int, str]]:
     """(end, content) of every complete marker."""
     yield from _boxes(text)
@@ -39,6 +60,20 @@ def _markers(text: str) -> Iterator[tuple[int, str]]:
         # Models also write `#### Step 2` as a heading; unlike an answer, a heading has words and a text below it.
         if match.end() == len(text) or not WORD.search(match["answer"]):
             yield match.end("answer"), match["answer"]
+    for match in BARE_BOX.finditer(text):
+        yield match.end(), match[1] or match[2]
+    for match in SAID.finditer(text):
+        if rest := match["rest"].strip():
+            yield match.start("rest") + 1, _said(rest)
+
+
+def _said(rest: str) -> str:
+    """What a sentence gives as the answer: up to its end or its reason; from the last "is" on; inside $..$."""
+    if not (rest.startswith("$") or "boxed" in rest):
+        rest = LAST_IS.sub("", rest[: SAID_END.search(rest).start()])  # pyright: ignore[reportOptionalMemberAccess]
+    if match := re.match(r"(\${1,2})([^$]+)\1", rest):
+        return match[2]
+    return rest.strip(" *_")
 
 
 def _boxes(text: str) -> Iterator[tuple[int, str]]:

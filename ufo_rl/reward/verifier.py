@@ -39,10 +39,12 @@ PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 
 @dataclass(frozen=True)
 class Verdict:
-    """`equal` is false whenever `reason` is not empty: `unparsed: ...`, `timeout: ...` or `crash: ...`."""
+    """`equal` is false whenever `reason` is not empty: `unparsed: ...`, `timeout: ...` or `crash: ...`. `method` is what
+    decided: `formula` (ours) or `math_verify`."""
 
     equal: bool
     reason: str = ""
+    method: str = "math_verify"
 
 
 class Verifier:
@@ -88,7 +90,7 @@ class Verifier:
             status = self._child.end()
             self._child = None
             return Verdict(False, f"crash: the verifier ended with status {status}")
-        return Verdict(reply["equal"], reply["reason"])
+        return Verdict(reply["equal"], reply["reason"], reply["method"])
 
 
 class _Child:
@@ -170,7 +172,7 @@ def main(parent: int) -> None:
     for line in sys.stdin:
         question = json.loads(line)
         verdict = judge(question["gold"], question["answer"])
-        _send(replies, {"equal": verdict.equal, "reason": verdict.reason})
+        _send(replies, {"equal": verdict.equal, "reason": verdict.reason, "method": verdict.method})
 
 
 def _send(replies: IO[str], message: dict[str, Any]) -> None:
@@ -188,7 +190,24 @@ def _limit(parent: int) -> None:
 
 
 def _judge() -> Callable[[str, str], Verdict]:
-    """math-verify as a function (gold, answer) -> Verdict, imported and warmed up here."""
+    """Our own comparison, and math-verify where that does not decide, as a function (gold, answer) -> Verdict; imported and
+    warmed up here."""
+    from ufo_rl.reward.compare import same
+    from ufo_rl.reward.normal import normalise
+
+    math_verify = _math_verify()
+
+    def judge(gold: str, answer: str) -> Verdict:
+        verdict = same(gold, answer)
+        return (
+            math_verify(normalise(gold), normalise(answer)) if verdict is None else Verdict(verdict, method="formula")
+        )
+
+    judge(r"\frac{1}{2}", "0.5")
+    return judge
+
+
+def _math_verify() -> Callable[[str, str], Verdict]:
     from math_verify import ExprExtractionConfig, LatexExtractionConfig, parse, verify
 
     def parsed(text: str) -> list[Any]:

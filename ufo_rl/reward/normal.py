@@ -1,0 +1,153 @@
+"""One spelling for answers that differ in looks alone: Unicode, LaTeX spacing and fonts, words for signs, thousands."""
+
+# ruff: noqa: RUF001  (signs that look alike are what this file is about)
+from __future__ import annotations
+
+import re
+import unicodedata
+
+VULGAR = {
+    **{"½": "1/2", "⅓": "1/3", "⅔": "2/3", "¼": "1/4", "¾": "3/4", "⅕": "1/5", "⅖": "2/5", "⅗": "3/5", "⅘": "4/5"},
+    **{"⅙": "1/6", "⅚": "5/6", "⅛": "1/8", "⅜": "3/8", "⅝": "5/8", "⅞": "7/8", "⅐": "1/7", "⅑": "1/9", "⅒": "1/10"},
+}
+SIGNS = {
+    **{"−": "-", "–": "-", "‐": "-", "‑": "-", "×": r"\times ", "·": r"\cdot ", "⋅": r"\cdot ", "÷": "/", "∶": ":"},
+    **{
+        "≤": r"\le ",
+        "⩽": r"\le ",
+        "≥": r"\ge ",
+        "⩾": r"\ge ",
+        "≠": r"\ne ",
+        "≈": r"\approx ",
+        "π": r"\pi ",
+        "∞": r"\infty ",
+    },
+    **{
+        "∪": r"\cup ",
+        "∩": r"\cap ",
+        "∈": r"\in ",
+        "±": r"\pm ",
+        "∓": r"\mp ",
+        "°": r"^\circ ",
+        "√": r"\sqrt ",
+        "⁄": "/",
+    },
+    **{"∅": r"\emptyset ", "ℝ": r"\mathbb{R}", "ℤ": r"\mathbb{Z}", "€": "", "£": "", "¥": "", "²": "^2", "³": "^3"},
+    **{"“": '"', "”": '"', "‘": "'", "’": "'", "\u200b": "", "\u2061": "", "\ufeff": "", "\u00a0": " ", "\u202f": " "},
+}
+GREEK = (
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho "
+    "sigma tau upsilon phi chi psi omega"
+)
+for _code, _name in zip([*range(0x3B1, 0x3C2), *range(0x3C3, 0x3CA)], GREEK.split(), strict=True):
+    SIGNS.setdefault(chr(_code), f"\\{_name} ")
+TABLE = str.maketrans({**SIGNS, **{sign: f" \\frac{{{f.replace('/', '}{')}}}" for sign, f in VULGAR.items()}})
+SUPERSCRIPTS = re.compile(r"[⁰¹⁴⁵⁶⁷⁸⁹⁻]+")
+
+WORD = r"(?<![A-Za-z\\])"
+REPLACED = tuple(
+    (re.compile(pattern), new)
+    for pattern, new in (
+        (r"<\|[^|]*\|>", ""),  # a chat's marks
+        (r"\\(?:left|right|[bB]igg?[lr]?)(?![A-Za-z])\s*\.?", ""),
+        (r"\\(?:display|text|script)style(?![A-Za-z])|\\limits(?![A-Za-z])|\\nolimits(?![A-Za-z])", ""),
+        (r"\\[dtc]frac(?![A-Za-z])", r"\\frac"),
+        (r"\\[dt]binom(?![A-Za-z])", r"\\binom"),
+        (r"(?<=\d)(?:,?\\!|\{,\}|,\\!)\s*(?=\d{3})|(?<=\d),\\!\s*(?=\d{3})", ""),  # thousands, as LaTeX spaces them
+        (r"(?<=\d)\\,(?=\d{3}(?!\d))", ""),
+        (r"(?<!\\)\\[!,;:> ]|\\(?:quad|qquad|thinspace|medspace|space|enspace)(?![A-Za-z])|~", " "),
+        (r"\\(?:lbrace)(?![A-Za-z])", r"\\{"),
+        (r"\\(?:rbrace)(?![A-Za-z])", r"\\}"),
+        (r"\\(?:l|r)?[vV]ert(?![A-Za-z])|\\mid(?![A-Za-z])|\\\|", "|"),
+        (r"\\(?:leqslant|leq|leqq)(?![A-Za-z])|<=", r"\\le "),
+        (r"\\(?:geqslant|geq|geqq)(?![A-Za-z])|>=", r"\\ge "),
+        (r"\\neq(?![A-Za-z])|!=", r"\\ne "),
+        (r"\\lt(?![A-Za-z])", "<"),
+        (r"\\gt(?![A-Za-z])", ">"),
+        (r"\\(?:ast|star)(?![A-Za-z])", "*"),
+        (r"(?<=[\w)}])\*\*(?=[\w(])", "^"),
+        (r"(?<=\d)[eE]([+-]?\d+)$", r"\\times10^{\1}"),
+        (r"\\(?:colon|ratio)(?![A-Za-z])", ":"),
+        (
+            r"\\(?:degree|degrees)(?![A-Za-z])|\\text\{\s*(?:degrees?|deg)\s*\}|(?<=[\d}) ])degrees?(?![A-Za-z])",
+            r"^\\circ ",
+        ),
+        (r"\^\s*\{\s*\\circ\s*\}|\^\s*\\circ", r"^\\circ "),
+        (r"\\%|(?<=[\d}) ])(?:percent(?:age)?|pct)(?![A-Za-z])|\\text\{\s*(?:percent|%)\s*\}", "%"),
+        (r"\\(?:operatorname|mathrm|mathit|mathbf|mathsf|mathcal|bm|boldsymbol|bf|rm)\*?\s*\{([^{}]*)\}", r"\1"),
+        (r"\\(?:mbox|textnormal|textbf|textit|textrm|texttt|textsf|hbox|emph|underline)\s*\{", r"\\text{"),
+        (r"\\text\s*\{\s*(?:,?\s*and|,?\s*or|;|,)\s*\}", " , "),
+        (r"\\\$|\$", ""),
+        (r"\\arc(?:tg|ctg)(?![A-Za-z])", r"\\arctan"),
+        (r"\\tg(?![A-Za-z])", r"\\tan"),
+        (r"\\ctg(?![A-Za-z])", r"\\cot"),
+        (r"\\(?:emptyset|varnothing|O)(?![A-Za-z])", r"\\emptyset "),
+        (
+            WORD + r"(sqrt|sin|cos|tan|cot|sec|csc|arcsin|arccos|arctan|sinh|cosh|tanh|ln|log|exp|pi)(?=[\s(^_{\d]|$)",
+            r"\\\1 ",
+        ),
+        (WORD + r"(?:infinity|inf|oo)(?![A-Za-z])", r"\\infty "),
+        (r"\+\s*\\infty", r"\\infty"),
+        (r"\\\{\s*\\\}", r"\\emptyset "),
+        (r"(?<=\d)\^?\{?(?:th|st|nd|rd)\}?$", ""),
+        (r"\s+", " "),
+    )
+)
+COMMAND_SPACE = re.compile(r"(\\[A-Za-z]+) (?![A-Za-z])| (?=\\)")
+LOOSE_SPACE = re.compile(r" ?([-+*/^_=<>(){}\[\],;:|!%]) ?")
+DELIMITERS = ((r"\(", r"\)"), (r"\[", r"\]"), ("**", "**"), ("__", "__"), ("`", "`"), ('"', '"'))
+THOUSANDS = re.compile(r"([+-]?)(\d{1,3}(?:,\d{3})+|\d{1,3}(?: \d{3})+)((?:\.\d+)?%?)")
+
+
+def normalise(answer: str) -> str:
+    """The answer in one spelling; equal texts are equal answers, different ones need a closer look."""
+    text = SUPERSCRIPTS.sub(
+        lambda found: "^{" + unicodedata.normalize("NFKC", found[0]).replace("\u2212", "-") + "}", answer
+    )
+    text = unicodedata.normalize("NFKC", text.translate(TABLE)).strip()
+    for opening, closing in DELIMITERS:
+        if text.startswith(opening) and text.endswith(closing) and len(text) >= len(opening + closing):
+            inside = text[len(opening) : -len(closing)]
+            if opening not in inside:
+                text = inside.strip()
+    for pattern, new in REPLACED:
+        text = pattern.sub(new, text)
+    text = without_thousands(text.strip().rstrip(" .,;:"))
+    text = LOOSE_SPACE.sub(r"\1", COMMAND_SPACE.sub(lambda found: found[1] or "", text)).strip()
+    text = text.rstrip(".,;:") if not text.endswith(r"\,") else text
+    while text.startswith("{") and closes(text, 0) == len(text) - 1:
+        text = text[1:-1].strip()
+    return text
+
+
+def without_thousands(text: str) -> str:
+    """1,234.5 and 1 234.5 are 1234.5, if that is all of the text."""
+    whole = THOUSANDS.fullmatch(text)
+    return whole[1] + re.sub("[, ]", "", whole[2]) + whole[3] if whole else text
+
+
+def closes(text: str, start: int) -> int:
+    r"""Where the bracket at `start` closes; -1 if it does not. Escaped braces `\{` count like any bracket."""
+    depth = 0
+    for at in range(start, len(text)):
+        if text[at] in "([{":
+            depth += 1
+        elif text[at] in ")]}":
+            depth -= 1
+            if depth == 0:
+                return at
+    return -1
+
+
+def split(text: str, separators: str) -> list[str]:
+    """Parts of the text between separators that stand in no bracket."""
+    parts, depth, start = [], 0, 0
+    for at, sign in enumerate(text):
+        if sign in "([{":
+            depth += 1
+        elif sign in ")]}":
+            depth -= 1
+        elif sign in separators and depth == 0:
+            parts.append(text[start:at])
+            start = at + 1
+    return [part.strip() for part in (*parts, text[start:])]
