@@ -51,6 +51,8 @@ def test_white_space_without_end_costs_no_time():
         (r"I think the answer is \boxed{1} is clear.", "1"),
         (r"So the value is $\boxed 7$", "7"),
         ("that seems to be the answer", ""),
+        (r"\boxed{\text{Answer: G}}", "G"),
+        (r"The answer is \{1, 2\}.", r"\{1, 2\}"),
     ],
 )
 def test_what_a_sentence_says(completion, answer):

@@ -73,6 +73,9 @@ def test_equal(grader, gold, answer, method):
         ("4", r"4\sqrt{2}"),
         ("0", "open('marker', 'w') or 0"),
         ("3", "1, 2, 3"),
+        (r"\sum_{k=1}^{2} 3", r"\sum_{k=1}^{23}"),
+        ("Even", "odd"),
+        ("32349", "32, 349"),
     ],
 )
 def test_not_equal(grader, gold, answer):

@@ -7,36 +7,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from fractions import Fraction
-
-import mpmath
 
 from ufo_rl.reward import realset
-from ufo_rl.reward.expression import NoFormula, Tree, parse
-from ufo_rl.reward.normal import closes, normalise, split, without_thousands
-from ufo_rl.reward.value import NoValue, as_float, evaluate, points, same_function, same_value, uses, variables
+from ufo_rl.reward.expression import NoFormula, parse
+from ufo_rl.reward.formula import same_equation, same_formula
+from ufo_rl.reward.normal import closes, normalise, split
+from ufo_rl.reward.value import variables
+from ufo_rl.reward.words import TEXT, same_choice, same_words, without_words
 
 MATRIX = re.compile(r"\\begin\{([bpvVB]?matrix|array)\}(?:\{[^{}]*\})?(.*?)\\end\{\1\}", re.DOTALL)
-APPROXIMATE = re.compile(r"\\approx.*|\\text\{\(?(?:about|approx)[^}]*\}?.*", re.DOTALL)
-TEXT = re.compile(r"\\text\{([^{}]*)\}")
-UNIT_WORDS = (
-    "mm|cm|dm|km|inch(?:es)?|feet|foot|ft|yards?|yd|miles?|mi|mph|kph|seconds?|secs?|sec|minutes?|mins?|min|hours?|hrs?|hr"
-    "|days?|weeks?|months?|years?|grams?|kg|mg|pounds?|lbs?|ounces?|oz|liters?|litres?|mL|ml|gallons?|cents?|dollars?|usd|USD"
-    "|yuan|euros?|rupees?|pesos?|units?|square|sq|cubic|degrees?|radians?|rad|people|students|meters?|metres?|centimeters?"
-    "|kilometers?|per|points?|coins|cards|pages|apples|books|ways|times|Hz"
-)
-POWER = r"(?:\^\{?-?[1-3]\}?)?"
-UNIT = re.compile(rf"(?:(?:\\text\{{[^{{}}]*\}}|(?<![A-Za-z\\])(?:{UNIT_WORDS})(?![A-Za-z])){POWER}[ /.*]*)+$")
-LETTER_UNIT = re.compile(rf"(?<=\d) ?[smghLlCFKNJWV]{POWER}$")
-SENTENCE = re.compile(r"^.*(?<![A-Za-z])(?:is|are|equals|be|=)(?![A-Za-z])\s*(?=\S)")
-LEADING = re.compile(r"^(?:[A-Za-z]{2,} )+(?=[-+\d\\(\[{])")
 NAME = re.compile(
     r"\\?[A-Za-z]+(?:_\{?[\w\\]+\}?)?'*(?:\([\w,]{1,6}\))?|\|[A-Z]{1,2}\||\\[a-z]+ ?[A-Z]{1,4}|[A-Z]{2,4}"
 )
 RATIO_OF_NAMES = re.compile(r"\\frac\{[A-Z]{1,3}\}\{[A-Z]{1,3}\}|[A-Z](?:_\{?\w+\}?)?[:/][A-Z](?:_\{?\w+\}?)?")
-CHOICE = re.compile(r"[\[(]?([A-Ja-j])[\])]?(?:[.:)]+(?:\s*\S.*)?)?", re.DOTALL)
 RATIO_NAME = re.compile(r"[A-Za-z](?:_\{?\w+\}?)?:[A-Za-z](?:_\{?\w+\}?)?")
-SIGNIFICANT = 6  # decimals that a rounded value must have to stand for an exact one
+APPROXIMATE = re.compile(r"\\approx.*|\\text\{\(?(?:about|approx)[^}]*\}?.*", re.DOTALL)
 MAX_ITEMS = 200
 
 
@@ -57,26 +42,10 @@ def _same(gold: str, answer: str, depth: int) -> bool | None:
         return True
     verdict = next((v for rule in RULES if (v := rule(gold, answer, depth)) is not None), None)
     if verdict is not True:
-        shorter = _without_words(gold), _without_words(answer, gold)
+        shorter = without_words(gold), without_words(answer, gold)
         if shorter != (gold, answer) and _same(*shorter, depth + 1):
             return True
     return verdict
-
-
-def bare(text: str) -> str:
-    """Without \\text{..} around words, quotes and outer brackets of a single letter."""
-    return TEXT.sub(r"\1", text).strip(" .,")
-
-
-def _choices(gold: str, answer: str, depth: int) -> bool | None:
-    wanted = re.fullmatch(r"\(?([A-J])\)?", bare(gold))
-    if not wanted:
-        return None
-    found = CHOICE.fullmatch(re.sub(r"^(?:Answer|Option|Choice)\s*:?\s*", "", bare(answer), flags=re.IGNORECASE))
-    if found is None:  # "D, it can't be A": one letter before the comma, a reason behind it
-        head, _, reason = bare(answer).partition(",")
-        found = re.fullmatch(r"(?:[a-z]+ )*([A-J])", head) if len(reason.split()) > 2 else None
-    return None if found is None else found[1].upper() == wanted[1]
 
 
 # ------------------------------------------------------------------ matrices
@@ -239,12 +208,11 @@ def _once(items: list[str], depth: int) -> list[str]:
 
 def _matched(wanted: list[str], given: list[str], depth: int) -> bool | None:
     """Whether the items can be paired, in any order."""
-    left, is_sure = list(given), True
+    left = list(given)
     for item in wanted:
         verdicts = [_same(item, other, depth + 1) for other in left]
         if True not in verdicts:
-            is_sure = is_sure and None not in verdicts
-            return False if is_sure else None
+            return None if None in verdicts else False
         left.pop(verdicts.index(True))
     return True
 
@@ -261,7 +229,7 @@ def _equations(gold: str, answer: str, depth: int) -> bool | None:
     if len(a) > 1 and len(b) > 1:
         if _is_name(a[0]) and _is_name(b[0]) and a[0] == b[0]:
             return _same(a[-1], b[-1], depth + 1)
-        return _same_equation(a, b)
+        return same_equation(a, b)
     if len(b) == 1:
         value = _defined(a)
         return False if value is None else _same(value, b[0], depth + 1)
@@ -291,100 +259,13 @@ def _defined(sides: list[str]) -> str | None:
     return None
 
 
-def _same_equation(a: list[str], b: list[str]) -> bool | None:
-    """Two equations with the same solutions, as far as one is a multiple of the other."""
-    if len(a) != 2 or len(b) != 2:
-        return None
-    try:
-        left, right = (("+", parse(x), ("neg", parse(y))) for x, y in (a, b))
-    except NoFormula:
-        return None
-    names, ratio, agreed = sorted(variables(left) | variables(right)), None, 0
-    for point in points(names):
-        try:
-            x, y = evaluate(left, point), evaluate(right, point)
-            if isinstance(x, mpmath.mpc) or isinstance(y, mpmath.mpc) or x == 0 or y == 0:
-                continue
-            here = evaluate(("/", ("var", "x"), ("var", "y")), {"x": x, "y": y})
-        except NoValue:
-            continue
-        if ratio is not None and not same_value(ratio, here):
-            return False
-        ratio, agreed = here, agreed + 1
-    return True if agreed >= 3 else None
-
-
-# ------------------------------------------------------------------ numbers and formulas
-
-
-def _numbers(gold: str, answer: str, depth: int) -> bool | None:
-    try:
-        a, b = parse(gold), parse(answer)
-    except NoFormula:
-        return None
-    verdict = same_function(a, b)
-    if verdict is False and (uses(a, "deg") or uses(b, "deg")):
-        verdict = same_function(a, b, in_radians=True)
-    if verdict is False and not variables(a) and not variables(b):
-        verdict = _percent(gold, answer, a, b) or _rounded(gold, a, b, answer)
-    return verdict
-
-
-def _percent(gold: str, answer: str, a: Tree, b: Tree) -> bool:
-    """A percent sign that only one of them has may be left out."""
-    if gold.endswith("%") == answer.endswith("%"):
-        return False
-    try:
-        x, y = evaluate(a, {}), evaluate(b, {})
-    except NoValue:
-        return False
-    return same_value(x * 100, y) if gold.endswith("%") else same_value(x, y * 100)
-
-
-def _rounded(gold: str, a: Tree, b: Tree, answer: str) -> bool:
-    """An exact value and its decimals, rounded or cut, at least six of them."""
-    decimals = {text: re.fullmatch(r"-?\d*\.(\d+)%?", text) for text in (gold, answer)}
-    if (decimals[gold] is None) == (decimals[answer] is None):
-        return False
-    short = decimals[gold] or decimals[answer]
-    assert short is not None
-    places = len(short[1])
-    try:
-        x, y = evaluate(a, {}), evaluate(b, {})
-    except NoValue:
-        return False
-    if places < SIGNIFICANT or isinstance(x, mpmath.mpc) or isinstance(y, mpmath.mpc):
-        return False
-    distance = abs(x - y) if isinstance(x, Fraction) and isinstance(y, Fraction) else abs(as_float(x) - as_float(y))
-    return (
-        bool(distance <= Fraction(1, 10**places))
-        if isinstance(distance, Fraction)
-        else bool(distance <= mpmath.mpf(10) ** -places)
-    )
-
-
-# ------------------------------------------------------------------ units and words
-
-
-def _without_words(text: str, other: str = "") -> str:
-    """Without the units behind a value, or the sentence before it. One letter is a unit only behind a number, and only
-    where the other answer has no letters."""
-    shorter = UNIT.sub("", text).strip()
-    if shorter == text and other and not re.search("[A-Za-z]", other):
-        shorter = LETTER_UNIT.sub("", text).strip()
-    if shorter == text and (match := SENTENCE.match(text)) and " " in match[0].strip():
-        shorter = text[match.end() :]
-    if shorter == text and (match := LEADING.match(text)):
-        shorter = text[match.end() :]
-    return without_thousands(shorter) if shorter and shorter != text else text
-
-
-def _words(gold: str, answer: str, depth: int) -> bool | None:
-    a, b = (re.sub(r"[\s\\{}$.,'\"]", "", bare(text)).casefold() for text in (gold, answer))
-    if a == b:
-        return True
-    return False if a.isalpha() and b.isalpha() and min(len(a), len(b)) > 1 else None
-
-
 Rule = Callable[[str, str, int], bool | None]
-RULES: tuple[Rule, ...] = (_choices, _matrices, _sets, _sequences, _equations, _numbers, _words)
+RULES: tuple[Rule, ...] = (
+    lambda gold, answer, _: same_choice(gold, answer),
+    _matrices,
+    _sets,
+    _sequences,
+    _equations,
+    lambda gold, answer, _: same_formula(gold, answer),
+    lambda gold, answer, _: same_words(gold, answer),
+)

@@ -73,7 +73,17 @@ def _said(rest: str) -> str:
         rest = LAST_IS.sub("", rest[: SAID_END.search(rest).start()])  # pyright: ignore[reportOptionalMemberAccess]
     if match := re.match(r"(\${1,2})([^$]+)\1", rest):
         return match[2]
-    return rest.strip(" *_")
+    return rest[: _closed(rest)].strip(" *_")
+
+
+def _closed(text: str) -> int:
+    """Where the first brace closes that was opened before the text: the sentence stands in a box or a group."""
+    depth = 0
+    for match in TOKEN.finditer(text):
+        depth += -1 if match["close"] else 0 if match["escaped"] else 1
+        if depth < 0:
+            return match.start()
+    return len(text)
 
 
 def _boxes(text: str) -> Iterator[tuple[int, str]]:

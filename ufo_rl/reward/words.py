@@ -1,0 +1,58 @@
+"""Answers in words: letters of a choice, plain words, and the units and sentences around a value."""
+
+from __future__ import annotations
+
+import re
+
+from ufo_rl.reward.normal import without_thousands
+
+TEXT = re.compile(r"\\text\{([^{}]*)\}")
+UNIT_WORDS = (
+    "mm|cm|dm|km|inch(?:es)?|feet|foot|ft|yards?|yd|miles?|mi|mph|kph|seconds?|secs?|sec|minutes?|mins?|min|hours?|hrs?|hr"
+    "|days?|weeks?|months?|years?|grams?|kg|mg|pounds?|lbs?|ounces?|oz|liters?|litres?|mL|ml|gallons?|cents?|dollars?|usd|USD"
+    "|yuan|euros?|rupees?|pesos?|units?|square|sq|cubic|degrees?|radians?|rad|people|students|meters?|metres?|centimeters?"
+    "|kilometers?|per|points?|coins|cards|pages|apples|books|ways|times|Hz"
+)
+POWER = r"(?:\^\{?-?[1-3]\}?)?"
+UNIT = re.compile(rf"(?:(?:\\text\{{[^{{}}]*\}}|(?<![A-Za-z\\])(?:{UNIT_WORDS})(?![A-Za-z])){POWER}[ /.*]*)+$")
+LETTER_UNIT = re.compile(rf"(?<=\d) ?[smghLlCFKNJWV]{POWER}$")
+SENTENCE = re.compile(r"^.*(?<![A-Za-z])(?:is|are|equals|be|=)(?![A-Za-z])\s*(?=\S)")
+LEADING = re.compile(r"^(?:[A-Za-z]{2,} )+(?=[-+\d\\(\[{])")
+CHOICE = re.compile(r"[\[(]?([A-Ja-j])[\])]?(?:[.:)]+(?:\s*\S.*)?)?", re.DOTALL)
+
+
+def bare(text: str) -> str:
+    """Without \\text{..} around words, quotes and outer brackets of a single letter."""
+    return TEXT.sub(r"\1", text).strip(" .,")
+
+
+def same_choice(gold: str, answer: str) -> bool | None:
+    """Whether the answer picks the gold's letter; None where the gold is no letter, or the answer picks none or several."""
+    wanted = re.fullmatch(r"\(?([A-J])\)?", bare(gold))
+    if not wanted:
+        return None
+    found = CHOICE.fullmatch(re.sub(r"^(?:Answer|Option|Choice)\s*:?\s*", "", bare(answer), flags=re.IGNORECASE))
+    if found is None:  # "D, it can't be A": one letter before the comma, a reason behind it
+        head, _, reason = bare(answer).partition(",")
+        found = re.fullmatch(r"(?:[a-z]+ )*([A-J])", head) if len(reason.split()) > 2 else None
+    return None if found is None else found[1].upper() == wanted[1]
+
+
+def without_words(text: str, other: str = "") -> str:
+    """Without the units behind a value, or the sentence before it. One letter is a unit only behind a number, and only
+    where the other answer has no letters."""
+    shorter = UNIT.sub("", text).strip()
+    if shorter == text and other and not re.search("[A-Za-z]", other):
+        shorter = LETTER_UNIT.sub("", text).strip()
+    if shorter == text and (match := SENTENCE.match(text)) and " " in match[0].strip():
+        shorter = text[match.end() :]
+    if shorter == text and (match := LEADING.match(text)):
+        shorter = text[match.end() :]
+    return without_thousands(shorter) if shorter and shorter != text else text
+
+
+def same_words(gold: str, answer: str) -> bool | None:
+    """Whether both are the same words; None where they are not only words."""
+    a, b = (re.sub(r"[\s$.,'\"]", "", bare(text)).casefold() for text in (gold, answer))
+    # marks left out of a formula that nobody could read would make different formulas equal
+    return a == b if a.isalpha() and b.isalpha() and min(len(a), len(b)) > 1 else None
