@@ -75,7 +75,6 @@ class SignalCache:
         """The stored rows of this pool, in its order. RuntimeError where one is missing: `collect` has not done it all."""
         if name not in self._found:
             found, keys = self._read(name)
-            pa.default_memory_pool().release_unused()
             if len(found) < len(keys):
                 absent = set(keys) - set(found["key"].to_pylist())
                 raise RuntimeError(f"{name}: no measurement of {len(absent)} rows, first {min(absent)}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,25 +52,22 @@ class SignalStore:
         """The stored rows among `keys`, in the order of `keys` (None: all, in any order), with the key and those of the
         named columns that the store has."""
         wanted = None if keys is None else pa.array(keys, pa.string())
-        parts = [
-            table if wanted is None else table.filter(pc.is_in(table[KEY], value_set=wanted))
-            for table in self._tables([KEY, *columns])
-        ]
+        parts = self._tables([KEY, *columns], wanted)
         if not parts:
             return pa.table({name: pa.array([], pa.string()) for name in [KEY, *columns]})
         found = pa.concat_tables(parts, promote_options="permissive")
         if wanted is None:
             return found
+        del parts
         return found.take(pc.drop_null(pc.index_in(wanted, value_set=found[KEY].combine_chunks())))
 
-    def _tables(self, columns: Sequence[str]) -> list[pa.Table]:
-        """Those of the columns that each chunk has. Another job may join chunks while this one reads: then again."""
+    def _tables(self, columns: Sequence[str], wanted: pa.Array | None = None) -> list[pa.Table]:
+        """The rows among `wanted` with those of the columns that each chunk has. Another job may join chunks while this
+        one reads: then again."""
         while True:
             try:
-                return [
-                    pq.read_table(chunk, columns=[name for name in columns if name in pq.read_schema(chunk).names])
-                    for chunk in self._chunks()
-                ]
+                tables = (_read(chunk, columns) for chunk in self._chunks())
+                return [t if wanted is None else t.filter(pc.is_in(t[KEY], value_set=wanted)) for t in tables]
             except FileNotFoundError:
                 continue
 
@@ -82,15 +79,34 @@ class SignalStore:
     def compact(self) -> None:
         """Join small chunks into one; a kill in between leaves rows twice, which does no harm. Only under the lock."""
         small = [chunk for chunk in self._chunks() if pq.read_metadata(chunk).num_rows < SMALL]
-        if len(small) >= MANY:
-            schema = pa.unify_schemas([pq.read_schema(chunk) for chunk in small], promote_options="permissive")
-            path = self.folder / f"chunk-{uuid.uuid4().hex}.parquet"
-            with writing(path) as joined, pq.ParquetWriter(joined, schema) as writer:
-                for chunk in small:  # one at a time in memory
-                    writer.write_table(pq.read_table(chunk, schema=schema))
-            for chunk in small:
-                chunk.unlink()
-            pa.default_memory_pool().release_unused()
+        if len(small) < MANY:
+            return
+        schema = pa.unify_schemas([pq.read_schema(chunk) for chunk in small], promote_options="permissive")
+        path = self.folder / f"chunk-{uuid.uuid4().hex}.parquet"
+        with writing(path) as joined, pq.ParquetWriter(joined, schema) as writer:
+            for tables in _groups(_read(chunk, schema.names) for chunk in small):
+                whole = pa.concat_tables([schema.empty_table(), *tables], promote_options="permissive")
+                writer.write_table(whole.select(schema.names))
+        for chunk in small:
+            chunk.unlink()
 
     def _chunks(self) -> list[Path]:
         return sorted(self.folder.glob("chunk-*.parquet"))
+
+
+def _read(chunk: Path, columns: Sequence[str]) -> pa.Table:
+    """Those of the columns that the chunk has. Not by `read_table`: its read-ahead takes a hundred MiB for a few."""
+    with pq.ParquetFile(chunk) as file:
+        return file.read([name for name in columns if name in file.schema_arrow.names], use_threads=False)
+
+
+def _groups(tables: Iterable[pa.Table]) -> Iterator[list[pa.Table]]:
+    """The tables in groups of about SMALL rows: no more are in memory at a time."""
+    group: list[pa.Table] = []
+    for table in tables:
+        group.append(table)
+        if sum(map(len, group)) >= SMALL:
+            yield group
+            group = []
+    if group:
+        yield group

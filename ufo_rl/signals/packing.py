@@ -7,6 +7,7 @@ on random input, and left out where they differ; the numbers agree to float32 ro
 from __future__ import annotations
 
 import logging
+import os
 from typing import Any
 
 import torch
@@ -17,6 +18,10 @@ from transformers import PreTrainedModel
 log = logging.getLogger(__name__)
 MIN_WEIGHTS = 2**12  # smaller matrices cost more to call than to multiply
 TOLERANCE = 1e-5  # relative
+# A kernel is compiled for every shape of a batch. PyTorch and oneDNN keep 1,024 each unless told otherwise before the
+# first: 200 MiB after some thousand batches. One batch needs fewer than ten.
+for _name in ("LRU_CACHE_CAPACITY", "ONEDNN_PRIMITIVE_CACHE_CAPACITY"):
+    os.environ.setdefault(_name, "64")
 
 
 def pack(model: PreTrainedModel) -> None:
