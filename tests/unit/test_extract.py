@@ -33,10 +33,10 @@ def test_last_complete_marker(completion, answer):
 
 
 def test_white_space_without_end_costs_no_time():
-    start = time.perf_counter()
+    start = time.process_time()
     assert extract("the answer is" + " " * 200_000 + "7") == "7"
     assert extract("the answer is 7" + " " * 200_000 + "8").startswith("7")
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_a_markdown_heading_is_no_answer():
     [r"\boxed{", "<answer>", "{", "#### ", "#### \n", r"\boxed{1} ", "</answer>", "answer is ", "answer: \n", "answer"],
 )
 def test_time_is_linear(piece):
-    start = time.perf_counter()
+    start = time.process_time()
     extract(piece * 20_000)
     extract(piece * 20_000 + "}" * 20_000)
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2

@@ -22,5 +22,4 @@ class Correctness:
 
     def __call__(self, completions: list[str], golds: list[str]) -> list[float]:
         """One reward per completion, in order; ValueError when the two lists differ in length."""
-        pairs = zip(completions, golds, strict=True)
-        return [float(self.grader.grade(gold, completion).correct) for completion, gold in pairs]
+        return [float(graded.correct) for graded in self.grader.grade_all(golds, completions)]

@@ -1,40 +1,32 @@
-r"""math-verify in a child process that is killed and replaced when one question exceeds its time.
+"""Comparisons in child processes that are killed and replaced when one question exceeds its time.
 
 sympy can hang inside a single C call (`9^{9^{9^9}}`), where neither signals nor threads help, and signals work in the main
-thread only. So the parent talks to `python -m ufo_rl.reward.verifier` in JSON lines and owns the deadline.
+thread only. So the parent talks to `python -m ufo_rl.reward.judge` in JSON lines and owns the deadline; it sets no signal
+handler and works from any thread.
 """
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import json
-import logging
 import os
-import re
-import resource
+import queue
 import selectors
 import signal
 import subprocess
 import sys
-import threading
 import time
 import weakref
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 # Importing sympy takes a second, on a busy machine many; beyond this the installation is broken.
 START_LIMIT_S = 120.0
-
-# Address space. An ordinary child has 0.07 GiB; a question that wants thirty times as much would not end in time either.
-MEMORY_LIMIT_BYTES = 2 << 30
-
-# An expression of numbers and operators only.
-PLAIN = re.compile(r"[\d\s.,+*/^()\u00d7\u00f7-]+")
-
-PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
+TRIES = 2  # a child that died of a question is replaced and asked once more
+KILLED = (-signal.SIGKILL, -signal.SIGTERM)
+MAX_KILLED = 20  # times that something else may kill a child in one question, before that is not chance any more
+MAX_CHILDREN = 8
 
 
 @dataclass(frozen=True)
@@ -50,57 +42,76 @@ class Verdict:
 class Verifier:
     """Answers "are these two answers the same mathematics?" within `time_limit_s` seconds each. Thread-safe.
 
-    The child starts with the first question and ends with this object, at exit, or with the parent. A child that died
-    by itself is replaced and asked once more, since Linux also ends it with the thread that happened to start it.
+    Up to `num_children` questions at a time (None: one a core, shared with the other ranks of this machine). A child
+    starts when all others are busy; it ends with this object, at exit, or soon after the parent is gone.
     """
 
-    def __init__(self, time_limit_s: float) -> None:
+    def __init__(self, time_limit_s: float, num_children: int | None = None) -> None:
         self.time_limit_s = time_limit_s
-        self._lock = threading.Lock()
-        self._child: _Child | None = None
+        self.num_children = num_children or _share_of_cores()
+        self.children: list[_Child | None] = [None] * self.num_children
+        self._free: queue.LifoQueue[int] = queue.LifoQueue()  # places in `children`; the last one used is asked next
+        for place in range(self.num_children):
+            self._free.put(place)
 
     def verify(self, gold: str, answer: str) -> Verdict:
-        """Never raises for what the texts hold; RuntimeError when the child cannot be started at all."""
-        with self._lock:
-            verdict = self._ask(gold, answer)
-            if verdict.reason.startswith("crash"):
-                verdict = self._ask(gold, answer)
-            return verdict
+        """Never raises for what the texts hold; RuntimeError when no child can be started at all."""
+        place, num_killed, num_died = self._free.get(), 0, 0
+        try:
+            while True:
+                try:
+                    return self._alive(place).verdict(gold, answer, self.time_limit_s)
+                except _Died as death:
+                    is_killed = death.status in KILLED
+                    num_killed, num_died = num_killed + is_killed, num_died + (not is_killed)
+                    if num_killed < MAX_KILLED and num_died < TRIES:
+                        continue
+                    if death.is_early:
+                        raise RuntimeError(f"the child process of the grader does not start: {death}") from death
+                    return Verdict(False, f"crash: {death}")
+        finally:
+            self._free.put(place)
 
     def close(self) -> None:
-        """Ends the child; the next question starts a new one."""
-        with self._lock:
-            self._replace()
+        """Ends the children, each when it is free; the next question starts a new one."""
+        for place in [self._free.get() for _ in range(self.num_children)]:
+            self._end(place)
+            self._free.put(place)
 
-    def _replace(self) -> None:
-        if self._child is not None:
-            self._child.end()
-            self._child = None
+    def _alive(self, place: int) -> _Child:
+        child = self.children[place]
+        if child is None or not child.is_alive:
+            self._end(place)
+            self.children[place] = child = _Child(self.time_limit_s)
+        return child
 
-    def _ask(self, gold: str, answer: str) -> Verdict:
-        if self._child is None or not self._child.is_alive:
-            self._replace()
-            self._child = _Child()
-        try:
-            reply = self._child.ask({"gold": gold, "answer": answer}, self.time_limit_s)
-        except TimeoutError:
-            self._replace()
-            return Verdict(False, f"timeout: no verdict within {self.time_limit_s:g} s")
-        except EOFError:
-            status = self._child.end()
-            self._child = None
-            return Verdict(False, f"crash: the verifier ended with status {status}")
-        return Verdict(reply["equal"], reply["reason"], reply["method"])
+    def _end(self, place: int) -> None:
+        child, self.children[place] = self.children[place], None
+        if child is not None:
+            child.end()
+
+
+def _share_of_cores() -> int:
+    ranks = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    return max(1, min(MAX_CHILDREN, len(os.sched_getaffinity(0)) // ranks))
+
+
+class _Died(Exception):
+    """A child ended by itself, or something else ended it; `is_early` if before it was ready."""
+
+    def __init__(self, words: str, status: int, is_early: bool = False) -> None:
+        super().__init__(words)
+        self.status, self.is_early = status, is_early
 
 
 class _Child:
     """One running child and the two ends of its pipes."""
 
-    def __init__(self) -> None:
+    def __init__(self, time_limit_s: float) -> None:
         package_home = str(Path(__file__).resolve().parents[2])
         search_path = os.pathsep.join(filter(None, [package_home, os.environ.get("PYTHONPATH", "")]))
         self.process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "ufo_rl.reward.verifier", str(os.getpid())],
+            [sys.executable, "-P", "-m", "ufo_rl.reward.judge", str(time_limit_s)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -110,27 +121,45 @@ class _Child:
         self._received = b""
         try:
             hello = self._read(START_LIMIT_S)
-        except (EOFError, TimeoutError):
-            hello = {"error": f"no sign of life within {START_LIMIT_S:g} s, or an early end"}
+        except TimeoutError:
+            self.end()
+            raise _Died(f"no sign of life within {START_LIMIT_S:g} s", 0, is_early=True) from None
+        except EOFError:
+            status = self.end()
+            raise _Died(f"it ended with status {status}", status, is_early=True) from None
         if "error" in hello:
             self.end()
-            raise RuntimeError(f"the math-verify child process does not start: {hello['error']}")
+            raise _Died(hello["error"], 0, is_early=True)
 
     @property
     def is_alive(self) -> bool:
         return self.process.poll() is None
 
-    def ask(self, question: dict[str, str], limit_s: float) -> dict[str, Any]:
-        """TimeoutError after `limit_s` seconds; EOFError when the child has ended."""
+    def verdict(self, gold: str, answer: str, limit_s: float) -> Verdict:
+        """The reply to one question; after a timeout the child is dead. Raises _Died."""
+        try:
+            self._send({"gold": gold, "answer": answer})
+            reply = self._read(limit_s)
+        except TimeoutError:
+            self.end()
+            return _timeout(limit_s)
+        except EOFError:
+            status = self.end()
+            if status == -signal.SIGALRM:  # its own clock was the first
+                return _timeout(limit_s)
+            raise _Died(f"the child process ended with status {status}", status) from None
+        return Verdict(reply["equal"], reply["reason"], reply["method"])
+
+    def _send(self, question: dict[str, str]) -> None:
         assert self.process.stdin is not None
         try:
             self.process.stdin.write(json.dumps(question).encode() + b"\n")
             self.process.stdin.flush()
         except BrokenPipeError as err:
             raise EOFError from err
-        return self._read(limit_s)
 
     def _read(self, limit_s: float) -> dict[str, Any]:
+        """TimeoutError after `limit_s` seconds; EOFError when the child has ended."""
         assert self.process.stdout is not None
         deadline = time.monotonic() + limit_s
         with selectors.DefaultSelector() as selector:
@@ -146,6 +175,10 @@ class _Child:
         return json.loads(line)
 
 
+def _timeout(limit_s: float) -> Verdict:
+    return Verdict(False, f"timeout: no verdict within {limit_s:g} s")
+
+
 def _end(process: subprocess.Popen[bytes]) -> int:
     """Kills the child, waits for it, closes the pipes; returns its exit status."""
     process.kill()
@@ -155,79 +188,3 @@ def _end(process: subprocess.Popen[bytes]) -> int:
         with contextlib.suppress(BrokenPipeError):  # a question that the child never read
             pipe.close()
     return status
-
-
-def main(parent: int) -> None:
-    """The child: one JSON question a line on stdin, one JSON verdict a line on stdout, until stdin ends."""
-    replies = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)  # whatever a library prints must not look like a verdict
-    logging.disable(logging.CRITICAL)
-    _limit(parent)
-    try:
-        judge = _judge()
-    except ImportError as err:
-        _send(replies, {"error": str(err)})
-        return
-    _send(replies, {"ready": True})
-    for line in sys.stdin:
-        question = json.loads(line)
-        verdict = judge(question["gold"], question["answer"])
-        _send(replies, {"equal": verdict.equal, "reason": verdict.reason, "method": verdict.method})
-
-
-def _send(replies: IO[str], message: dict[str, Any]) -> None:
-    replies.write(json.dumps(message) + "\n")
-
-
-def _limit(parent: int) -> None:
-    """Bounds the memory, writes no core files and, on Linux, dies with the parent even inside a C call."""
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT_BYTES, MEMORY_LIMIT_BYTES))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:
-            sys.exit("the parent ended before the request to die with it")
-
-
-def _judge() -> Callable[[str, str], Verdict]:
-    """Our own comparison, and math-verify where that does not decide, as a function (gold, answer) -> Verdict; imported and
-    warmed up here."""
-    from ufo_rl.reward.compare import same
-    from ufo_rl.reward.normal import normalise
-
-    math_verify = _math_verify()
-
-    def judge(gold: str, answer: str) -> Verdict:
-        verdict = same(gold, answer)
-        return (
-            math_verify(normalise(gold), normalise(answer)) if verdict is None else Verdict(verdict, method="formula")
-        )
-
-    judge(r"\frac{1}{2}", "0.5")
-    return judge
-
-
-def _math_verify() -> Callable[[str, str], Verdict]:
-    from math_verify import ExprExtractionConfig, LatexExtractionConfig, parse, verify
-
-    def parsed(text: str) -> list[Any]:
-        # Delimited text is read as one expression; bare text would be searched for any number in it. For the same reason
-        # the second reader, of plain sums such as `2**(1/4)`, sees nothing that holds a letter.
-        readers = [LatexExtractionConfig(), ExprExtractionConfig()][: 2 if PLAIN.fullmatch(text) else 1]
-        return parse("$" + " ".join(text.split()) + "$", readers, parsing_timeout=0)
-
-    def judge(gold: str, answer: str) -> Verdict:
-        reference, candidate = parsed(gold), parsed(answer)
-        if verify(reference, candidate, timeout_seconds=0):
-            return Verdict(True)
-        for what, found in (("reference", reference), ("answer", candidate)):
-            if all(isinstance(item, str) for item in found):
-                return Verdict(False, f"unparsed: math-verify cannot read the {what}")
-        return Verdict(False)
-
-    judge(r"\frac{1}{2}", "0.5")
-    return judge
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]))
