@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,6 @@ from hydra._internal.utils import get_args_parser
 
 from ufo_rl.records import UserError
 
-COMMANDS = ("compare", "doctor")
 OK, FAILED, MISTAKE, INTERRUPTED = 0, 1, 2, 130
 
 
@@ -47,35 +46,44 @@ def _terminate(number: int, frame: Any) -> None:
     raise KeyboardInterrupt
 
 
-def command(name: str, arguments: Sequence[str]) -> int:
-    """A command that is no experiment."""
+def command(name: str, arguments: list[str]) -> int:
+    """A command that is no experiment; -h anywhere shows how it is used."""
     from ufo_rl.typed import nearest
 
     if name == "help":
         sys.argv[1:] = ["--help"]
         return experiments()
-    if name == "compare":
-        from ufo_rl.report import compare
-
-        if not arguments or arguments[0] in ("-h", "--help"):
-            sys.stdout.write("ufo-rl compare DIR...   the runs in these run or sweep folders, one row per arm\n")
-            return OK if arguments else MISTAKE
-        sys.stdout.write(compare([Path(a) for a in arguments]) + "\n")
+    if name not in COMMANDS:
+        known = ", ".join(COMMANDS)
+        raise UserError(f"{name}: no such command{nearest(name, COMMANDS)} (commands: {known}; experiments: key=value)")
+    usage, run = COMMANDS[name]
+    if any(word in ("-h", "--help") for word in arguments):
+        sys.stdout.write(f"{usage}\n")
         return OK
-    if name == "doctor":
-        if any(word in ("-h", "--help") for word in arguments):
-            sys.stdout.write(
-                "ufo-rl doctor OVERRIDES...   is the selection of this configuration stable enough to trust?\n"
-            )
-            return OK
-        from ufo_rl.doctor import doctor
+    return run(arguments)
 
-        parsed = get_args_parser().parse_intermixed_args(list(arguments))
-        sys.stdout.write(doctor(parsed.overrides, parsed.config_dir, parsed.config_name) + "\n")
-        return OK
-    raise UserError(
-        f"{name}: no such command{nearest(name, COMMANDS)} (commands: {', '.join(COMMANDS)}; experiments: key=value)"
-    )
+
+def _compare(arguments: list[str]) -> int:
+    from ufo_rl.report import compare
+
+    if not arguments:
+        raise UserError("compare: name at least one run or sweep folder, for example outputs/sweeps/dev")
+    sys.stdout.write(compare([Path(a) for a in arguments]) + "\n")
+    return OK
+
+
+def _doctor(arguments: list[str]) -> int:
+    from ufo_rl.doctor import doctor
+
+    parsed = get_args_parser().parse_intermixed_args(arguments)
+    sys.stdout.write(doctor(parsed.overrides, parsed.config_dir, parsed.config_name) + "\n")
+    return OK
+
+
+COMMANDS: dict[str, tuple[str, Callable[[list[str]], int]]] = {
+    "compare": ("ufo-rl compare DIR...   the runs in these run or sweep folders, one row per arm", _compare),
+    "doctor": ("ufo-rl doctor OVERRIDES...   is the selection of this configuration stable enough to trust?", _doctor),
+}
 
 
 def experiments() -> int:

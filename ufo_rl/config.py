@@ -125,6 +125,14 @@ class Engine:
 
 
 @dataclass
+class Shot:
+    """A worked example that is shown before each question."""
+
+    question: str
+    response: str
+
+
+@dataclass
 class Benchmark:
     """A fixed set of questions of declared size; `limit` takes the first so many by id and is labelled a subset."""
 
@@ -132,6 +140,11 @@ class Benchmark:
     size: Count
     limit: Count | None
     max_completion_tokens: Count
+    num_samples: Count
+    temperature: NotNegative
+    seed: Seed
+    few_shot: list[Shot]
+    relative_tolerance: Positive | None
 
 
 @dataclass
@@ -242,6 +255,15 @@ def _is_evaluated(config: Config) -> list[str]:
     return [] if config.eval else ["eval is empty; choose a benchmark, for example eval=arithmetic"]
 
 
+def _samples_differ(config: Config) -> list[str]:
+    return [
+        f"eval.{name}.num_samples={benchmark.num_samples} at eval.{name}.temperature=0 would be the same completion so often; "
+        f"take a temperature above 0, for example eval.{name}.temperature=1.0, or num_samples=1"
+        for name, benchmark in config.eval.items()
+        if benchmark.num_samples > 1 and benchmark.temperature == 0
+    ]
+
+
 def _name_is_a_word(config: Config) -> list[str]:
     if config.name.replace("-", "").replace("_", "").replace(".", "").isalnum():
         return []
@@ -275,6 +297,7 @@ RELATIONS = (
     ({"launch"}, _nodes),
     ({"template"}, _shows_question),
     ({"eval"}, _is_evaluated),
+    ({"eval"}, _samples_differ),
     ({"signal"}, _is_interval),
     ({"name"}, _name_is_a_word),
     ({"deepspeed"}, _zero_stage),
