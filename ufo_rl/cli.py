@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -11,7 +12,7 @@ from typing import Any
 
 from hydra._internal.utils import get_args_parser
 
-from ufo_rl.records import UserError
+from ufo_rl.records import StageFailed, UserError
 
 OK, FAILED, MISTAKE, INTERRUPTED = 0, 1, 2, 130
 
@@ -36,6 +37,9 @@ def main() -> int:
         for problem in error.problems:
             sys.stderr.write(f"ufo-rl: {problem}\n")
         return MISTAKE
+    except StageFailed as error:
+        sys.stderr.write(f"ufo-rl: {error}\n")
+        return FAILED
     except KeyboardInterrupt:
         sys.stderr.write("ufo-rl: interrupted; the same command goes on from what is finished\n")
         return INTERRUPTED
@@ -80,7 +84,22 @@ def _doctor(arguments: list[str]) -> int:
     return OK
 
 
+def _evaluate(arguments: list[str]) -> int:
+    from ufo_rl.evaluate_models import evaluate
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
+    parsed = get_args_parser().parse_intermixed_args(arguments)
+    tables = evaluate(parsed.overrides, parsed.config_dir, parsed.config_name, parsed.multirun)
+    sys.stdout.write("\n\n".join(tables) + "\n")
+    return OK
+
+
 COMMANDS: dict[str, tuple[str, Callable[[list[str]], int]]] = {
+    "evaluate": (
+        "ufo-rl evaluate OVERRIDES...   a model on benchmarks, without training: model.path=FOLDER eval=[math500,gsm8k]; "
+        "-m for several",
+        _evaluate,
+    ),
     "compare": ("ufo-rl compare DIR...   the runs in these run or sweep folders, one row per arm", _compare),
     "doctor": ("ufo-rl doctor OVERRIDES...   is the selection of this configuration stable enough to trust?", _doctor),
 }

@@ -1,16 +1,21 @@
-"""Stage 4, `evaluate`: greedy pass@1 of a model on a benchmark, one row per question, a declared denominator."""
+"""Stage 4, `evaluate`: completions of a benchmark's questions, graded; a declared denominator, an interval, one row each."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
+
 from ufo_rl.config import Benchmark
-from ufo_rl.engine import Engine, Sampling
 from ufo_rl.intervals import wilson
+from ufo_rl.measures import by_label, group_answers, sampled
 from ufo_rl.records import Graded, Pool, Prompt, UserError
 
-Grade = Callable[[str, str], Graded]
+GradeAll = Callable[[Sequence[str], Sequence[str]], Sequence[Graded]]
+Row = dict[str, Any]
+# Why an answer counts as wrong without a comparison: how the grader's reason begins, and the name of its count.
+REASONS = {"unparsed": "unparsed", "timeout": "timeouts", "crash": "crashes"}
 
 
 def questions(name: str, benchmark: Benchmark, pool: Pool) -> list[Prompt]:
@@ -23,55 +28,76 @@ def questions(name: str, benchmark: Benchmark, pool: Pool) -> list[Prompt]:
     return sorted(pool.prompts, key=lambda p: p.id)[: benchmark.limit]
 
 
-def evaluate(
-    prompts: Sequence[Prompt],
-    texts: Sequence[str],
-    engine: Engine,
-    grade: Grade,
-    max_tokens: int,
-    progress: Callable[[int, int], None],
-) -> list[dict[str, Any]]:
-    """One greedy completion per question, graded. `texts` are the rendered prompts. Every question gets a row."""
-    rows = []
-    for i, completion in engine.generate(texts, Sampling(0.0, max_tokens), [0] * len(texts)):
-        prompt, verdict = prompts[i], grade(prompts[i].answer, completion.text)
-        rows.append(
-            {
-                "id": prompt.id,
-                "question": prompt.question,
-                "gold": prompt.answer,
-                "completion": completion.text,
-                "extracted": verdict.extracted,
-                "correct": verdict.correct,
-                "method": verdict.method,
-                "reason": verdict.reason,
-                "num_tokens": len(completion.ids),
-                "finish": completion.finish,
-                "level": prompt.level,
-                "subject": prompt.subject,
-            }
-        )
-        progress(len(rows), len(prompts))
-    return rows
+def judge(asked: Iterable[tuple[Prompt, str]], completions: Iterable[Row], grade_all: GradeAll) -> Iterator[Row]:
+    """The rows of a benchmark: one for every completion that was asked for, graded.
+
+    asked: prompts and rendered texts, once for each of their samples. completions: what the model said, in the same
+    order (sample, completion, generated_tokens, finish). ValueError where one is missing.
+    """
+    pairs = list(zip(asked, completions, strict=True))
+    verdicts = grade_all([prompt.answer for (prompt, _), _ in pairs], [said["completion"] for _, said in pairs])
+    for ((prompt, text), said), verdict in zip(pairs, verdicts, strict=True):
+        yield {
+            "id": prompt.id,
+            "sample": said["sample"],
+            "level": prompt.level,
+            "subject": prompt.subject,
+            "question": prompt.question,
+            "prompt": text,
+            "gold": prompt.answer,
+            "completion": said["completion"],
+            "extracted": verdict.extracted,
+            "correct": verdict.correct,
+            "method": verdict.method,
+            "reason": verdict.reason,
+            "num_tokens": said["generated_tokens"],
+            "finish": said["finish"],
+        }
 
 
-def summarise(name: str, rows: Sequence[dict[str, Any]], num_questions: int, limit: int | None) -> dict[str, Any]:
-    """Accuracy over exactly `num_questions` with its 95 % Wilson interval; truncated and unparsed count as wrong."""
-    if len(rows) != num_questions:
-        raise ValueError(f"{name}: {len(rows)} rows for {num_questions} questions")
-    num_correct = sum(row["correct"] for row in rows)
-    low, high = wilson(num_correct, num_questions)
+def summarise(
+    name: str, benchmark: Benchmark, num_questions: int, rows: Sequence[Row], same: Callable[[str, str], bool]
+) -> dict[str, Any]:
+    """Accuracy over exactly `num_questions` with its 95 % interval; truncated and unparsed count as wrong.
+
+    rows: `judge`'s columns but the texts, ordered by question and sample. Greedy or one sample: pass@1 with the Wilson
+    interval. Several samples: avg@k, pass@k and maj@k with intervals over the questions (`measures.sampled`); `same`
+    says whether two answers are equal, for the vote. ValueError where rows are missing.
+    """
+    num_samples = benchmark.num_samples
+    if len(rows) != num_questions * num_samples:
+        raise ValueError(f"{name}: {len(rows)} answers for {num_questions} questions x {num_samples} samples")
+    correct_NK = np.array([row["correct"] for row in rows], dtype=bool).reshape(num_questions, num_samples)
+    if num_samples == 1:
+        num_correct = int(correct_NK.sum())
+        low, high = wilson(num_correct, num_questions)
+        found = {"num_correct": num_correct, "accuracy": num_correct / num_questions, "ci_low": low, "ci_high": high}
+    else:
+        votes = [_labels(rows[i : i + num_samples], same) for i in range(0, len(rows), num_samples)]
+        found = sampled(correct_NK, votes)
+        mean = f"avg_at_{num_samples}"
+        found |= {"accuracy": found[mean], "ci_low": found[f"{mean}_ci_low"], "ci_high": found[f"{mean}_ci_high"]}
+    first = rows[::num_samples]
+    counts = {word: sum(row["reason"].startswith(reason) for row in rows) for reason, word in REASONS.items()} | {
+        "truncated": sum(row["finish"] == "length" for row in rows)
+    }
+    tokens = sum(row["num_tokens"] for row in rows)
     return {
         "benchmark": name,
         "n": num_questions,
-        "is_subset": limit is not None,
-        "num_correct": num_correct,
-        "accuracy": num_correct / num_questions,
-        "ci_low": low,
-        "ci_high": high,
-        "unparsed": sum(row["method"] == "none" for row in rows),
-        "truncated": sum(row["finish"] == "length" for row in rows),
-        "timeouts": sum(row["reason"].startswith("timeout") for row in rows),
-        "mean_tokens": sum(row["num_tokens"] for row in rows) / num_questions,
-        "generated_tokens": sum(row["num_tokens"] for row in rows),
+        "is_subset": benchmark.limit is not None,
+        "num_samples": num_samples,
+        **found,
+        **counts,
+        **{f"{word}_share": count / len(rows) for word, count in counts.items()},
+        "mean_tokens": tokens / len(rows),
+        "generated_tokens": tokens,
+        "by_level": by_label([row["level"] for row in first], correct_NK),
+        "by_subject": by_label([row["subject"] for row in first], correct_NK),
     }
+
+
+def _labels(rows: Sequence[Row], same: Callable[[str, str], bool]) -> list[str]:
+    """What each sample of a question votes for: right ones for the gold, the others for what they say."""
+    wrong = iter(group_answers([row["extracted"] for row in rows if not row["correct"]], same))
+    return [row["gold"] if row["correct"] else next(wrong) for row in rows]

@@ -1,43 +1,50 @@
-"""The evaluations of a run: the untrained model, shared by all runs, and the trained policy."""
+"""Evaluations of models on benchmarks: completions stored once for all runs, graded, published with their summary."""
 
 from __future__ import annotations
 
+import json
 import logging
-from dataclasses import asdict
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ufo_rl.artifacts import locked, manifest, publish, write_json
-from ufo_rl.evaluation import summarise
+from ufo_rl.artifacts import locked, manifest, publish, write_json, writing
+from ufo_rl.context import RunContext
+from ufo_rl.engine import sample_seed
+from ufo_rl.environment import versions
+from ufo_rl.evaluation import Row, judge, summarise
 from ufo_rl.keys import digest
+from ufo_rl.model import fingerprint
+from ufo_rl.progress import Progress
+from ufo_rl.records import Prompt
 from ufo_rl.reward.answer import VERSION as GRADER_VERSION
-
-if TYPE_CHECKING:
-    from ufo_rl.pipeline import Pipeline
+from ufo_rl.reward.answer import Grader
+from ufo_rl.signal_costs import total
+from ufo_rl.signal_rows import sample_key
+from ufo_rl.store import KEY, SignalStore
 
 log = logging.getLogger(__name__)
+VERSION = 1  # raise it when completions of the same model and text change: old ones are then no longer found
+COLUMNS = ("id", "sample", "completion", "generated_tokens", "finish", "made_with", "seconds")
+TEXTS = ("question", "prompt", "completion")  # columns that no summary needs
+BLOCK = 512  # completions that are graded at a time
+MADE_WITH = ("torch", "transformers", "vllm")  # packages whose versions are kept with each completion
 
 
 class Evaluations:
-    """What a run measures on its benchmarks, each evaluation published once."""
+    """What a run measures on its benchmarks (`questions` by name); each evaluation is made once and shared."""
 
-    def __init__(self, run: Pipeline) -> None:
-        self.run = run
+    def __init__(self, run: RunContext, questions: Mapping[str, Sequence[Prompt]]) -> None:
+        self.run, self.questions = run, questions
 
     def base(self, name: str) -> dict[str, Any]:
         """The untrained model on a benchmark, evaluated once for all runs, in the cache."""
-        identity = self.identity(name)
-        folder = self.run.cache / "evaluations" / f"{name}-{digest(identity)}"
-        with locked(folder.parent / f"{folder.name}.lock", f"the base evaluation on {name}"):
-            found = manifest(folder)
-            self.run.keys.add(("base_eval", digest(identity)))
-            if found is None:
-                found = self.evaluate(name, "base_eval", self.run.model_folder, folder, identity)
-            else:
-                log.info("%s before training: %s (stored)", name, _accuracy(found))
+        folder, found = self.of(name, "base_eval", self.run.model_folder, "before training")
         write_json(
             self.run.folder / "base_eval" / f"{name}.json",
             {"cache": str(folder.relative_to(self.run.config.paths.outputs)), **found},
@@ -45,67 +52,161 @@ class Evaluations:
         self.run.record("base_eval", benchmark=name, step=0, **_numbers(found))
         return found
 
-    def final(self, name: str) -> dict[str, Any]:
-        """The trained policy on a benchmark."""
-        folder, trained = self.run.folder / "eval" / name, manifest(self.run.folder / "train") or {}
-        identity = {**self.identity(name), "model": trained["key"]}
-        self.run.keys.add(("eval", digest(identity)))
-        found = manifest(folder)
-        if found is None or found["identity"] != identity:
-            policy = self.run.folder / "train" / "policy"
-            found = self.evaluate(name, "eval", policy, folder, identity)
-        else:
-            log.info("%s after training: %s (done before)", name, _accuracy(found))
-        self.run.record("eval", benchmark=name, step=trained["steps"], **_numbers(found))
+    def final(self, name: str, model: Path, step: int, when: str = "") -> dict[str, Any]:
+        """The model in `model`, trained for `step` steps, on a benchmark; the run folder keeps a copy."""
+        cached, found = self.of(name, "eval", model, when)
+        folder = self.run.folder / "eval" / name
+        if manifest(folder) != found:
+            with publish(folder) as (temporary, content):
+                shutil.copy2(cached / "questions.parquet", temporary)
+                content |= found
+        self.run.record("eval", benchmark=name, step=step, **_numbers(found))
         self.run.tracker.questions(name, folder / "questions.parquet")
         return found
 
-    def identity(self, name: str) -> dict[str, Any]:
-        benchmark = self.run.plain["eval"][name]
-        prompts = self.run.prepared.benchmarks[name]
+    def of(self, name: str, stage: str, model: Path, when: str = "") -> tuple[Path, dict[str, Any]]:
+        """The published evaluation of the model in `model`: its folder and its summary."""
+        model_id = fingerprint(model, self.run.cache / "fingerprints.json")
+        store = SignalStore(self.run.cache / "completions", name, self.said_by(name, model_id))
+        self.run.keys.add((stage, store.key))
+        prompts = self.questions[name]
+        grader = [
+            GRADER_VERSION,
+            self.run.plain["reward"]["grader"],
+            self.run.plain["eval"][name]["relative_tolerance"],
+        ]
+        limit = self.run.config.eval[name].limit
+        identity = {
+            **store.identity,
+            "num_samples": self.run.config.eval[name].num_samples,
+            "questions": digest([[p.id, self.run.render(p, self._shots(name)), p.answer] for p in prompts]),
+            "limit": limit,
+            "grader": grader,
+        }
+        folder = self.run.cache / "evaluations" / f"{name}-{digest(identity)}"
+        with locked(folder.parent / f"{folder.name}.lock", f"the evaluation on {name}"):
+            found = manifest(folder)
+            words = " ".join(filter(None, [name, when]))
+            if found is None:
+                found = self._evaluate(name, stage, model, store, folder, identity)
+                log.info("%s: %s", words, in_words(found))
+            else:
+                log.info("%s: %s (stored)", words, in_words(found))
+        return folder, found
+
+    def said_by(self, name: str, model_id: dict[str, str]) -> dict[str, Any]:
+        """What the completions of a text depend on."""
+        benchmark, config = self.run.config.eval[name], self.run.config
         return {
-            "model": self.run.model_id,
-            "dtype": self.run.config.model.dtype,
-            "template": self.run.plain["template"],
-            "max_completion_tokens": benchmark["max_completion_tokens"],
-            "engine": self.run.config.engine.name,
-            "grader": [GRADER_VERSION, self.run.plain["reward"]["grader"]],
-            "questions": digest([[p.id, p.answer] for p in prompts]),
+            "version": VERSION,
+            "model": model_id,
+            "dtype": config.model.dtype,
+            "engine": config.engine.name,
+            "max_completion_tokens": benchmark.max_completion_tokens,
+            "temperature": benchmark.temperature,
+            "seed": benchmark.seed if benchmark.temperature > 0 else None,
         }
 
-    def evaluate(self, name: str, stage: str, model: Path, folder: Path, identity: dict[str, Any]) -> dict[str, Any]:
-        """Answer all questions by the model in `model` and publish `folder`."""
-        benchmark, prompts = self.run.config.eval[name], self.run.prepared.benchmarks[name]
-        rows = [
-            {"prompt": asdict(p), "text": self.run.render(p)} for p in sorted(prompts, key=lambda p: len(p.question))
-        ]
-        with publish(folder) as (temporary, content):
-            self.run.spool(stage, rows)
-            results = self.run.stage(
-                stage,
-                "evaluation",
-                digest(identity),
-                model=str(model),
-                max_completion_tokens=benchmark.max_completion_tokens,
-            )
-            table = pa.concat_tables([pq.read_table(r["part"]) for r in results], promote_options="permissive").sort_by(
-                "id"
-            )
-            pq.write_table(table, temporary / "questions.parquet")
-            content |= {
-                **summarise(name, table.to_pylist(), len(prompts), benchmark.limit),
-                "identity": identity,
-                "seconds": max(r["seconds"] for r in results),
-            }
-        log.info("%s %s training: %s", name, "before" if stage == "base_eval" else "after", _accuracy(content))
+    def _shots(self, name: str) -> Sequence[Any]:
+        return self.run.config.eval[name].few_shot
+
+    def _rows(self, name: str) -> Iterator[tuple[Prompt, dict[str, Any]]]:
+        """Every completion that is asked for: prompt and request, in the order of the questions and their samples."""
+        benchmark = self.run.config.eval[name]
+        for prompt in self.questions[name]:
+            text = self.run.render(prompt, self._shots(name))
+            key = digest([text])
+            for sample in range(benchmark.num_samples):
+                seed = sample_seed(benchmark.seed, prompt.id, sample)
+                row = {KEY: sample_key(key, sample), "id": prompt.id, "sample": sample, "text": text, "seed": seed}
+                yield prompt, row
+
+    def _evaluate(
+        self, name: str, stage: str, model: Path, store: SignalStore, folder: Path, identity: dict[str, Any]
+    ) -> dict[str, Any]:
+        said = self._completions(name, stage, model, store)
+        benchmark, config = self.run.config.eval[name], self.run.config
+        grader = Grader(
+            config.reward.grader.time_limit_s,
+            config.reward.grader.max_chars,
+        )
+        try:
+            with publish(folder) as (temporary, content):
+                rows = self._graded(name, said, grader, temporary / "questions.parquet")
+                content |= summarise(name, benchmark, len(self.questions[name]), rows, grader.same)
+                content |= {
+                    "identity": identity,
+                    "model": str(model),
+                    "batch": _made_with(said),
+                    "versions": versions(),
+                    "seconds": total(said, "seconds"),
+                }
+        finally:
+            grader.close()
         return content
 
+    def _completions(self, name: str, stage: str, model: Path, store: SignalStore) -> pa.Table:
+        """The stored completions, in the order of `_rows`; those that are missing are generated first."""
+        benchmark, config = self.run.config.eval[name], self.run.config
+        store.create()
+        with locked(store.lock_path, f"the completions of {name}"):
+            stored = store.keys()
+            keys = [row[KEY] for _, row in self._rows(name)]
+            missing = [key for key in keys if key not in stored]
+            if missing:
+                wanted, num_asked = set(missing), len(keys)
+                self.run.spool(stage, (row for _, row in self._rows(name) if row[KEY] in wanted))
+                log.info("%s: generating %d of %d completions", name, len(missing), num_asked)
+                found = versions()
+                made_with = {
+                    "engine": config.engine.name,
+                    "batch_tokens": config.engine.batch_tokens,
+                    "num_ranks": config.launch.num_ranks,
+                    **{package: found[package] for package in MADE_WITH if package in found},
+                }
+                self.run.stage(
+                    stage,
+                    "completions",
+                    store.key,
+                    model=str(model),
+                    store=str(store.folder),
+                    temperature=benchmark.temperature,
+                    max_completion_tokens=benchmark.max_completion_tokens,
+                    num_completions=len(missing),
+                    made_with=made_with,
+                )
+                store.compact()
+        return store.read(keys, COLUMNS)
 
-def _accuracy(found: dict[str, Any]) -> str:
-    return (
-        f"{found['num_correct']} of {found['n']} right = {100 * found['accuracy']:.1f} % "
-        f"[{100 * found['ci_low']:.1f}, {100 * found['ci_high']:.1f}]{' (subset)' if found['is_subset'] else ''}"
-    )
+    def _graded(self, name: str, said: pa.Table, grader: Grader, path: Path) -> list[Row]:
+        """Grade and write all rows, a block at a time; returns them without their texts."""
+        rows, kept = self._rows(name), []
+        with closing(Progress(f"grading {name}")) as progress, writing(path) as unfinished, ExitStack() as stack:
+            writer: pq.ParquetWriter | None = None
+            for start in range(0, len(said), BLOCK):
+                completions = said.slice(start, BLOCK).to_pylist()
+                asked = [(prompt, row["text"]) for prompt, row in (next(rows) for _ in completions)]
+                table = pa.Table.from_pylist(list(judge(asked, completions, grader.grade_all)))
+                writer = writer or stack.enter_context(pq.ParquetWriter(unfinished, table.schema))
+                writer.write_table(table)
+                kept += table.drop_columns(list(TEXTS)).to_pylist()
+                progress.update(len(kept), len(said), "answers")
+        return kept
+
+
+def in_words(found: dict[str, Any]) -> str:
+    """The accuracy of a summary in a line."""
+    share = f"{100 * found['accuracy']:.1f} % [{100 * found['ci_low']:.1f}, {100 * found['ci_high']:.1f}]"
+    subset = " (subset)" if found["is_subset"] else ""
+    if found["num_samples"] > 1:
+        return f"avg@{found['num_samples']} {share} of {found['n']} questions{subset}"
+    return f"{found['num_correct']} of {found['n']} right = {share}{subset}"
+
+
+def _made_with(said: pa.Table) -> list[dict[str, Any]]:
+    """What the completions were made with, and how many with each."""
+    counts = said["made_with"].value_counts().to_pylist()
+    return [{**json.loads(one["values"]), "completions": one["counts"]} for one in counts]
 
 
 def _numbers(found: dict[str, Any]) -> dict[str, Any]:

@@ -125,17 +125,24 @@ def headline(metrics: dict[str, Any]) -> dict[str, Any]:
 
 def run_record(config: Config, plain: dict[str, Any], folder: Path) -> dict[str, Any]:
     """What run.json says: who this run is and what it was made with. A restart keeps the W&B id."""
-    before = read_json(folder / "run.json") if (folder / "run.json").is_file() else {}
     choices = {k: v for k, v in HydraConfig.get().runtime.choices.items() if not k.startswith("hydra/")}
+    command = "ufo-rl " + shlex.join(HydraConfig.get().overrides.task)
+    record = describe(folder / "run.json", config.name, "pipeline", command, choices)
+    return {**record, "cell_id": cell_id(plain)}
+
+
+def describe(path: Path, name: str, job_type: str, command: str, choices: dict[str, str]) -> dict[str, Any]:
+    """The record of a folder, which `path` in it keeps; what it said before of W&B's id and of attempts goes on."""
+    before = read_json(path) if path.is_file() else {}
     return {
-        "id": folder.name,
-        "cell_id": cell_id(plain),
-        "name": config.name,
-        "group": config.name,
+        "id": path.parent.name,
+        "name": name,
+        "group": name,
+        "job_type": job_type,
         "wandb_id": before.get("wandb_id", uuid.uuid4().hex[:8]),
         "attempt": before.get("attempt", 0) + 1,
         "created": before.get("created", time.strftime("%Y-%m-%dT%H:%M:%S%z")),
-        "command": "ufo-rl " + shlex.join(HydraConfig.get().overrides.task),
+        "command": command,
         "choices": choices,
         "versions": environment.versions(),
         "git": environment.git(),

@@ -17,7 +17,7 @@ from typing import Any
 from ufo_rl.artifacts import write_json
 from ufo_rl.config import Launch
 from ufo_rl.journal import Tail
-from ufo_rl.records import UserError
+from ufo_rl.records import StageFailed, UserError
 
 GRACE_S = 5.0  # between asking a stage to end and ending it
 POLL_S = 0.2
@@ -27,10 +27,6 @@ FULL = 2**20  # bytes left: too few to publish anything
 # activation of a forward pass on a CPU is such a block. Kept instead, up to its largest allowed size.
 ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(32 * 2**20), "MALLOC_TRIM_THRESHOLD_": str(2**30)}
 PARENT = "UFO_RL_PARENT"  # environment variable: the process whose death ends the ranks
-
-
-class StageFailed(Exception):
-    """A stage ended in an error; the message has its last words and where its log is."""
 
 
 def run_stage(

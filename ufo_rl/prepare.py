@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,13 +30,10 @@ class Prepared:
 
 def check(plain: Mapping[str, Any]) -> Prepared:
     """Everything of one job: values, what they name, what they hold. Raises one UserError with every problem."""
-    config, problems, wrong = examine(plain)
-    try:
-        prepared = prepare(config, wrong)
-    except UserError as error:
-        raise UserError(*problems, *(p for p in error.problems if p not in problems)) from None
-    if problems:
-        raise UserError(*problems)
+    config, found, wrong = examine(plain)
+    problems = Problems(found)
+    prepared = problems.attempt(prepare, config, wrong)
+    problems.raise_any()
     return prepared
 
 
@@ -45,57 +42,104 @@ def prepare(config: Config, wrong: Collection[str] = ()) -> Prepared:
 
     wrong: groups whose values are not to be used; what depends on them is passed over.
     """
-    problems: list[str] = []
+    problems = Problems()
 
     def is_sound(*groups: str) -> bool:
         return not any(group in wrong for group in groups)
 
-    def attempt(function: Any, *arguments: Any) -> Any:
-        try:
-            return function(*arguments)
-        except UserError as error:
-            problems.extend(p for p in error.problems if p not in problems)
-            return None
-
-    has_data = is_sound("paths", "plugins")
-    if has_data:
-        attempt(check_outputs, Path(config.paths.outputs))
-    if has_data and config.data is not None and not config.data.is_dir():
-        has_data = False
-        problems.append(
-            f"paths.data={config.data} is no folder; set UFO_RL_DATA or paths.data to the folder of local "
-            "dataset files, or unset it to load from the Hugging Face hub"
-        )
-    if is_sound("model"):
-        attempt(local_folder, config.model)
-    if config.tracker.mode == "online":
-        attempt(_check_key)
-    selector = attempt(build, config.selector, "selector", config.plugins) if is_sound("selector", "plugins") else None
+    problems.attempt(check_places, config, wrong)
+    selector = (
+        problems.attempt(build, config.selector, "selector", config.plugins)
+        if is_sound("selector", "plugins")
+        else None
+    )
     for name, node in config.reward.parts.items() if is_sound("reward", "plugins") else ():
-        attempt(build, node, f"reward.parts.{name}", config.plugins)
+        problems.attempt(build, node, f"reward.parts.{name}", config.plugins)
     for signal in getattr(selector, "signals", ()) if is_sound("signal") else ():
         if getattr(config.signal, signal, None) is None:
-            problems.append(
+            problems.add(
                 f"selector={config.selector.get('name')} needs the signal {signal}; "
                 "choose it with signal=[confidence,pass_rate]"
             )
-    pool, benchmarks = None, {}
+    pool = None
     is_scored = is_sound("signal") and "confidence" in getattr(selector, "signals", ())
-    if has_data and is_sound("dataset"):
-        pool = attempt(load_pool, config.dataset, "dataset", config)
+    if has_data(config, wrong) and is_sound("dataset"):
+        pool = problems.attempt(load_pool, config.dataset, "dataset", config)
     if pool is not None and selector is not None and is_sound("train", "launch", "ratio"):
-        attempt(check_batch, config, selector, len(pool.prompts))
+        problems.attempt(check_batch, config, selector, len(pool.prompts))
     if pool is not None and is_scored:
-        attempt(check_target, config, pool)
-    rollouts = attempt(load_rollouts, config, selector, pool) if is_sound("signal", "dataset") else None
-    if has_data and is_sound("eval"):
+        problems.attempt(check_target, config, pool)
+    rollouts = problems.attempt(load_rollouts, config, selector, pool) if is_sound("signal", "dataset") else None
+    benchmarks = problems.attempt(load_benchmarks, config, wrong)
+    problems.raise_any()
+    return Prepared(selector, pool or Pool([]), benchmarks or {}, rollouts)
+
+
+def check_evaluation(plain: Mapping[str, Any]) -> tuple[Config, dict[str, list[Prompt]]]:
+    """The typed configuration and the questions, where benchmarks are all that is run. Raises one UserError with every
+    problem."""
+    config, found, wrong = examine(plain)
+    problems = Problems(found)
+    problems.attempt(check_places, config, wrong)
+    benchmarks = problems.attempt(load_benchmarks, config, wrong)
+    problems.raise_any()
+    return config, benchmarks or {}
+
+
+class Problems:
+    """Collects what is wrong, each problem once, so that the user is told all of it together."""
+
+    def __init__(self, found: Iterable[str] = ()) -> None:
+        self.found = list(found)
+
+    def add(self, *problems: str) -> None:
+        self.found.extend(p for p in problems if p not in self.found)
+
+    def attempt(self, function: Any, *arguments: Any) -> Any:
+        """What the function returns; None where it raises a UserError, whose problems are kept."""
+        try:
+            return function(*arguments)
+        except UserError as error:
+            self.add(*error.problems)
+            return None
+
+    def raise_any(self) -> None:
+        if self.found:
+            raise UserError(*self.found)
+
+
+def check_places(config: Config, wrong: Collection[str] = ()) -> None:
+    """The folders for results and data, the model's folder, and W&B's key must be there."""
+    problems = Problems()
+    if not {"paths", "plugins"} & set(wrong):
+        problems.attempt(check_outputs, Path(config.paths.outputs))
+        if not has_data(config, wrong):
+            problems.add(
+                f"paths.data={config.data} is no folder; set UFO_RL_DATA or paths.data to the folder of local "
+                "dataset files, or unset it to load from the Hugging Face hub"
+            )
+    if "model" not in wrong:
+        problems.attempt(local_folder, config.model)
+    if "tracker" not in wrong and config.tracker.mode == "online":
+        problems.attempt(_check_key)
+    problems.raise_any()
+
+
+def has_data(config: Config, wrong: Collection[str] = ()) -> bool:
+    """Whether datasets can be looked for: the folder of local files is there, or none is named."""
+    return not {"paths", "plugins"} & set(wrong) and (config.data is None or config.data.is_dir())
+
+
+def load_benchmarks(config: Config, wrong: Collection[str] = ()) -> dict[str, list[Prompt]]:
+    """The questions of each benchmark, as many as it declares."""
+    problems, benchmarks = Problems(), {}
+    if has_data(config, wrong) and "eval" not in wrong:
         for name, benchmark in config.eval.items():
-            test = attempt(load_pool, benchmark.dataset, f"eval.{name}.dataset", config)
-            if test is not None:
-                benchmarks[name] = attempt(questions, name, benchmark, test)
-    if problems:
-        raise UserError(*problems)
-    return Prepared(selector, pool or Pool([]), benchmarks, rollouts)
+            pool = problems.attempt(load_pool, benchmark.dataset, f"eval.{name}.dataset", config)
+            if pool is not None:
+                benchmarks[name] = problems.attempt(questions, name, benchmark, pool)
+    problems.raise_any()
+    return benchmarks
 
 
 def check_target(config: Config, pool: Pool) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
-from ufo_rl.config import Template
+from ufo_rl.config import Shot, Template
 from ufo_rl.records import Prompt, UserError
 
 ANSWER_OPENS = "<answer> "
@@ -17,14 +18,24 @@ class ChatTokenizer(Protocol):
     def apply_chat_template(self, conversation: Any, **options: Any) -> Any: ...
 
 
-def messages(template: Template, question: str, has_system_role: bool) -> list[dict[str, str]]:
-    """The conversation up to the assistant's turn. Without a system role the system text opens the user's turn."""
-    user = template.user.replace("{question}", question)
+def messages(
+    template: Template, question: str, has_system_role: bool, shots: Sequence[Shot] = ()
+) -> list[dict[str, str]]:
+    """The conversation up to the assistant's turn; worked examples are its earlier turns. Without a system role the system
+    text opens the first turn."""
+    turns = []
+    for shot in shots:
+        turns += [_user(template, shot.question), {"role": "assistant", "content": shot.response}]
+    turns.append(_user(template, question))
     if not template.system:
-        return [{"role": "user", "content": user}]
+        return turns
     if not has_system_role:
-        return [{"role": "user", "content": f"{template.system}\n\n{user}"}]
-    return [{"role": "system", "content": template.system}, {"role": "user", "content": user}]
+        return [{"role": "user", "content": f"{template.system}\n\n{turns[0]['content']}"}, *turns[1:]]
+    return [{"role": "system", "content": template.system}, *turns]
+
+
+def _user(template: Template, question: str) -> dict[str, str]:
+    return {"role": "user", "content": template.user.replace("{question}", question)}
 
 
 def render(tokenizer: ChatTokenizer, conversation: list[dict[str, str]]) -> str:

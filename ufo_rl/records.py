@@ -15,6 +15,10 @@ class UserError(Exception):
         self.problems = list(problems)
 
 
+class StageFailed(Exception):
+    """A stage ended in an error; the message has its last words and where its log is."""
+
+
 def prompt_id(question: str) -> str:
     """16 hex digits of the SHA-256 of the question after NFC and strip: the same text has the same id everywhere."""
     text = unicodedata.normalize("NFC", question).strip()

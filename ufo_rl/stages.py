@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
@@ -10,18 +11,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-
-from ufo_rl.artifacts import write_table
 from ufo_rl.build import build
 from ufo_rl.config import Confidence, Config
 from ufo_rl.engine import Sampling
 from ufo_rl.engine.hf import HFEngine
-from ufo_rl.evaluation import evaluate
 from ufo_rl.journal import Journal
 from ufo_rl.model import end_ids, load_model, load_tokenizer, pad_id
 from ufo_rl.ranks import Ranks
-from ufo_rl.records import Prompt
 from ufo_rl.reward.answer import Grader
 from ufo_rl.scoring import Row, score
 from ufo_rl.signal_rows import sample_key
@@ -124,24 +120,24 @@ def pass_rate(config: Config, request: Request, ranks: Ranks) -> dict[str, Any]:
     return {"num_scored": scored, "peak_memory_gib": ranks.peak_memory_gib()}
 
 
-def evaluation(config: Config, request: Request, ranks: Ranks) -> dict[str, Any]:
-    """Answer and grade this rank's share of a benchmark's questions; the rows go to a part file."""
-    rows = ranks.share(read_rows(Path(request["rows"])))
-    prompts = [Prompt(**row["prompt"]) for row in rows]
-    engine, grader = _engine(config, Path(request["model"]), ranks), _grader(config)
-    began = time.perf_counter()
-    graded = evaluate(
-        prompts,
-        [row["text"] for row in rows],
-        engine,
-        grader.grade,
-        request["max_completion_tokens"],
-        progress_of(request, ranks, "questions"),
-    )
-    seconds = time.perf_counter() - began
-    part = Path(request["work"]) / f"part-{ranks.rank}.parquet"
-    write_table(part, pa.Table.from_pylist(graded))
-    return {"part": str(part), "seconds": seconds}
+def completions(config: Config, request: Request, ranks: Ranks) -> dict[str, Any]:
+    """Generate this rank's share of a benchmark's completions into the store."""
+    share, folder = Share(Path(request["rows"]), ranks), Path(request["model"])
+    sampling = Sampling(request["temperature"], request["max_completion_tokens"])
+    engine, progress = _engine(config, folder, ranks), progress_of(request, ranks, "completions")
+    made_with = json.dumps({"device": ranks.device.partition(":")[0], **request["made_with"]})
+
+    def batches() -> Iterator[list[tuple[Row, dict[str, Any]]]]:
+        for block in share.blocks(BLOCK_ROWS):
+            texts, seeds = [row["text"] for row in block], [row["seed"] for row in block]
+            for i, said in engine.generate(texts, sampling, seeds):
+                row = Row(block[i]["key"], block[i]["id"], texts[i], len(texts[i]), "")
+                tokens = {"generated_tokens": len(said.ids), "finish": said.finish, "made_with": made_with}
+                yield [(row, {"sample": block[i]["sample"], "completion": said.text, **tokens})]
+
+    store, startup = SignalStore.at(Path(request["store"])), startup_seconds(request)
+    count = score(batches(), store, len(share), startup, ranks.world_size, progress)
+    return {"num_completions": count, "peak_memory_gib": ranks.peak_memory_gib()}
 
 
 def training(config: Config, request: Request, ranks: Ranks) -> dict[str, Any]:
@@ -231,7 +227,7 @@ def doctor(config: Config, request: Request, ranks: Ranks) -> dict[str, Any]:
 STAGES: dict[str, Callable[[Config, Request, Ranks], dict[str, Any]]] = {
     "confidence": confidence,
     "pass_rate": pass_rate,
-    "evaluation": evaluation,
+    "completions": completions,
     "training": training,
     "doctor": doctor,
 }

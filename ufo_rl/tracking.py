@@ -29,6 +29,7 @@ LINE_KEYS = {"time", "stage", "attempt", "event", "step", "done", "total", "benc
 # How the journal writes the numbers that JSON lacks.
 NOT_FINITE = ("nan", "inf", "-inf")
 NUM_BINS = 50
+TAG_GROUPS = ("model", "dataset", "selector")  # whose choices are tags
 # W&B waits 90 s by default; on a node without internet every job of a sweep would.
 SECONDS_TO_CONNECT = 30.0
 
@@ -222,7 +223,7 @@ def _start(
 ) -> Any:
     import wandb
 
-    names = [config[group]["name"] for group in ("model", "dataset", "selector")]
+    names = [config[group]["name"] for group in TAG_GROUPS if group in config]
     tags = dict.fromkeys(str(tag) for tag in [*names, *tracker["tags"]])
     choices = {f"choice/{group}": option for group, option in record["choices"].items()}
     about = {key: record.get(key) for key in ("cell_id", "command", "created", "versions", "git", "hardware")}
@@ -233,7 +234,7 @@ def _start(
         id=record["wandb_id"],
         name=record["id"],
         group=record["group"],
-        job_type="pipeline",
+        job_type=record["job_type"],
         tags=list(tags),
         config={**config, **choices, "run": about},
         dir=str(_root(outputs).resolve()),

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any
 
+from ufo_rl.bootstrap import paired_bootstrap
 from ufo_rl.identity import VOLATILE
-from ufo_rl.intervals import Difference, paired_difference, wilson
+from ufo_rl.intervals import Difference, paired_difference
 from ufo_rl.report.runs import Run
 
 # Keys (with all below them) that change no result, or that make another arm or seed of one experiment.
@@ -89,11 +90,16 @@ def change(run: Run, benchmark: str) -> Difference | None:
     return paired(run.correct_before(benchmark), run.correct_after(benchmark))
 
 
-def paired(a: Mapping[str, bool] | None, b: Mapping[str, bool] | None) -> Difference | None:
-    """b minus a over the same questions; None if one is missing or they answered different questions."""
+def paired(a: Mapping[str, float] | None, b: Mapping[str, float] | None) -> Difference | None:
+    """b minus a over the same questions; None if one is missing or they answered different questions.
+
+    Several samples a question make shares between 0 and 1: then the interval is the bootstrap's over the questions.
+    """
     if not a or not b or a.keys() != b.keys():
         return None
-    return paired_difference(list(a.values()), [b[question] for question in a])
+    shares = list(a.values()), [b[question] for question in a]
+    is_plain = all(share in (0.0, 1.0) for share in (*shares[0], *shares[1]))
+    return paired_difference(*shares) if is_plain else paired_bootstrap(*shares, seed=0)
 
 
 def settings(run: Run) -> dict[str, str]:
@@ -163,7 +169,7 @@ def _same_settings(full: Run, run: Run) -> bool:
 
 def _result(run: Run, benchmark: str, block: Block) -> Result:
     n, before, after = run.accuracy(benchmark)
-    low, high = wilson(round(after * n), n)
+    _, (low, high) = run.interval(benchmark)
     full, minus_full = block.full_of[run], None
     if full is not None:
         minus_full = paired(full.correct_after(benchmark), run.correct_after(benchmark))

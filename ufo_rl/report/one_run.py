@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ufo_rl.intervals import Difference, wilson
+from ufo_rl.intervals import Difference
 from ufo_rl.report.comparison import change
 from ufo_rl.report.many_runs import correlation, signal_costs
 from ufo_rl.report.runs import Run, load_run
@@ -67,10 +67,11 @@ def _training(run: Run) -> list[str]:
 
 def _accuracy(run: Run, benchmark: str) -> list[str]:
     n, before, after = run.accuracy(benchmark)
+    base, final = run.interval(benchmark)
     text = f"  {benchmark:<10} "
-    if before is not None:
-        text += f"{percent(before)} {interval(*wilson(round(before * n), n))} -> "
-    text += f"{percent(after)} % {interval(*wilson(round(after * n), n))} of {count(n)} questions"
+    if base is not None:
+        text += f"{percent(before)} {interval(*base)} -> "
+    text += f"{percent(after)} % {interval(*final)} of {count(n)} questions"
     text += " (subset)" if run.is_subset(benchmark) else ""
     return [text, f"  {'':<10} change {_in_words(change(run, benchmark))}"]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ufo_rl.artifacts import read_json
-from ufo_rl.intervals import RankCorrelation
+from ufo_rl.intervals import RankCorrelation, wilson
 from ufo_rl.journal import parse
 from ufo_rl.records import UserError
 
@@ -82,6 +82,14 @@ class Run:
             )
         return n, before, after
 
+    def interval(self, benchmark: str) -> tuple[tuple[float, float] | None, tuple[float, float]]:
+        """95 % intervals of the base model's and the policy's accuracy: as the evaluations say, Wilson's where they do not."""
+        n, before, after = self.accuracy(benchmark)
+        base = _interval(_read(self.folder / "base_eval" / f"{benchmark}.json"), before, n)
+        final = _interval(_read(self.folder / "eval" / benchmark / "manifest.json"), after, n)
+        assert final is not None
+        return base, final
+
     def is_subset(self, benchmark: str) -> bool:
         """True if only the first questions were asked (eval.<benchmark>.limit)."""
         return bool(self.metrics.get(f"{benchmark}_is_subset"))
@@ -126,12 +134,12 @@ class Run:
         path = self.folder / "metrics.jsonl"
         return parse(path.read_bytes()) if path.is_file() else []
 
-    def correct_after(self, benchmark: str) -> dict[str, bool] | None:
-        """Question id -> correct of the trained policy; None if there is no table."""
+    def correct_after(self, benchmark: str) -> dict[str, float] | None:
+        """Question id -> share of its samples (greedy: one) that the trained policy has right; None if there is no table."""
         return _correct(self.folder / "eval" / benchmark / "questions.parquet")
 
-    def correct_before(self, benchmark: str) -> dict[str, bool] | None:
-        """Question id -> correct of the base model, from the cached evaluation; None if it is gone."""
+    def correct_before(self, benchmark: str) -> dict[str, float] | None:
+        """The same of the base model, from the cached evaluation; None if it is gone."""
         pointer = self.folder / "base_eval" / f"{benchmark}.json"
         cache = _read(pointer).get("cache")
         if not cache:
@@ -212,7 +220,13 @@ def _read_config(path: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def _correct(path: Path) -> dict[str, bool] | None:
+def _interval(found: Mapping[str, Any], share: float | None, n: int) -> tuple[float, float] | None:
+    if share is None:
+        return None
+    return (found["ci_low"], found["ci_high"]) if "ci_low" in found else wilson(round(share * n), n)
+
+
+def _correct(path: Path) -> dict[str, float] | None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -220,7 +234,10 @@ def _correct(path: Path) -> dict[str, bool] | None:
         return None
     try:
         table = pq.read_table(path, columns=["id", "correct"])
-        return {row["id"]: bool(row["correct"]) for row in table.to_pylist()}
     except (pa.ArrowException, KeyError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"{path} is not a table of questions ({reason}); run again with force=true") from error
+    verdicts: dict[str, list[bool]] = {}
+    for row in table.to_pylist():
+        verdicts.setdefault(row["id"], []).append(bool(row["correct"]))
+    return {question: sum(own) / len(own) for question, own in verdicts.items()}

@@ -61,6 +61,10 @@ class Grader:
         with ThreadPoolExecutor(self._verifier.num_children) as threads:
             return list(threads.map(lambda pair: self.grade(*pair), zip(golds, completions, strict=True)))
 
+    def same(self, one: str, other: str) -> bool:
+        """Whether two answers, already extracted, are the same."""
+        return self._grade(one, other).correct
+
     def close(self) -> None:
         """Ends the verifier's processes; the next question that needs one starts it."""
         self._verifier.close()

@@ -99,7 +99,7 @@ def _share_of_cores() -> int:
 class _Died(Exception):
     """A child ended by itself, or something else ended it; `is_early` if before it was ready."""
 
-    def __init__(self, words: str, status: int, is_early: bool = False) -> None:
+    def __init__(self, words: str, status: int | None, is_early: bool = False) -> None:
         super().__init__(words)
         self.status, self.is_early = status, is_early
 
