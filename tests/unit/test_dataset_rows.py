@@ -37,6 +37,7 @@ ALL_NULL = {
     "subject": None,
     "question_pattern": None,
     "answer_pattern": None,
+    "answer_boxed": False,
     "strip_thousands": False,
 }
 
@@ -167,6 +168,7 @@ def test_no_rows():
         ({"question": "q", "answer": "a", "answer_pattern": "####"}, "one group"),
         ({"question": "q", "answer": "a", "answer_pattern": "("}, "no regular expression"),
         ({"question": "q", "answer": 3}, "answer=3"),
+        ({"question": "q", "answer": "a", "answer_pattern": "(.)", "answer_boxed": True}, "exclude each other"),
     ],
 )
 def test_wrong_column_mappings(mapping, named):
@@ -180,6 +182,38 @@ def test_a_row_that_does_not_match_the_pattern_is_bad():
             {"question": "a", "answer": "5"},
             columns=Columns(question="question", answer="answer", answer_pattern="#(.)"),
         )
+
+
+def test_the_last_box_of_a_solution_is_the_answer():
+    columns = Columns(question="question", answer="answer", answer_boxed=True)
+    solutions = {
+        r"So $x=\boxed{\frac{1}{\sqrt{2}}}$ and the answer is known.": r"\frac{1}{\sqrt{2}}",
+        r"First \boxed{3}, then \boxed{4}.": "4",
+        r"\boxed{\left\{1, 2\right\}} is complete, \boxed{5 is not": r"\left\{1, 2\right\}",
+    }
+    pool = pool_of(*({"question": str(n), "answer": s} for n, s in enumerate(solutions)), columns=columns)
+    assert [p.answer for p in pool.prompts] == list(solutions.values())
+    with pytest.raises(UserError, match=r"row 1: no answer: no complete \\boxed\{..\} in column answer"):
+        pool_of({"question": "a", "answer": r"It is \boxed{5, or so."}, columns=columns)
+
+
+def test_references_that_cannot_be_graded_are_named_with_their_rows(tmp_path):
+    answers = ["7", r"\frac{1}{2", "}1{", r"\boxed{5}", "Answer: 5", r"\, \!", "x" * 2001, r"\frac{1}{2}", "-1,080.5"]
+    path = tmp_path / "rows.csv"
+    path.write_text("question,answer\n" + "".join(f'{n},"{a}"\n' for n, a in enumerate(answers)), encoding="utf-8")
+    with pytest.raises(UserError) as error:
+        custom(path).load()
+    first, *rest = error.value.problems
+    assert "6 of 9 rows unusable" in first
+    shown = "x" * 60 + "..."
+    assert rest == [
+        r'rows.csv:3: the reference answer "\frac{1}{2" cannot be graded: its braces do not balance',
+        'rows.csv:4: the reference answer "}1{" cannot be graded: its braces do not balance',
+        r'rows.csv:5: the reference answer "\boxed{5}" cannot be graded: inside \boxed{} it reads as "5"',
+        r'rows.csv:6: the reference answer "Answer: 5" cannot be graded: inside \boxed{} it reads as "5"',
+        r'rows.csv:7: the reference answer "\, \!" cannot be graded: nothing but marks and spaces',
+        f'rows.csv:8: the reference answer "{shown}" cannot be graded: it has 2001 characters, the limit is 2000',
+    ]
 
 
 def test_custom_jsonl(tmp_path):

@@ -22,6 +22,7 @@ class CustomDataset:
     subject: str | None
     question_pattern: str | None
     answer_pattern: str | None
+    answer_boxed: bool
     strip_thousands: bool
 
     def __post_init__(self) -> None:
@@ -36,9 +37,7 @@ class CustomDataset:
             hint = (
                 f"found {', '.join(beside)} beside it" if (beside := _beside(path)) else f"the folder is {Path.cwd()}"
             )
-            raise UserError(
-                f"dataset.path={self.path}: no such file ({hint}); name a file ending in {', '.join(SUFFIXES)}"
-            )
+            raise UserError(f"path={self.path}: no such file ({hint}); name a file ending in {', '.join(SUFFIXES)}")
         return to_pool(read_rows(path), self._columns(), str(path))
 
     def _columns(self) -> Columns:
@@ -47,6 +46,7 @@ class CustomDataset:
             answer=self.answer,
             question_pattern=self.question_pattern,
             answer_pattern=self.answer_pattern,
+            answer_boxed=self.answer_boxed,
             solution=self.solution,
             level=self.level,
             subject=self.subject,

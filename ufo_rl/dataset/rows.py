@@ -11,9 +11,12 @@ from typing import Any
 
 from ufo_rl.dataset.files import Row
 from ufo_rl.records import Drop, Pool, Prompt, UserError, prompt_id
+from ufo_rl.reward.extract import boxed
+from ufo_rl.reward.gold import problem_of
 
 # More bad rows than this and the mapping is wrong, not the rows.
 MAX_NAMED_ROWS = 20
+SHOWN_CHARS = 60  # of an answer in a message
 
 REQUIRED = ("question", "answer")
 PARTS = (*REQUIRED, "solution", "level", "subject")
@@ -27,7 +30,8 @@ class Columns:
 
     `question`, `answer`, `solution`, `level`, `subject` are column paths: names and list places joined by dots, such as
     `prompt.0.content`; None for a part the source does not have. The patterns are regular expressions with one group,
-    the text to keep (`####\\s*(.+)`); every row must match. `solution_remove` matches what to cut from solutions.
+    the text to keep (`####\\s*(.+)`); every row must match. `answer_boxed` takes the last `\\boxed{}` of the answer's
+    column, which no pattern can: its braces nest. `solution_remove` matches what to cut from solutions.
     `strip_thousands` turns the answer 1,080 into 1080 (only where the whole answer is such a number).
     """
 
@@ -35,6 +39,7 @@ class Columns:
     answer: str
     question_pattern: str | None = None
     answer_pattern: str | None = None
+    answer_boxed: bool = False
     solution: str | None = None
     solution_remove: str | None = None
     level: str | None = None
@@ -56,6 +61,8 @@ class Columns:
                 raise ValueError(f"{key}={pattern} is no regular expression: {err}") from err
             if key != "solution_remove" and num_groups != 1:
                 raise ValueError(f"{key}={pattern} must have one group, the text to keep; it has {num_groups}")
+        if self.answer_boxed and self.answer_pattern is not None:
+            raise ValueError(f"answer_boxed=true and answer_pattern={self.answer_pattern} exclude each other; take one")
 
     @classmethod
     def read(cls, key: str, mapping: Mapping[str, Any]) -> Columns:
@@ -112,9 +119,7 @@ def _prompt(row: Mapping[str, Any] | str, columns: Columns) -> Prompt:
     if isinstance(row, str):
         raise BadRow(row)
     question = _matched("question", _part(row, "question", columns.question), columns.question_pattern)
-    answer = _matched("answer", _part(row, "answer", columns.answer), columns.answer_pattern)
-    if columns.strip_thousands and THOUSANDS.fullmatch(answer):
-        answer = answer.replace(",", "")
+    answer = _answer(_part(row, "answer", columns.answer), columns)
     solution, level, subject = (
         _part(row, name, path, is_required=False) if path else ""
         for name, path in (("solution", columns.solution), ("level", columns.level), ("subject", columns.subject))
@@ -123,6 +128,20 @@ def _prompt(row: Mapping[str, Any] | str, columns: Columns) -> Prompt:
         solution = re.sub(columns.solution_remove, "", solution)
     question = unicodedata.normalize("NFC", question).strip()
     return Prompt(prompt_id(question), question, answer, solution, level, subject)
+
+
+def _answer(text: str, columns: Columns) -> str:
+    """The bare reference answer in the text of its column; one that the grader could never find right is a bad row."""
+    answer = boxed(text) if columns.answer_boxed else _matched("answer", text, columns.answer_pattern)
+    if columns.answer_boxed and not answer:
+        raise BadRow(f"no answer: no complete \\boxed{{..}} in column {columns.answer}")
+    if columns.strip_thousands and THOUSANDS.fullmatch(answer):
+        answer = answer.replace(",", "")
+    if problem := problem_of(answer):
+        shown = " ".join(answer.split())
+        shown = shown if len(shown) <= SHOWN_CHARS else f"{shown[:SHOWN_CHARS]}..."
+        raise BadRow(f'the reference answer "{shown}" cannot be graded: {problem}')
+    return answer
 
 
 def _part(row: Mapping[str, Any], name: str, path: str, is_required: bool = True) -> str:

@@ -40,6 +40,11 @@ def extract(completion: str) -> str:
     return answer
 
 
+def boxed(text: str) -> str:
+    r"""The content of the last complete `\boxed{..}` or `\fbox{..}`, whatever else is marked; "" if there is none."""
+    return max(_boxes(text), default=(0, ""))[1].strip()
+
+
 def extract_list(completion: str) -> str:
     """The boxes of the line of the last one, as one list; "" where that line has fewer than two."""
     boxes = list(_boxes(completion))
