@@ -175,13 +175,12 @@ def _jobs(loader: ConfigLoader, name: str, overrides: Sequence[Override], multir
     """One job for a run, the grid for a sweep: what the sweep's file asks, narrowed by the user."""
     texts = [str(o.input_line) for o in overrides]
     swept = [t for t, o in zip(texts, overrides, strict=True) if o.is_sweep_override()]
-    hydra_node = _load(loader, name, [t for t in texts if t not in swept]).hydra
-    if not (multirun or hydra_node.mode == RunMode.MULTIRUN):
+    one = _load(loader, name, [t for t in texts if t not in swept])
+    if not (multirun or one.hydra.mode == RunMode.MULTIRUN):
         if swept:
             raise UserError(*[f"{t}: several values; add -m to run them all, or quote one value" for t in swept])
-        cfg = _load(loader, name, texts)
-        return [Job(_plain(cfg), Path(cfg.hydra.run.dir))]
-    params = hydra_node.sweeper.get("params") or {}
+        return [Job(_plain(one), Path(one.hydra.run.dir))]
+    params = one.hydra.sweeper.get("params") or {}
     parser = OverridesParser.create(config_loader=loader)
     grid = parser.parse_overrides([f"{k}={v}" for k, v in params.items()] + texts)
     composed: dict[tuple[str, ...], DictConfig] = {}
