@@ -137,7 +137,7 @@ class Benchmark:
     """A fixed set of questions of declared size; `limit` takes the first so many by id and is labelled a subset."""
 
     dataset: Seam
-    size: Count
+    size: Count | None
     limit: Count | None
     max_completion_tokens: Count
     num_samples: Count

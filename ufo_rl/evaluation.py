@@ -19,7 +19,13 @@ REASONS = {"unparsed": "unparsed", "timeout": "timeouts", "crash": "crashes"}
 
 
 def questions(name: str, benchmark: Benchmark, pool: Pool) -> list[Prompt]:
-    """The benchmark's questions by id; a set of another size than declared is refused."""
+    """The benchmark's questions by id. Its size is the denominator of every accuracy: declared, never counted; a set of
+    another size is refused."""
+    if benchmark.size is None:
+        raise UserError(
+            f"eval.{name}.size=null: declare how many questions the benchmark has, the denominator of its accuracy; "
+            f"{len(pool.prompts)} were found, so if the file is complete: eval.{name}.size={len(pool.prompts)}"
+        )
     if len(pool.prompts) != benchmark.size:
         raise UserError(
             f"eval.{name}: {len(pool.prompts)} questions found, the benchmark has {benchmark.size} "

@@ -208,9 +208,15 @@ def load_pool(node: dict[str, Any], key: str, config: Config) -> Pool:
     return _load(json.dumps(node, sort_keys=True), key, tuple(config.plugins), config.data)
 
 
-@functools.lru_cache(maxsize=8)
+# More than a training pool and every benchmark, so that the jobs of a sweep read each once.
+@functools.lru_cache(maxsize=16)
 def _load(node: str, key: str, plugins: tuple[str, ...], data: Path | None) -> Pool:
-    pool: Pool = build(json.loads(node), key, plugins).load(data)
+    arguments = json.loads(node)
+    dataset = build(arguments, key, plugins)
+    try:
+        pool: Pool = dataset.load(data)
+    except UserError as error:  # a dataset knows its arguments, not where they stand
+        raise UserError(*(f"{key}.{p}" if p.split("=")[0] in arguments else p for p in error.problems)) from None
     if not pool.prompts:
         raise UserError(f"{key}: no prompts are left of {pool.num_rows} rows")
     return pool

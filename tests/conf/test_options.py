@@ -17,6 +17,10 @@ from ufo_rl.prepare import prepare
 CONF = conf_folder()
 ROOT = CONF.parent
 OPTIONS = sorted((path.parent.name, path.stem) for path in CONF.glob("*/*.yaml"))
+REQUIRED = {
+    ("dataset", "custom"): ["dataset.path=mine.jsonl"],
+    ("eval", "custom"): ["eval.custom.dataset.path=mine.jsonl", "eval.custom.size=200"],
+}
 SWEEPS = sorted(path.stem for path in (ROOT / "sweeps").glob("*.yaml"))
 
 
@@ -26,8 +30,7 @@ def jobs(*overrides: str, name: str | None = None) -> list[Job]:
 
 @pytest.mark.parametrize(("group", "option"), OPTIONS)
 def test_every_option_composes_and_builds(group: str, option: str) -> None:
-    extra = ["dataset.path=mine.jsonl"] if (group, option) == ("dataset", "custom") else []
-    (job,) = jobs(f"{group}={option}", *extra)
+    (job,) = jobs(f"{group}={option}", *REQUIRED.get((group, option), []))
     config = load(job.plain)
     build(config.selector, "selector")
     build(config.dataset, "dataset")

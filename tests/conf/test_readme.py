@@ -64,9 +64,11 @@ def test_make_targets_and_links_exist() -> None:
         assert link.startswith("https://") or (ROOT / link).exists(), link
 
 
-def test_selectors_of_the_table_are_those_of_conf() -> None:
-    rows = re.findall(r"^\| `(\w+)` \|", (ROOT / "README.md").read_text(), flags=re.M)
-    assert sorted(rows) == sorted(p.stem for p in (ROOT / "conf/selector").glob("*.yaml"))
+@pytest.mark.parametrize(("noun", "group"), [("selector", "selector"), ("benchmark", "eval")])
+def test_options_of_the_tables_are_those_of_conf(noun: str, group: str) -> None:
+    _, _, behind = (ROOT / "README.md").read_text().partition(f"\n| {noun} |")
+    rows = re.findall(r"^\| `(\w+)` \|", behind.partition("\n\n")[0], flags=re.M)
+    assert sorted(rows) == sorted(p.stem for p in (ROOT / "conf" / group).glob("*.yaml"))
 
 
 def test_no_machine_path_in_committed_text() -> None:

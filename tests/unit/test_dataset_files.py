@@ -1,5 +1,6 @@
 """The shared copies of the published datasets, through the configuration files that users name."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,11 @@ def load(option, data):
         ("dataset/dapo-math-17k", 17398, 17255, {"duplicate": 138, "conflicting_label": 5}),
         ("eval/gsm8k", 1319, 1319, {}),
         ("eval/math500", 500, 500, {}),
+        ("eval/aime24", 30, 30, {}),
+        ("eval/aime25", 30, 30, {}),
+        ("eval/amc23", 40, 40, {}),
+        ("eval/minerva", 272, 272, {}),
+        ("eval/olympiadbench", 675, 675, {}),
     ],
 )
 def test_counts(shared_data, option, num_rows, num_prompts, dropped):
@@ -48,3 +54,40 @@ def test_math500_has_levels_and_subjects(shared_data):
     prompts = load("eval/math500", shared_data).prompts
     assert {p.level for p in prompts} == {"1", "2", "3", "4", "5"}
     assert len({p.subject for p in prompts}) == 7
+
+
+def raw(data, name):
+    return [json.loads(line) for line in (data / name).read_text(encoding="utf-8").splitlines()]
+
+
+def test_amc_floats_are_integers(shared_data):
+    answers = [p.answer for p in load("eval/amc23", shared_data).prompts]
+    assert all(a.lstrip("-").isdecimal() for a in answers) and "-1" in answers
+
+
+def test_minerva_answers_are_the_boxes_of_the_solutions(shared_data):
+    prompts = load("eval/minerva", shared_data).prompts
+    for prompt in prompts:
+        before, box, after = prompt.solution.partition(r"\boxed{")
+        assert box and r"\boxed" not in after and prompt.answer == balanced(after).strip(), before
+    assert sum("{" in p.answer for p in prompts) > 30  # where a pattern up to the first brace would cut
+    assert len({p.subject for p in prompts}) == 9
+
+
+def balanced(text):
+    """The text up to the brace that closes the one before it, counted character by character."""
+    depth, at = 1, 0
+    while depth:
+        depth += {"{": 1, "}": -1}.get(text[at], 0) * (text[at - 1] != "\\")
+        at += 1
+    return text[: at - 1]
+
+
+def test_olympiadbench_answers_are_the_one_element_of_their_lists(shared_data):
+    rows, prompts = raw(shared_data, "olympiadbench_test.jsonl"), load("eval/olympiadbench", shared_data).prompts
+    assert [[p.answer] for p in prompts] == [[a.strip() for a in row["final_answer"]] for row in rows]
+    assert {p.subject for p in prompts} == {"Algebra", "Combinatorics", "Geometry", "Number Theory"}
+    # the only row with an error, a tolerance, is kept
+    assert [(row["id"], row["error"], p.answer) for row, p in zip(rows, prompts, strict=True) if row["error"]] == [
+        (2592, "1e-1", "4.2")
+    ]
