@@ -9,9 +9,12 @@ from __future__ import annotations
 import json
 import math
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -112,6 +115,32 @@ def test_greedy_answers_are_the_same(
     greedy, seeds = Sampling(0.0, 96), [0] * NUM_PROMPTS
     one, other = (dict(engine.generate(prompts[0], greedy, seeds)) for engine in (vllm_engine, hf_engine))
     assert sum(one[i] != other[i] for i in range(NUM_PROMPTS)) <= 1
+
+
+def test_completions_come_as_they_finish_and_an_end_leaves_nothing_running(
+    vllm_engine: VLLMEngine, prompts: tuple[list[str], list[str]]
+) -> None:
+    sampled = vllm_engine.generate([prompts[0][5]] * 40, Sampling(1.0, 96), range(40))
+    first = [next(sampled)[0] for _ in range(3)]
+    sampled.close()
+    assert len(set(first)) == 3 and not vllm_engine.llm.llm_engine.has_unfinished_requests()
+    again = dict(vllm_engine.generate([prompts[0][5]] * 40, Sampling(1.0, 96), range(40)))
+    assert sorted(again) == list(range(40)) and list(again) != sorted(again)  # by length, not by place
+
+
+def test_an_evaluation_gives_the_same_answers(folder: Path, tmp_path: Path) -> None:
+    """`ufo-rl evaluate` on 300 questions of the lab by both engines: up to ties within float32 rounding, at most 3 differ."""
+    found = []
+    for engine in ("hf", "vllm"):
+        command = [sys.executable, "-m", "ufo_rl.cli", "evaluate", f"model.path={folder}", f"engine={engine}"]
+        command += ["eval.arithmetic.limit=300", "tracker=off", f"name={engine}", "engine.memory_share=0.2"]
+        subprocess.run(command, check=True, cwd=tmp_path)
+        (path,) = tmp_path.glob(f"outputs/evaluations/{engine}/*/eval/arithmetic/questions.parquet")
+        found.append({row["id"]: row for row in pq.read_table(path).to_pylist()})
+    one, other = found
+    differing = [i for i in one if one[i]["completion"] != other[i]["completion"]]
+    assert len(one) == len(other) == 300 and len(differing) <= 3, len(differing)
+    assert sum(one[i]["correct"] for i in one) > 60  # the lab knows a third: it is no comparison of silence
 
 
 def test_pass_rates_agree_within_their_sampling_error(

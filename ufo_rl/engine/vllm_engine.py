@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from transformers import AutoConfig, PreTrainedTokenizerBase
 from ufo_rl.engine import Sampling, completion
 from ufo_rl.records import Completion, UserError
 
-REQUESTS = 1024  # handed over at a time: what a kill can cost, and how often progress shows
+REQUESTS = 1024  # handed over at a time: more than vLLM runs beside each other
 
 
 class VLLMEngine:
@@ -59,23 +60,33 @@ class VLLMEngine:
         """See `Engine.generate`. The samples are vLLM's own draws from each seed: of the same distribution as those of
         the other engine, not the same."""
         from vllm import SamplingParams  # pyright: ignore[reportMissingImports]
+        from vllm.sampling_params import RequestOutputKind  # pyright: ignore[reportMissingImports]
 
         prompts = self.tokenizer(list(texts), add_special_tokens=False)["input_ids"] if texts else []
-        for start in range(0, len(prompts), REQUESTS):
-            chosen = range(start, min(start + REQUESTS, len(prompts)))
-            params = [
-                SamplingParams(
-                    temperature=sampling.temperature,
-                    max_tokens=sampling.max_tokens,
-                    seed=seeds[i],
-                    stop_token_ids=self.eos_ids,
-                    detokenize=False,
-                )
-                for i in chosen
-            ]
-            requests = [{"prompt_token_ids": prompts[i]} for i in chosen]
-            for i, output in zip(chosen, self.llm.generate(requests, params, use_tqdm=False), strict=True):
-                yield i, completion(self.tokenizer, list(output.outputs[0].token_ids), self.eos_ids)
+        engine = self.llm.llm_engine  # its steps show what is finished; `LLM.generate` returns when all is
+        waiting = deque(range(len(prompts)))
+        running: set[str] = set()
+        try:
+            while waiting or running:
+                while waiting and len(running) < REQUESTS:
+                    i = waiting.popleft()
+                    params = SamplingParams(
+                        temperature=sampling.temperature,
+                        max_tokens=sampling.max_tokens,
+                        seed=seeds[i],
+                        stop_token_ids=self.eos_ids,
+                        detokenize=False,
+                        output_kind=RequestOutputKind.FINAL_ONLY,
+                    )
+                    engine.add_request(str(i), {"prompt_token_ids": prompts[i]}, params)
+                    running.add(str(i))
+                for output in engine.step():
+                    running.discard(output.request_id)
+                    ids = list(output.outputs[0].token_ids)
+                    yield int(output.request_id), completion(self.tokenizer, ids, self.eos_ids)
+        finally:  # whoever stops asking leaves nothing running
+            if running:
+                engine.abort_request(list(running))
 
     def logprobs(self, rows: Sequence[tuple[list[int], int]]) -> list[list[float]]:
         """log P of the last `num_target` tokens of each row of token ids, in one pass."""
