@@ -1,4 +1,4 @@
-"""The grader's child process: our own comparison, and math-verify where that does not decide.
+"""The grader's child process: our own comparison, and math-verify where that does not decide; or a grader of others.
 
 One JSON question a line on stdin, one JSON verdict a line on stdout, until stdin ends; bounded in memory and time.
 """
@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable
 from typing import IO, Any
 
+from ufo_rl.reward.other import other_judge
 from ufo_rl.reward.verifier import Verdict
 
 # Address space. An ordinary child has 0.07 GiB; a question that wants thirty times as much would not end in time either.
@@ -26,7 +27,8 @@ GRACE_S = 0.5
 PLAIN = re.compile(r"[\d\s.,+*/^()\u00d7\u00f7-]+")
 
 
-def main(time_limit_s: float) -> None:
+def main(time_limit_s: float, other: str = "") -> None:
+    """Serves `other` (see other.py), or our own comparison where that is empty."""
     replies = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # whatever a library prints must not look like a verdict
     logging.disable(logging.CRITICAL)
@@ -35,9 +37,9 @@ def main(time_limit_s: float) -> None:
     signal.signal(signal.SIGALRM, signal.SIG_DFL)  # it ends the process
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
     try:
-        judge = judge_of_all()
-    except ImportError as err:
-        _send(replies, {"error": str(err)})
+        judge = other_judge(other) if other else judge_of_all()
+    except Exception as err:  # a module of the user's may raise anything
+        _send(replies, {"error": f"{type(err).__name__}: {err}"})
         return
     _send(replies, {"ready": True})
     for line in sys.stdin:
@@ -95,4 +97,4 @@ def _math_verify() -> Callable[[str, str], Verdict]:
 
 
 if __name__ == "__main__":
-    main(float(sys.argv[1]))
+    main(float(sys.argv[1]), *sys.argv[2:])

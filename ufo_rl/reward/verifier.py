@@ -43,11 +43,12 @@ class Verifier:
     """Answers "are these two answers the same mathematics?" within `time_limit_s` seconds each. Thread-safe.
 
     Up to `num_children` questions at a time (None: one a core, shared with the other ranks of this machine). A child
-    starts when all others are busy; it ends with this object, at exit, or soon after the parent is gone.
+    starts when all others are busy; it ends with this object, at exit, or soon after the parent is gone. `other` names a
+    grader to ask in place of ours (see other.py); then the question is a gold and a whole completion.
     """
 
-    def __init__(self, time_limit_s: float, num_children: int | None = None) -> None:
-        self.time_limit_s = time_limit_s
+    def __init__(self, time_limit_s: float, num_children: int | None = None, other: str = "") -> None:
+        self.time_limit_s, self.other = time_limit_s, other
         self.num_children = num_children or _share_of_cores()
         self.children: list[_Child | None] = [None] * self.num_children
         self._free: queue.LifoQueue[int] = queue.LifoQueue()  # places in `children`; the last one used is asked next
@@ -72,6 +73,16 @@ class Verifier:
         finally:
             self._free.put(place)
 
+    def start(self) -> None:
+        """Starts a child before the first question; RuntimeError when it does not start."""
+        place = self._free.get()
+        try:
+            self._alive(place)
+        except _Died as death:
+            raise RuntimeError(f"the child process of the grader does not start: {death}") from death
+        finally:
+            self._free.put(place)
+
     def close(self) -> None:
         """Ends the children, each when it is free; the next question starts a new one."""
         for place in [self._free.get() for _ in range(self.num_children)]:
@@ -82,7 +93,7 @@ class Verifier:
         child = self.children[place]
         if child is None or not child.is_alive:
             self._end(place)
-            self.children[place] = child = _Child(self.time_limit_s)
+            self.children[place] = child = _Child(self.time_limit_s, self.other)
         return child
 
     def _end(self, place: int) -> None:
@@ -107,11 +118,11 @@ class _Died(Exception):
 class _Child:
     """One running child and the two ends of its pipes."""
 
-    def __init__(self, time_limit_s: float) -> None:
+    def __init__(self, time_limit_s: float, other: str) -> None:
         package_home = str(Path(__file__).resolve().parents[2])
         search_path = os.pathsep.join(filter(None, [package_home, os.environ.get("PYTHONPATH", "")]))
         self.process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "ufo_rl.reward.judge", str(time_limit_s)],
+            [sys.executable, "-P", "-m", "ufo_rl.reward.judge", str(time_limit_s), *([other] if other else [])],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
