@@ -14,6 +14,8 @@ from ufo_rl.records import UserError
 Row = tuple[str, Mapping[str, Any] | str]
 
 SUFFIXES = (".jsonl", ".csv", ".parquet")
+BATCH_ROWS = 1024  # of a Parquet file in memory at a time
+MAX_FIELD = 1 << 30  # characters of one CSV field; Python's default of 131,072 is less than a long completion
 
 
 def read_rows(path: Path) -> Iterator[Row]:
@@ -42,6 +44,7 @@ def _jsonl(path: Path) -> Iterator[Row]:
 
 
 def _csv(path: Path) -> Iterator[Row]:
+    csv.field_size_limit(MAX_FIELD)
     with path.open(newline="", encoding="utf-8-sig") as lines:
         reader = csv.DictReader(lines)
         number = 2
@@ -58,10 +61,12 @@ def _parquet(path: Path) -> Iterator[Row]:
     import pyarrow
     import pyarrow.parquet
 
+    number = 1
     try:
-        table = pyarrow.parquet.read_table(path)
+        with pyarrow.parquet.ParquetFile(path) as file:
+            for batch in file.iter_batches(BATCH_ROWS):
+                for row in batch.to_pylist():
+                    yield f"{path.name}:{number}", row
+                    number += 1
     except pyarrow.ArrowInvalid as err:
         raise UserError(f"{path}: no Parquet file: {err}") from err
-    rows = (row for batch in table.to_batches() for row in batch.to_pylist())
-    for number, row in enumerate(rows, start=1):
-        yield f"{path.name}:{number}", row

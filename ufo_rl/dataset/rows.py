@@ -118,10 +118,10 @@ def to_pool(rows: Iterable[Row], columns: Columns, source: str) -> Pool:
 def _prompt(row: Mapping[str, Any] | str, columns: Columns) -> Prompt:
     if isinstance(row, str):
         raise BadRow(row)
-    question = _matched("question", _part(row, "question", columns.question), columns.question_pattern)
-    answer = _answer(_part(row, "answer", columns.answer), columns)
+    question = _matched("question", text_at(row, "question", columns.question), columns.question_pattern)
+    answer = _answer(text_at(row, "answer", columns.answer), columns)
     solution, level, subject = (
-        _part(row, name, path, is_required=False) if path else ""
+        text_at(row, name, path, is_required=False) if path else ""
         for name, path in (("solution", columns.solution), ("level", columns.level), ("subject", columns.subject))
     )
     if columns.solution_remove:
@@ -144,8 +144,8 @@ def _answer(text: str, columns: Columns) -> str:
     return answer
 
 
-def _part(row: Mapping[str, Any], name: str, path: str, is_required: bool = True) -> str:
-    """The stripped text at a column path; numbers as they are written, 27.0 as 27."""
+def value_at(row: Mapping[str, Any], path: str) -> Any:
+    """What stands at a column path such as `prompt.0.content`; None where there is nothing."""
     value: Any = row
     for step in path.split("."):
         if isinstance(value, Mapping):
@@ -154,6 +154,12 @@ def _part(row: Mapping[str, Any], name: str, path: str, is_required: bool = True
             value = value[int(step)] if step.isdecimal() and int(step) < len(value) else None
         else:
             value = None
+    return value
+
+
+def text_at(row: Mapping[str, Any], name: str, path: str, is_required: bool = True) -> str:
+    """The stripped text at a column path; numbers as they are written, 27.0 as 27. BadRow, with `name`, if it is none."""
+    value = value_at(row, path)
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if not isinstance(value, str | int | float | None):
