@@ -12,6 +12,7 @@ from typing import Any
 
 from hydra._internal.utils import get_args_parser
 
+from ufo_rl.grade_file.options import parser, read_options
 from ufo_rl.records import StageFailed, UserError
 
 OK, FAILED, MISTAKE, INTERRUPTED = 0, 1, 2, 130
@@ -87,11 +88,29 @@ def _doctor(arguments: list[str]) -> int:
 def _evaluate(arguments: list[str]) -> int:
     from ufo_rl.evaluate_models import evaluate
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
+    _log_to_stderr()
     parsed = get_args_parser().parse_intermixed_args(arguments)
     tables = evaluate(parsed.overrides, parsed.config_dir, parsed.config_name, parsed.multirun)
     sys.stdout.write("\n\n".join(tables) + "\n")
     return OK
+
+
+def _grade(arguments: list[str]) -> int:
+    options = read_options(arguments)
+    from ufo_rl.grade_file.command import grade_file
+
+    _log_to_stderr()
+    try:
+        sys.stdout.write(grade_file(options) + "\n")
+    except KeyboardInterrupt:
+        sys.stderr.write("ufo-rl: grade interrupted; nothing was written\n")
+        return INTERRUPTED
+    return OK
+
+
+def _log_to_stderr() -> None:
+    """Commands that Hydra does not run log as it does; results alone go to stdout."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
 
 
 COMMANDS: dict[str, tuple[str, Callable[[list[str]], int]]] = {
@@ -102,6 +121,7 @@ COMMANDS: dict[str, tuple[str, Callable[[list[str]], int]]] = {
     ),
     "compare": ("ufo-rl compare DIR...   the runs in these run or sweep folders, one row per arm", _compare),
     "doctor": ("ufo-rl doctor OVERRIDES...   is the selection of this configuration stable enough to trust?", _doctor),
+    "grade": (parser().format_help().rstrip(), _grade),
 }
 
 

@@ -11,6 +11,7 @@ import pytest
 from ufo_rl.check import compose_jobs
 from ufo_rl.conf_path import conf_folder
 from ufo_rl.config import load
+from ufo_rl.grade_file.options import parser
 
 ROOT = conf_folder().parent
 PAGES = [
@@ -41,6 +42,9 @@ def test_a_documented_command_composes(command: str, monkeypatch: pytest.MonkeyP
     words = [w for w in shlex.split(command) if not re.match(r"[A-Z_]+=", w)]
     assert words.pop(0) == "ufo-rl"
     if words[:1] == ["compare"] or "--help" in words:
+        return
+    if words[:1] == ["grade"]:
+        assert parser().parse_intermixed_args(words[1:]).file
         return
     if words[:1] == ["doctor"]:
         words.pop(0)

@@ -49,6 +49,7 @@ LEVELS = {
         "signal_rows",
         "spool",
         "doctor",
+        "grade_file",
         "pipeline",
         "evaluations",
         "evaluate_models",
