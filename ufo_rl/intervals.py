@@ -34,10 +34,11 @@ class RankCorrelation(NamedTuple):
     n: int
 
 
-def wilson(num_correct: int, n: int) -> tuple[float, float]:
+def wilson(num_correct: float, n: int) -> tuple[float, float]:
     """Wilson score interval of a proportion (Wilson 1927, JASA 22:209; Brown, Cai, DasGupta 2001).
 
-    Never leaves 0..1, has width even at 0 or n correct. ValueError for n < 1 or num_correct outside 0..n.
+    Never leaves 0..1, has width even at 0 or n correct; `num_correct` may be a sum of shares. ValueError for n < 1 or
+    num_correct outside 0..n.
     """
     if n < 1 or not 0 <= num_correct <= n:
         raise ValueError(f"wilson needs n >= 1 and num_correct in 0..n, got {num_correct}, n={n}")
