@@ -24,7 +24,8 @@ def pass_at_k(num_correct: ArrayLike, num_samples: int, k: int) -> np.ndarray:
     """Chance that at least one of k samples, drawn from the num_samples of a question, is correct; per question.
 
     The unbiased estimator 1 - C(n - c, k) / C(n, k) of Chen et al. 2021 (arXiv 2107.03374, eq. 1), as a product of k
-    factors in 0..1. `num_correct` is (N,) whole numbers. ValueError unless 1 <= k <= n and all c are in 0..n.
+    factors: the chances that each further draw is wrong. `num_correct` is (N,) whole numbers. ValueError unless
+    1 <= k <= n and all c are in 0..n.
     """
     num_correct_N = np.asarray(num_correct)
     if not 1 <= k <= num_samples:
@@ -32,8 +33,8 @@ def pass_at_k(num_correct: ArrayLike, num_samples: int, k: int) -> np.ndarray:
     if not np.isin(num_correct_N, np.arange(num_samples + 1)).all():
         raise ValueError(f"pass_at_k needs counts in 0..num_samples={num_samples}, got {num_correct_N}")
     drawn = np.arange(k)
-    left_NK = np.maximum(num_samples - num_correct_N[..., None] - drawn, 0)
-    return 1 - np.prod(left_NK / (num_samples - drawn), axis=-1)
+    # with fewer than k wrong samples one factor is 0
+    return 1 - np.prod((num_samples - num_correct_N[..., None] - drawn) / (num_samples - drawn), axis=-1)
 
 
 def avg_at_k(correct: ArrayLike) -> np.ndarray:
