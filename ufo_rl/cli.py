@@ -113,6 +113,14 @@ def _log_to_stderr() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
 
 
+def _contamination(arguments: list[str]) -> int:
+    from ufo_rl.overlaps import overlaps
+
+    parsed = get_args_parser().parse_intermixed_args(arguments)
+    sys.stdout.write(overlaps(parsed.overrides, parsed.config_dir, parsed.config_name) + "\n")
+    return OK
+
+
 COMMANDS: dict[str, tuple[str, Callable[[list[str]], int]]] = {
     "evaluate": (
         "ufo-rl evaluate OVERRIDES...   a model on benchmarks, without training: model.path=FOLDER eval=[math500,gsm8k]; "
@@ -122,6 +130,10 @@ COMMANDS: dict[str, tuple[str, Callable[[list[str]], int]]] = {
     "compare": ("ufo-rl compare DIR...   the runs in these run or sweep folders, one row per arm", _compare),
     "doctor": ("ufo-rl doctor OVERRIDES...   is the selection of this configuration stable enough to trust?", _doctor),
     "grade": (parser().format_help().rstrip(), _grade),
+    "contamination": (
+        "ufo-rl contamination OVERRIDES...   which prompts of the dataset are questions of the chosen benchmarks?",
+        _contamination,
+    ),
 }
 
 

@@ -172,6 +172,15 @@ class Paths:
 
 
 @dataclass
+class Contamination:
+    """Which prompts count as questions of a benchmark, and whether they leave the pool; see contamination.py."""
+
+    ngram: Count
+    threshold: Annotated[float, Range(0, 1, "(]")]
+    remove: bool
+
+
+@dataclass
 class Config:
     model: Model
     template: Template
@@ -190,6 +199,7 @@ class Config:
     seed: Seed
     force: bool
     plugins: list[str]
+    contamination: Contamination
     paths: Paths
 
     @property

@@ -33,8 +33,9 @@ VOLATILE = (
 def identity(config: Mapping[str, Any]) -> dict[str, Any]:
     """The part of a resolved plain configuration that decides the results.
 
-    Signals that the selector does not use are left out; a selector that keeps everything has the ratio 1 whatever
-    was asked, so that a sweep over ratios trains it once.
+    Signals that the selector does not use are left out, and so is what counts as contaminated where nothing is removed
+    for it; a selector that keeps everything has the ratio 1 whatever was asked, so that a sweep over ratios trains it
+    once.
     """
     kept = copy.deepcopy(dict(config))
     for key in VOLATILE:
@@ -44,6 +45,9 @@ def identity(config: Mapping[str, Any]) -> dict[str, Any]:
             node = node.get(parent, {}) if isinstance(node, dict) else {}
         if isinstance(node, dict):
             node.pop(last, None)
+    contamination = kept.get("contamination")
+    if isinstance(contamination, Mapping) and contamination.get("remove") is False:
+        del kept["contamination"]
     try:
         selector = part_class(kept["selector"], "selector", config.get("plugins", []))
     except (UserError, KeyError):

@@ -15,6 +15,7 @@ from ufo_rl.artifacts import manifest, publish, write_json
 from ufo_rl.config import Config
 from ufo_rl.context import RunContext
 from ufo_rl.dataset import count_drops, list_drops
+from ufo_rl.decontamination import decontaminate
 from ufo_rl.evaluations import Evaluations
 from ufo_rl.journal import Journal
 from ufo_rl.keys import digest
@@ -50,6 +51,7 @@ class Pipeline(RunContext):
     def run(self) -> dict[str, Any]:
         """All stages in order; returns and writes metrics.json."""
         Journal(self.journal, "run", self.attempt).write("begin")
+        decontaminate(self)
         self.limit_prompts()
         self.write_pool()
         evaluations = Evaluations(self, self.prepared.benchmarks)
@@ -115,6 +117,7 @@ class Pipeline(RunContext):
             {
                 "rows": self.prepared.pool.num_rows,
                 "prompts": len(self.prompts),
+                "key": digest(sorted((p.id, p.answer) for p in self.prompts)),
                 "dropped": dropped,
                 "drops": [vars(drop) for drop in list_drops(self.drops, MAX_LISTED_DROPS)],
             },

@@ -122,6 +122,7 @@ def test_run_id_names_the_choices() -> None:
         "launch.threads_per_rank=1",
         "signal.pass_rate.num_samples=4",
         "force=true",
+        "contamination.threshold=0.5",
     ],
 )
 def test_run_id_ignores_what_changes_no_result(override: str) -> None:
@@ -139,6 +140,7 @@ def test_run_id_ignores_what_changes_no_result(override: str) -> None:
         "eval.arithmetic.limit=5",
         "dataset.seed=1",
         "model.dtype=bfloat16",
+        "contamination.remove=true",
     ],
 )
 def test_run_id_changes_with_the_results(override: str) -> None:

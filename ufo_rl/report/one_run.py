@@ -26,7 +26,7 @@ def summary(folder: Path) -> str:
     ]
     if run.status.get("error"):
         lines.append(f"  stopped at {run.status.get('stage')}: {run.status['error']}")
-    lines += _pool(run) + _selection(run)
+    lines += _pool(run) + _contamination(run) + _selection(run)
     if run.metrics:
         lines += _training(run)
         for benchmark in run.benchmarks:
@@ -46,6 +46,19 @@ def _pool(run: Run) -> list[str]:
     reasons = ", ".join(f"{count(number)} {reason}" for reason, number in dropped.items())
     text = f"  pool       {count(run.pool.get('prompts'))} prompts of {count(run.pool.get('rows'))} rows"
     return [text + (f"; dropped: {reasons}" if reasons else "")]
+
+
+def _contamination(run: Run) -> list[str]:
+    """The benchmarks whose questions the dataset holds; nothing where it holds none."""
+    found = (run.contamination.get("benchmarks") or {}).items()
+    hits = [
+        f"{count(overlap['hit_questions'])} of {count(overlap['questions'])} {name} questions "
+        f"({count(overlap['exact_questions'])} exact)"
+        for name, overlap in found
+        if overlap["hit_questions"]
+    ]
+    outcome = "taken out" if run.contamination.get("removed") else "still in the pool"
+    return [f"  overlap    {', '.join(hits)}: {outcome}"] if hits else []
 
 
 def _selection(run: Run) -> list[str]:

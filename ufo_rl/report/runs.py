@@ -22,7 +22,7 @@ class Run:
     """What the files of one run folder say; {} for a file that is not there (yet).
 
     `config` is config.yaml, `status` status.json, `metrics` metrics.json (written last), `pool` pool.json,
-    `selection` selection.json.
+    `selection` selection.json, `contamination` contamination.json.
     """
 
     folder: Path
@@ -33,6 +33,7 @@ class Run:
     metrics: dict[str, Any]
     pool: dict[str, Any]
     selection: dict[str, Any]
+    contamination: dict[str, Any]
 
     @property
     def is_complete(self) -> bool:
@@ -185,6 +186,7 @@ def load_run(folder: Path) -> Run:
         metrics=_read(folder / "metrics.json"),
         pool=_read(folder / "pool.json"),
         selection=_read(folder / "selection.json"),
+        contamination=_read(folder / "contamination.json"),
     )
 
 
