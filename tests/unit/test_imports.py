@@ -16,6 +16,7 @@ LEVELS = {
     0: ("records",),
     1: (
         "config",
+        "relations",
         "typed",
         "build",
         "keys",
