@@ -49,6 +49,7 @@ def record(wandb_id: str) -> dict[str, Any]:
         "id": f"tiny-arithmetic-ufo-10pct-s3-{wandb_id}",
         "name": "demo",
         "group": "demo",
+        "job_type": "pipeline",
         "wandb_id": wandb_id,
         "choices": {"selector": "ufo", "ratio": "10pct"},
         "command": "ufo-rl model=tiny",
