@@ -53,6 +53,14 @@ def test_white_space_without_end_costs_no_time():
         ("that seems to be the answer", ""),
         (r"\boxed{\text{Answer: G}}", "G"),
         (r"The answer is \{1, 2\}.", r"\{1, 2\}"),
+        ("Not so: the answer is 7. The answer is 8.", "8"),
+        ("The answer is 7, and that answer is correct.", "7"),
+        ("The answer is not 7.", ""),
+        ("The answer is\n\n$$7$$", "7"),
+        ("Answer:\n\\[\nx = 7\n\\]", "x = 7"),
+        ("Answer\uff1a7", "7"),
+        ("The answer to this question must be 7</s>", "7"),
+        (r"\boxed{\text{The answer is } 7}", r"\text{The answer is } 7"),
     ],
 )
 def test_what_a_sentence_says(completion, answer):

@@ -7,14 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 
 from ufo_rl.records import Graded
-from ufo_rl.reward.compare import num_items
 from ufo_rl.reward.extract import extract, extract_list
 from ufo_rl.reward.normal import normalise
 from ufo_rl.reward.rational import same_number
+from ufo_rl.reward.sequences import num_items
 from ufo_rl.reward.verifier import Verifier
 
 # In the keys of stored verdicts: raise it when a verdict changes.
-VERSION = 3
+VERSION = 4
 MAX_COMPLETION = 1_000_000  # characters, from the end: more than any model's context
 CACHED = 2**16  # verdicts: the completions of a group mostly agree
 

@@ -11,23 +11,16 @@ import re
 from fractions import Fraction
 from typing import Any
 
+from ufo_rl.reward.symbols import ACCENTS, CONSTANTS, FIGURES, FUNCTIONS, GREEK, INVERSE, PAIRS
+
 Tree = tuple[Any, ...]
 MAX_CHARS, MAX_DEPTH = 4000, 60
 NUMBER = re.compile(r"\d+(?:\.\d*)?|\.\d+")
+REPEATED = re.compile(r"\\overline\{(\d{1,100})\}")
 COMMAND = re.compile(r"\\(?:[A-Za-z]+|.)")
-FUNCTIONS = {
-    *("sin", "cos", "tan", "cot", "sec", "csc", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh"),
-    *("ln", "log", "lg", "exp"),
-}
-INVERSE = {"sin": "arcsin", "cos": "arccos", "tan": "arctan"}
-CONSTANTS = {r"\pi": ("pi",), r"\infty": ("inf",), "e": ("e",), "i": ("i",)}
+IN_BRACES = re.compile(r"\s*(?:\{([^{}]+)\}|([A-Za-z]))")
+POINTS = re.compile(r"\s*(?:([A-Z]{1,4}(?:_\w)?)|(\d+|[a-z]))")
 ENGLISH = re.compile(r"[A-Za-z]{5,}|[A-Za-z]{2,} [A-Za-z]{2,}")
-GREEK = {
-    *("alpha", "beta", "gamma", "delta", "epsilon", "varepsilon", "zeta", "eta", "theta", "vartheta", "iota", "kappa"),
-    *("lambda", "mu", "nu", "xi", "rho", "sigma", "tau", "upsilon", "phi", "varphi", "chi", "psi", "omega", "ell"),
-    *("Gamma", "Delta", "Theta", "Lambda", "Xi", "Pi", "Sigma", "Phi", "Psi", "Omega", "hbar", "triangle", "angle"),
-}
-PAIRS = {"(": ")", "{": "}", "[": "]", r"\lfloor": r"\rfloor", r"\lceil": r"\rceil", r"\{": r"\}"}
 
 
 class NoFormula(ValueError):
@@ -39,7 +32,7 @@ def parse(text: str) -> Tree:
     if len(text) > MAX_CHARS:
         raise NoFormula(f"{len(text)} characters")
     reader = _Reader(text)
-    tree = reader.sum()
+    tree = reader.whole()
     if reader.peek():
         raise NoFormula(f"{reader.peek()} at {reader.at}")
     return tree
@@ -71,6 +64,12 @@ class _Reader:
 
     def accept(self, *words: str) -> str:
         return self.take() if self.peek() in words and self.peek() else ""
+
+    def whole(self) -> Tree:
+        """What a brace holds: a sum, or two of them around the infix signs of plain TeX."""
+        tree = self.sum()
+        word = self.accept(r"\over", r"\choose")
+        return ("/" if word == r"\over" else "binom", tree, self.sum()) if word else tree
 
     def sum(self) -> Tree:
         self.depth += 1
@@ -119,7 +118,7 @@ class _Reader:
         if word[0] == "\\":
             name = word[1:]
             known = name in FUNCTIONS or name in GREEK or word in CONSTANTS or word in (r"\lfloor", r"\lceil")
-            return known or name in ("frac", "sqrt", "binom", "overline")
+            return known or word in ACCENTS or name in ("frac", "sqrt", "binom")
         return word.isalnum() or word in "({[."
 
     def factor(self) -> Tree:
@@ -163,7 +162,7 @@ class _Reader:
     def group(self) -> Tree:
         opening = self.take()
         bars, self.bars = self.bars, 0
-        tree = self.sum()
+        tree = self.whole() if opening == "{" else self.sum()
         self.take(PAIRS[opening])
         self.bars = bars
         return tree
@@ -179,6 +178,10 @@ class _Reader:
         if self.peek() == "_":
             return ("var", f"{digits}_{self._subscript()}")  # a numeral of another base is its own name
         value = Fraction(digits)
+        if "." in digits and (repeated := REPEATED.match(self.text, self.at)):
+            self.at = repeated.end()
+            scale = 10 ** len(digits.partition(".")[2])
+            value += Fraction(int(repeated[1]), scale * (10 ** len(repeated[1]) - 1))
         mixed = re.compile(r"\s*\\frac\s*(?:\{(\d+)\}|(\d))\s*(?:\{(\d+)\}|(\d))").match(self.text, self.at)
         if mixed and "." not in digits:
             top, bottom = int(mixed[1] or mixed[2]), int(mixed[3] or mixed[4])
@@ -215,6 +218,8 @@ class _Reader:
             return self._root()
         if word[0] == "\\" and word[1:] in FUNCTIONS:
             return self._call(word[1:])
+        if word in ACCENTS or word in FIGURES:
+            return self._decorated(word)
         if word in CONSTANTS and self.peek() != "_":
             return CONSTANTS[word]
         if word[0] == "\\" and word[1:] not in GREEK:
@@ -227,6 +232,14 @@ class _Reader:
         while self.accept("'"):
             name += "'"
         return ("var", name)
+
+    def _decorated(self, word: str) -> Tree:
+        """A name under an accent, or the points of an angle or triangle: one name, letters in their order."""
+        match = (IN_BRACES if word in ACCENTS else POINTS).match(self.text, self.at)
+        if not match:
+            raise NoFormula(word)
+        self.at = match.end()
+        return ("var", word + (match[1] or match[2]))
 
     def _absolute(self) -> Tree:
         self.take("|")

@@ -7,16 +7,20 @@ from collections.abc import Iterator
 
 # An escaped character is consumed whole, so that `\{` and `\}` do not count as braces.
 TOKEN = re.compile(r"(?P<box>\\(?:boxed|fbox)\s*\{)|(?P<escaped>\\.)|(?P<open>\{)|(?P<close>\})", re.DOTALL)
-TAGGED = re.compile(r"<answer>((?:(?!<answer>).)*?)</answer>", re.DOTALL)
+TAGGED = re.compile(r"<answer>((?:(?!<answer>).)*?)</answer>", re.DOTALL | re.IGNORECASE)
 HASHED = re.compile(r"####:?[ \t]*(?P<answer>\S[^\n]*)(?P<rest>\s*)")
 BARE_BOX = re.compile(r"\\(?:boxed|fbox)(?:[ \t]+([^\s{}$]+)|(\d+))")
+# Adverbs do not change what a sentence says; "not" does.
+ADVERB = r"(?:[ \t]+(?:therefore|thus|then|hence|now|simply|just|indeed|clearly|exactly|finally))?"
 SAID = re.compile(
-    r"(?<![A-Za-z])answer[*_]*"
-    r"(?:[ \t]+(?:therefore[ \t]+)?(?:is|equals|would be)(?:[ \t]+(?:therefore|thus|simply|just))?[ \t]*:?|[ \t]*[:=])"
-    r"[*_]*[ \t]*(?P<rest>[^\n]{1,2000})",
+    r"(?<![A-Za-z])answers?[*_]*(?:[ \t]+(?:to|for)[ \t]+(?:the|this|that)[ \t]+(?:question|problem|exercise))?"
+    rf"(?:{ADVERB}[ \t]+(?:is|are|equals|(?:would|must|should|will)[ \t]+be){ADVERB}[ \t]*:?|[ \t]*[:=\uff1a])[*_]*",
     re.IGNORECASE,
 )
-SAID_END = re.compile(r"<\||[.!?]\s+(?=[A-Z])|,?\s+(?:because|since|as)\s|[.!,;]*\s*$")
+MAX_SAID = 2000  # characters behind "the answer is"
+SAID_END = re.compile(r"</[a-z_]+>|<(?:[a-z_]{3,}>|\|)|[.!?]\s+(?=[A-Z])|,?\s+(?:because|since|as|which|but|and (?:this|that|it|we|not))\s|[.!,;]*\s*$")
+REMARK = re.compile(r"(?:not|correct|right|wrong|incorrect|reasonable|valid|consistent|confirmed)\b", re.IGNORECASE)
+QUOTED = re.compile(r"(\${1,2})([^$]+)\1|\\\[(.+?)\\\]|\\\((.+?)\\\)", re.DOTALL)
 LAST_IS = re.compile(r"^(?:The|the|Thus|So|Therefore|Hence)\b.*\s(?:is|are|equals)\s+(?=\S)")
 WORD = re.compile(r"(?<![\\A-Za-z])[^\W\d_]{3,}")
 
@@ -67,18 +71,22 @@ def _markers(text: str) -> Iterator[tuple[int, str]]:
             yield match.end("answer"), match["answer"]
     for match in BARE_BOX.finditer(text):
         yield match.end(), match[1] or match[2]
-    for match in SAID.finditer(text):
-        if rest := match["rest"].strip():
-            yield match.start("rest") + 1, _said(rest)
+    for match in reversed(list(SAID.finditer(text))):
+        if said := _said(text[match.end() : match.end() + MAX_SAID].lstrip()):
+            yield match.end() + 1, said
+            break
 
 
 def _said(rest: str) -> str:
-    """What a sentence gives as the answer: up to its end or its reason; from the last "is" on; inside $..$."""
-    if not (rest.startswith("$") or "boxed" in rest):
+    """What a sentence gives as the answer: inside $..$, or the line up to its end or its reason, from the last "is" on."""
+    if match := QUOTED.match(rest):
+        return next(filter(None, match.groups()[1:])).strip()
+    rest = rest.partition("\n")[0]
+    if "boxed" not in rest:
         rest = LAST_IS.sub("", rest[: SAID_END.search(rest).start()])  # pyright: ignore[reportOptionalMemberAccess]
-    if match := re.match(r"(\${1,2})([^$]+)\1", rest):
-        return match[2]
-    return rest[: _closed(rest)].strip(" *_")
+        if match := QUOTED.match(rest):
+            return next(filter(None, match.groups()[1:])).strip()
+    return "" if REMARK.match(rest) else rest[: _closed(rest)].strip(" *_")
 
 
 def _closed(text: str) -> int:

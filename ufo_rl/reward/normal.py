@@ -32,8 +32,21 @@ SIGNS = {
         "√": r"\sqrt ",
         "⁄": "/",
     },
-    **{"∅": r"\emptyset ", "ℝ": r"\mathbb{R}", "ℤ": r"\mathbb{Z}", "€": "", "£": "", "¥": "", "²": "^2", "³": "^3"},
-    **{"“": '"', "”": '"', "‘": "'", "’": "'", "\u200b": "", "\u2061": "", "\ufeff": "", "\u00a0": " ", "\u202f": " "},
+    **{"∅": r"\emptyset ", "ℝ": r"\mathbb{R}", "ℤ": r"\mathbb{Z}", "ℕ": r"\mathbb{N}", "ℚ": r"\mathbb{Q}"},
+    **{"€": "", "£": "", "¥": "", "₹": "", "…": r"\ldots ", "⟨": "(", "⟩": ")", "′": "'", "∣": "|", "∖": r"\setminus "},
+    **{
+        "“": '"',
+        "”": '"',
+        "‘": "'",
+        "’": "'",
+        "\u200b": "",
+        "\u2061": "",
+        "\ufeff": "",
+        "\u00a0": " ",
+        "\u202f": " ",
+        "º": r"^\circ ",
+        "˚": r"^\circ ",
+    },
 }
 GREEK = (
     "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho "
@@ -42,7 +55,9 @@ GREEK = (
 for _code, _name in zip([*range(0x3B1, 0x3C2), *range(0x3C3, 0x3CA)], GREEK.split(), strict=True):
     SIGNS.setdefault(chr(_code), f"\\{_name} ")
 TABLE = str.maketrans({**SIGNS, **{sign: f" \\frac{{{f.replace('/', '}{')}}}" for sign, f in VULGAR.items()}})
-SUPERSCRIPTS = re.compile(r"[⁰¹⁴⁵⁶⁷⁸⁹⁻]+")
+SUPERSCRIPTS = re.compile(r"[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ⁿⁱˣ]+")
+SUBSCRIPTS = re.compile(r"[₀₁₂₃₄₅₆₇₈₉₊₋ₙₖ]+")
+FONTS = "operatorname|mathrm|mathit|mathbf|mathsf|mathcal|mathnormal|pmb|bm|boldsymbol|underline"
 
 WORD = r"(?<![A-Za-z\\])"
 REPLACED = tuple(
@@ -50,10 +65,14 @@ REPLACED = tuple(
     for pattern, new in (
         (r"<\|[^|]*\|>", ""),  # a chat's marks
         (r"\\(?:left|right|[bB]igg?[lr]?)(?![A-Za-z])\s*\.?", ""),
-        (r"\\(?:display|text|script)style(?![A-Za-z])|\\limits(?![A-Za-z])|\\nolimits(?![A-Za-z])", ""),
+        (
+            r"\\(?:(?:display|text|script)style|limits|nolimits|large|Large|LARGE|huge|Huge|small|bf|rm|it)(?![A-Za-z])",
+            "",
+        ),
+        (r"\\(?:text)?color\s*\{[^{}]*\}", ""),
         (r"\\[dtc]frac(?![A-Za-z])", r"\\frac"),
         (r"\\[dt]binom(?![A-Za-z])", r"\\binom"),
-        (r"(?<=\d)(?:,?\\!|\{,\}|,\\!)\s*(?=\d{3})|(?<=\d),\\!\s*(?=\d{3})", ""),  # thousands, as LaTeX spaces them
+        (r"(?<=\d)(?:,?\\!|\{\\?,\}|,\\!)\s*(?=\d{3})|(?<=\d),\\!\s*(?=\d{3})", ""),  # thousands, as LaTeX spaces them
         (r"(?<=\d)\\,(?=\d{3}(?!\d))", ""),
         (r"(?<!\\)\\[!,;:> ]|\\(?:quad|qquad|thinspace|medspace|space|enspace)(?![A-Za-z])|~", " "),
         (r"\\(?:lbrace)(?![A-Za-z])", r"\\{"),
@@ -74,9 +93,22 @@ REPLACED = tuple(
         ),
         (r"\^\s*\{\s*\\circ\s*\}|\^\s*\\circ", r"^\\circ "),
         (r"\\%|(?<=[\d}) ])(?:percent(?:age)?|pct)(?![A-Za-z])|\\text\{\s*(?:percent|%)\s*\}", "%"),
-        (r"\\(?:operatorname|mathrm|mathit|mathbf|mathsf|mathcal|bm|boldsymbol|bf|rm)\*?\s*\{([^{}]*)\}", r"\1"),
-        (r"\\(?:mbox|textnormal|textbf|textit|textrm|texttt|textsf|hbox|emph|underline)\s*\{", r"\\text{"),
-        (r"\\text\s*\{\s*(?:,?\s*and|,?\s*or|;|,)\s*\}", " , "),
+        (rf"\\(?:{FONTS})\*?\s*\{{([^{{}}]*)\}}", r"\1"),
+        (rf"\\(?:{FONTS})(?![A-Za-z])\*?", ""),
+        (r"\\(?:dots|cdots|dotsc|dotsb|hdots)(?![A-Za-z])|\.\.\.", r"\\ldots "),
+        (r"\\langle(?![A-Za-z])", "("),
+        (r"\\rangle(?![A-Za-z])", ")"),
+        (r"\\mathbb ?([A-Z])(?![A-Za-z])", r"\\mathbb{\1}"),
+        (r"\\(?:bar|dot|overline)\s*\{?\s*(\d+)\s*\}?", r"\\overline{\1}"),
+        (r"\\(?:mbox|textnormal|textbf|textit|textrm|texttt|textsf|hbox|emph)\s*\{", r"\\text{"),
+        (r"\\text\s*\{\s*(?:,?\s*and|,?\s*or|;|,)\s*\}|\\(?:lor|vee)(?![A-Za-z])", " , "),
+        (r"\\(?:begin|end)\{(?:aligned|align\*?|gathered|split|equation\*?)\}", ""),
+        (r"\\overrightarrow(?![A-Za-z])", r"\\vec"),
+        (r"(?<=[\w)])\{\}(?=\^)", ""),
+        (r"(?<![A-Za-z\]}])\{([A-Za-z])\}(?=[_^])", r"\1"),
+        (r"\{:\}", ":"),
+        (r"(?<![A-Za-z\\])C_\{?(\w+)\}?\^\{?(\w+)\}?", r"\\binom{\1}{\2}"),
+        (r"^\s*(?:\\text\{\s*)?(?:Rs|USD|EUR|INR|US)\b\.?\s*\}?\s*(?=\\?\$?\s*\d)", ""),
         (r"\\\$|\$", ""),
         (r"\\arc(?:tg|ctg)(?![A-Za-z])", r"\\arctan"),
         (r"\\tg(?![A-Za-z])", r"\\tan"),
@@ -89,21 +121,30 @@ REPLACED = tuple(
         (WORD + r"(?:infinity|inf|oo)(?![A-Za-z])", r"\\infty "),
         (r"\+\s*\\infty", r"\\infty"),
         (r"\\\{\s*\\\}", r"\\emptyset "),
-        (r"(?<=\d)\^?\{?(?:th|st|nd|rd)\}?$", ""),
+        (r"^(\\\{[^:|]*):(?=[^:|]*(?:\\in|\\le|\\ge|[<>=]).*\\\}$)", r"\1|"),
+        (r"(?<=\d)\^?\{?(?:\\text\{)?(?:th|st|nd|rd)\}{0,2}$", ""),
+        (r"^(\D?\d+) (\d+)/(\d+)$", r"\1\\frac{\2}{\3}"),
+        (r"^\((\d+)\)_", r"\1_"),
+        (r"(?<=\d) to (?=\d)|(?<=\d)\\text\{ ?to ?\}(?=\d)", ":"),
+        (r"(?i)(?<=:\d\d)\s*(?:\\text\{)?\s*a\.?m\.?\s*\}?$", " am"),
+        (r"(?i)(?<=:\d\d)\s*(?:\\text\{)?\s*p\.?m\.?\s*\}?$", " pm"),
+        (r"(?i)^(?:\\text\{)?(?:the )?empty set\}?$", r"\\emptyset"),
+        (r"(?i)^(?:\\text\{)?all real(?: number)?s\}?$", r"\\mathbb{R}"),
         (r"\s+", " "),
     )
 )
 COMMAND_SPACE = re.compile(r"(\\[A-Za-z]+) (?![A-Za-z])| (?=\\)")
 LOOSE_SPACE = re.compile(r" ?([-+*/^_=<>(){}\[\],;:|!%]) ?")
 DELIMITERS = ((r"\(", r"\)"), (r"\[", r"\]"), ("**", "**"), ("__", "__"), ("`", "`"), ('"', '"'))
+WRAPPED = re.compile(r"(\\text)?\{")
+NO_WORDS = re.compile(r"[\d\\(,]")  # what makes the content of \text{..} more than words
 THOUSANDS = re.compile(r"([+-]?)(\d{1,3}(?:,\d{3})+|\d{1,3}(?: \d{3})+)((?:\.\d+)?%?)")
 
 
 def normalise(answer: str) -> str:
     """The answer in one spelling; equal texts are equal answers, different ones need a closer look."""
-    text = SUPERSCRIPTS.sub(
-        lambda found: "^{" + unicodedata.normalize("NFKC", found[0]).replace("\u2212", "-") + "}", answer
-    )
+    text = SUPERSCRIPTS.sub(lambda found: "^{" + _plain(found[0]) + "}", answer)
+    text = SUBSCRIPTS.sub(lambda found: "_{" + _plain(found[0]) + "}", text)
     text = unicodedata.normalize("NFKC", text.translate(TABLE)).strip()
     for opening, closing in DELIMITERS:
         if text.startswith(opening) and text.endswith(closing) and len(text) >= len(opening + closing):
@@ -115,9 +156,15 @@ def normalise(answer: str) -> str:
     text = without_thousands(text.strip().rstrip(" .,;:"))
     text = LOOSE_SPACE.sub(r"\1", COMMAND_SPACE.sub(lambda found: found[1] or "", text)).strip()
     text = text.rstrip(".,;:") if not text.endswith(r"\,") else text
-    while text.startswith("{") and closes(text, 0) == len(text) - 1:
-        text = text[1:-1].strip()
+    while match := WRAPPED.match(text):
+        if closes(text, match.end() - 1) < len(text) - 1 or (match[1] and not NO_WORDS.search(text, match.end())):
+            break
+        text = without_thousands(text[match.end() : -1].strip())
     return text
+
+
+def _plain(raised: str) -> str:
+    return unicodedata.normalize("NFKC", raised).replace("\u2212", "-")
 
 
 def without_thousands(text: str) -> str:

@@ -15,8 +15,8 @@ from ufo_rl.reward.value import DIGITS, NoValue, Value, as_float, evaluate, same
 
 RELATION = re.compile(r"\\le(?![A-Za-z])|\\ge(?![A-Za-z])|\\ne(?![A-Za-z])|<|>|=")
 MEMBER = re.compile(r"[^()\[\]{}]*?\\in(?![A-Za-z])")
-BUILDER = re.compile(r"\\\{[^|:{}]*[|:](.*)\\\}")
 REALS = re.compile(r"\\mathbb\{?R\}?|\\R(?![A-Za-z])")
+BUILDER = re.compile(rf"\\\{{[^|:{{}}\\]*(?:\\in ?(?:{REALS.pattern}))?[|:](.*)\\\}}")
 FLIPPED = {"<": ">", ">": "<", r"\le": r"\ge", r"\ge": r"\le", r"\ne": r"\ne", "=": "="}
 NAME = re.compile(r"\\?[A-Za-z]+(?:_\{?\w+\}?)?(?:\([A-Za-z]\))?'*")
 
@@ -62,9 +62,28 @@ def _set(text: str) -> list[Piece]:
     if len(whole) == 2:
         return _without(_joined(_set(whole[0])), _points(whole[1]))
     parts = split(text, ",;")
-    if len(parts) > 1 and all(RELATION.search(part) for part in parts):
-        return [piece for part in parts for piece in _set(part)]
+    if len(parts) > 1 and RELATION.search(parts[0]):
+        return _listed(parts)
     return _piece(text)
+
+
+def _listed(parts: list[str]) -> list[Piece]:
+    """Relations in a list: those with \\ne cut holes, two half-lines that overlap bound an interval, others are joined."""
+    holes = [part for part in parts if r"\ne" in part or not RELATION.search(part)]
+    pieces = [_set(part) for part in parts if part not in holes]
+    if any(r"\ne" not in part and r"\ne" not in parts[0] for part in holes):
+        raise NoFormula("a value beside a relation")
+    found = [piece for some in pieces for piece in some]
+    if len(pieces) == len(found) == 2 and len(whole := _joined(found)) == 1 and whole == _joined(_piece(r"\mathbb{R}")):
+        low, high = sorted(found, key=lambda piece: piece.high)[::-1]
+        found = [Piece(low.low, low.low_closed, high.high, high.high_closed)]
+    found = found or _piece(r"\mathbb{R}")
+    return _without(_joined(found), [_solved_hole(part) for part in holes]) if holes else found
+
+
+def _solved_hole(part: str) -> Value:
+    left, _, right = part.partition(r"\ne")
+    return _solved(left.strip(), _constant(right.strip())) if right else _constant(left)
 
 
 def _piece(text: str) -> list[Piece]:

@@ -18,11 +18,13 @@ from ufo_rl.reward.expression import Tree
 Value = Any  # Fraction, mpf, mpc; mpf inf
 DIGITS = 100
 CLOSE = mpmath.mpf(10) ** -60  # relative: far above rounding at 100 digits, far below any difference that is meant
+LOST = mpmath.mpf(10) ** -50  # a term this much smaller than another is below what CLOSE tells apart
 MAX_BITS = 20_000  # of an exact number
 MAX_LOG2 = 10**7  # of any number
 MAX_FACTORIAL = 5000
 ENOUGH = 8  # points at which they agree
 NEEDED = 3  # points at which two formulas with variables must both have real values
+ANGLE = ("sin", "cos", "tan", "cot", "sec", "csc")
 REAL = ("sin", "cos", "tan", "sinh", "cosh", "tanh", "exp")
 
 
@@ -41,7 +43,10 @@ def uses(tree: Tree, kind: str) -> bool:
 
 
 def evaluate(tree: Tree, at: dict[str, Value], in_radians: bool = False) -> Value:
-    """The value of a tree at given values of its variables; a degree counts 1, or pi/180 in radians. Raises NoValue."""
+    """The value of a tree at given values of its variables. Raises NoValue.
+
+    A degree counts pi/180 inside sin, cos and their like, and elsewhere 1, or with `in_radians` pi/180.
+    """
     with mpmath.workdps(DIGITS):
         try:
             return _exact(_value(tree, at, in_radians))
@@ -108,6 +113,7 @@ def _value(tree: Tree, at: dict[str, Value], in_radians: bool) -> Value:
         return {"pi": +mpmath.pi, "e": +mpmath.e, "i": mpmath.mpc(0, 1), "inf": mpmath.inf}[kind]
     if kind in ("pm", "mp"):
         raise NoValue("two values")
+    in_radians = in_radians or (kind == "call" and tree[1] in ANGLE)
     parts = [_value(part, at, in_radians) for part in tree[1:] if isinstance(part, tuple)]
     if kind == "neg":
         return -parts[0]
@@ -124,6 +130,10 @@ def _both(a: Value, b: Value) -> tuple[Value, Value]:
 
 def _add(a: Value, b: Value) -> Value:
     a, b = _both(a, b)
+    if a and b and not isinstance(a, Fraction) and not mpmath.isinf(a) and not mpmath.isinf(b):
+        large, small = max(abs(a), abs(b)), min(abs(a), abs(b))
+        if small < large * LOST:
+            raise NoValue("the smaller number would be lost in rounding")
     return _small(a + b)
 
 

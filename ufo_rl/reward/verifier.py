@@ -136,7 +136,7 @@ class _Child:
             self.end()
             raise _Died(f"no sign of life within {START_LIMIT_S:g} s", 0, is_early=True) from None
         except EOFError:
-            status = self.end()
+            status = self.end() or 0
             raise _Died(f"it ended with status {status}", status, is_early=True) from None
         if "error" in hello:
             self.end()
@@ -155,7 +155,7 @@ class _Child:
             self.end()
             return _timeout(limit_s)
         except EOFError:
-            status = self.end()
+            status = self.end() or 0
             if status == -signal.SIGALRM:  # its own clock was the first
                 return _timeout(limit_s)
             raise _Died(f"the child process ended with status {status}", status) from None

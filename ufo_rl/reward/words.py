@@ -14,10 +14,30 @@ UNIT_WORDS = (
     "|kilometers?|per|points?|coins|cards|pages|apples|books|ways|times|Hz"
 )
 POWER = r"(?:\^\{?-?[1-3]\}?)?"
-UNIT = re.compile(rf"(?:(?:\\text\{{[^{{}}]*\}}|(?<![A-Za-z\\])(?:{UNIT_WORDS})(?![A-Za-z])){POWER}[ /.*]*)+$")
-LETTER_UNIT = re.compile(rf"(?<=\d) ?[smghLlCFKNJWV]{POWER}$")
-SENTENCE = re.compile(r"^.*(?<![A-Za-z])(?:is|are|equals|be|=)(?![A-Za-z])\s*(?=\S)")
-LEADING = re.compile(r"^(?:[A-Za-z]{2,} )+(?=[-+\d\\(\[{])")
+# Words that change the value before them, or make it one of several.
+NO_UNIT = (
+    r"(?!(?:or|and|if|else|not|to|than|mod|is|are|was|for|in|more|less|most|least|only|times|plus|minus|over|squared|cubed"
+    r"|factorial|dozen|hundred|thousand|million|billion|trillion|hundreds|thousands|millions|billions|half|percent)\b)"
+)
+TEXT_UNIT = rf"\\text\{{\s*{NO_UNIT}[^{{}}]*\}}"
+WORD_UNIT = rf"(?<![A-Za-z\\])(?:{UNIT_WORDS})(?![A-Za-z])"
+UNIT = re.compile(
+    rf"(?:(?:\\frac\{{{TEXT_UNIT}{POWER}\}}\{{{TEXT_UNIT}{POWER}\}}|{TEXT_UNIT}|{WORD_UNIT}){POWER}(?:\\cdot|[ /.*])*)+$"
+)
+ANY_WORDS = re.compile(rf"(?:(?<=[\d%]) |(?<=\}}) ?)(?=[A-Za-z ]*[A-Za-z]{{4}})(?:{NO_UNIT}[A-Za-z]{{2,}} ?){{1,4}}$")
+LETTER = rf"(?:[smghLlCFKNJWVA]|{UNIT_WORDS}|\\Omega|\\mu [smgFA]){POWER}"
+LETTER_UNIT = re.compile(rf"(?<=[\d}}]) ?{LETTER}(?:(?:\\cdot|[/ *]){LETTER})*$")
+SENTENCE = re.compile(
+    r"^(?!.*(?:\bnot?\b|n't))(?:[^\d=]*?(?<![A-Za-z\\])[A-Za-z]{2,}\b.*(?:(?<![A-Za-z])(?:is|are|equals|be)(?![A-Za-z])|=)"
+    r"|\\text\{[^{}]*(?:\b(?:is|are|equals|be)|[=:])\s*\})\s*(?=\S)"
+)
+# What follows a formula to say for which numbers it holds.
+QUALIFIER = re.compile(
+    r"[,;(\s]*(?:(?:\\text\{[^{}]*\})?[a-z]\\in\\mathbb\{[ZN]\}(?:[_^]\{?[+*]\}?)?\)?"
+    r"|(?:\\text\{\s*)?\(?(?:for (?:all|any|every|each)|where|with)(?![a-z])[^=]*)$"
+)
+MARKS = re.compile(r"^(?:an?|the) |[\s$'\"]|(?<!\d)[.,]|[.,](?!\d)|(?<=[a-z])-(?=[a-z]{3})")
+LONG = re.compile(r"[a-z]{4}")
 CHOICE = re.compile(r"[\[(]?([A-Ja-j])[\])]?(?:[.:)]+(?:\s*\S.*)?)?", re.DOTALL)
 
 
@@ -41,18 +61,21 @@ def same_choice(gold: str, answer: str) -> bool | None:
 def without_words(text: str, other: str = "") -> str:
     """Without the units behind a value, or the sentence before it. One letter is a unit only behind a number, and only
     where the other answer has no letters."""
-    shorter = UNIT.sub("", text).strip()
+    shorter = QUALIFIER.sub("", text)
+    if shorter == text:
+        shorter = UNIT.sub("", text).strip()
     if shorter == text and other and not re.search("[A-Za-z]", other):
         shorter = LETTER_UNIT.sub("", text).strip()
+    if shorter == text:
+        shorter = ANY_WORDS.sub("", text)
     if shorter == text and (match := SENTENCE.match(text)) and " " in match[0].strip():
-        shorter = text[match.end() :]
-    if shorter == text and (match := LEADING.match(text)):
         shorter = text[match.end() :]
     return without_thousands(shorter) if shorter and shorter != text else text
 
 
 def same_words(gold: str, answer: str) -> bool | None:
     """Whether both are the same words; None where they are not only words."""
-    a, b = (re.sub(r"[\s$.,'\"]", "", bare(text)).casefold() for text in (gold, answer))
+    a, b = (MARKS.sub("", bare(text).casefold()) for text in (gold, answer))
     # marks left out of a formula that nobody could read would make different formulas equal
-    return a == b if a.isalpha() and b.isalpha() and min(len(a), len(b)) > 1 else None
+    is_words = all((text.isalpha() and len(text) > 1) or (text.isalnum() and LONG.search(text)) for text in (a, b))
+    return a == b if is_words else None

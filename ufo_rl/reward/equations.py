@@ -1,0 +1,68 @@
+"""Equations: definitions and chains that give a value, and equations that say the same."""
+
+from __future__ import annotations
+
+import re
+
+from ufo_rl.reward.expression import NoFormula, parse
+from ufo_rl.reward.formula import same_equation
+from ufo_rl.reward.normal import split
+from ufo_rl.reward.sequences import Same
+from ufo_rl.reward.value import variables
+
+INEQUALITIES = ("<", ">", r"\le", r"\ge", r"\ne")
+# What may stand in front of "=" without changing the value behind it: x, a_1, f(x), f^{-1}(x), |AB|, \angle ABC, AB.
+NAME = re.compile(
+    r"\\?[A-Za-z]+(?:_\{?[\w\\]+\}?)?(?:\^\{?-1\}?)?'*(?:\([\w,]{1,6}\))?"
+    r"|\|[A-Z]{1,2}\||m?\\[a-z]+ ?[A-Z]{1,4}|\\[a-z]+\{[A-Z]{1,2}\}"
+)
+# The same for a quotient of names: AB:CD, \frac{AB}{CD}, \frac{dy}{dx}.
+QUOTIENT = re.compile(
+    r"\\frac\{[A-Z]{1,3}\}\{[A-Z]{1,3}\}|\\frac\{d[a-z]\}\{d[a-z]\}|[A-Za-z](?:_\{?\w+\}?)?[:/][A-Za-z](?:_\{?\w+\}?)?"
+)
+OF_ONE = re.compile(r"([A-Za-z])\(([a-z])\)")
+
+
+def same_equations(gold: str, answer: str, same: Same) -> bool | None:
+    """Whether two equations, or an equation and a value, say the same; None where neither is an equation."""
+    a, b = split(gold, "="), split(answer, "=")
+    if len(a) == 1 and len(b) == 1:
+        return None
+    if "" in (*a, *b):
+        return False
+    if any(word in gold + answer for word in INEQUALITIES):
+        return None
+    if len(a) > 1 and len(b) > 1:
+        if _is_name(a[0]) and a[0] == b[0]:
+            return same(a[-1], b[-1])
+        x, y = OF_ONE.fullmatch(a[0]), OF_ONE.fullmatch(b[0])
+        if x and y:  # p(t) = t^2 says what f(x) = x^2 says
+            return same(a[-1], re.sub(rf"(?<![A-Za-z\\]){y[2]}(?![A-Za-z])", x[2], b[-1]))
+        return same_equation(a, b)
+    if len(b) == 1:
+        value = _defined(a)
+        return False if value is None else same(value, b[0])
+    value = _defined(b) if _is_name(b[0]) or not _has_unknowns(b[0]) else None
+    return False if value is None else same(a[0], value)
+
+
+def _is_name(side: str) -> bool:
+    return bool(NAME.fullmatch(side) or QUOTIENT.fullmatch(side))
+
+
+def _has_unknowns(side: str) -> bool:
+    try:
+        return bool(variables(parse(side)))
+    except NoFormula:
+        return False
+
+
+def _defined(sides: list[str]) -> str | None:
+    """The value that a chain such as x = 2, 2 = x, f(x) = y = 3 or 5 + 5 = 10 ends in; None where it is an equation."""
+    while len(sides) > 1 and _is_name(sides[0]):
+        sides = sides[1:]
+    if len(sides) == 1:
+        return sides[-1]
+    if len(sides) == 2 and _is_name(sides[1]):
+        return None if _has_unknowns(sides[0]) else sides[0]
+    return None if any(_has_unknowns(side) for side in sides) else sides[-1]
