@@ -126,10 +126,8 @@ class Evaluations:
     ) -> dict[str, Any]:
         said = self._completions(name, stage, model, store)
         benchmark, config = self.run.config.eval[name], self.run.config
-        grader = Grader(
-            config.reward.grader.time_limit_s,
-            config.reward.grader.max_chars,
-        )
+        limits = config.reward.grader
+        grader = Grader(limits.time_limit_s, limits.max_chars, benchmark.relative_tolerance)
         try:
             with publish(folder) as (temporary, content):
                 rows = self._graded(name, said, grader, temporary / "questions.parquet")

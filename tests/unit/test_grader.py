@@ -136,10 +136,29 @@ def test_cheap_paths_start_no_process():
     assert pids(grader._verifier) == []
 
 
-@pytest.mark.parametrize(("time_limit_s", "max_chars", "named"), [(0, 5, "time_limit_s"), (1, 0, "max_chars")])
-def test_limits_are_checked(time_limit_s, max_chars, named):
+@pytest.mark.parametrize(
+    ("time_limit_s", "max_chars", "relative_tolerance", "named"),
+    [(0, 5, None, "time_limit_s"), (1, 0, None, "max_chars"), (1, 5, 0.0, "relative_tolerance")],
+)
+def test_limits_are_checked(time_limit_s, max_chars, relative_tolerance, named):
     with pytest.raises(ValueError, match=named):
-        Grader(time_limit_s, max_chars)
+        Grader(time_limit_s, max_chars, relative_tolerance)
+
+
+def test_tolerance_is_relative_to_the_gold_and_for_numbers_alone():
+    grader = Grader(time_limit_s=10, max_chars=2000, relative_tolerance=0.01)
+    near = [("100", "101"), ("100", "99"), ("-2", "-2.02"), ("3.83e35", r"3.8 \times 10^{35}"), (r"\pi", "3.14")]
+    near += [("4.5 m", r"x = 4.53\text{ m}"), ("33%", "0.333"), ("5", "4.96%")]
+    graded = grader.grade_all([gold for gold, _ in near], [boxed(answer) for _, answer in near])
+    assert [(g.correct, g.method) for g in graded] == [(True, "tolerance")] * len(near)
+    far = [("100", "101.1"), ("101.1", "100"), ("2", "-2"), ("0", "0.001"), ("(100,1)", "(101,1)"), ("x", "1.001x")]
+    far += [("i", "1.001i"), (r"\infty", "100"), ("100", "one hundred")]
+    assert not any(g.correct for g in grader.grade_all([gold for gold, _ in far], [boxed(answer) for _, answer in far]))
+    assert grader.grade("100", boxed("100")).method == "exact"
+    grader.close()
+    exact = Grader(time_limit_s=10, max_chars=2000)
+    assert not any(exact.grade(gold, boxed(answer)).correct for gold, answer in near)
+    exact.close()
 
 
 @pytest.mark.parametrize(

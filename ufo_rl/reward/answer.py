@@ -25,18 +25,23 @@ class Grader:
     time_limit_s: wall-clock seconds that one comparison may take, > 0.
     max_chars: longest answer that is compared by more than its text or number, in characters, >= 1; longer ones count as
         unparsed.
+    relative_tolerance: > 0: numbers that are not equal still count as equal, by method `tolerance`, when they differ by at
+        most that share of the gold; units do not matter. None: exact answers.
     """
 
-    def __init__(self, time_limit_s: float, max_chars: int) -> None:
+    def __init__(self, time_limit_s: float, max_chars: int, relative_tolerance: float | None = None) -> None:
         problems = []
         if not time_limit_s > 0:
             problems.append(f"time_limit_s must be above 0 seconds, got {time_limit_s}")
         if max_chars < 1:
             problems.append(f"max_chars must be at least 1 character, got {max_chars}")
+        if relative_tolerance is not None and not relative_tolerance > 0:
+            problems.append(f"relative_tolerance must be above 0, or None for exact answers, got {relative_tolerance}")
         if problems:
             raise ValueError("; ".join(problems))
         self.max_chars = max_chars
-        self._verifier = Verifier(time_limit_s)
+        self.relative_tolerance = relative_tolerance
+        self._verifier = Verifier(time_limit_s, relative_tolerance=relative_tolerance)
         self._judge = lru_cache(maxsize=CACHED)(self._judged)
 
     def grade(self, gold: str, completion: str) -> Graded:
@@ -84,7 +89,7 @@ class Grader:
         if reference and reference == answer:
             return Graded(True, extracted, "exact")
         is_same = same_number(reference, answer)
-        if is_same is not None:
+        if is_same or (is_same is False and self.relative_tolerance is None):
             return Graded(is_same, extracted, "number")
         verdict = self._verifier.verify(gold, extracted)
         if verdict.reason.startswith("crash"):

@@ -46,6 +46,12 @@ def same_equations(gold: str, answer: str, same: Same) -> bool | None:
     return False if value is None else same(a[0], value)
 
 
+def value_of(text: str) -> str | None:
+    """The value that an equation defines (see `_defined`), None for what defines none."""
+    sides = split(text, "=")
+    return _defined(sides) if len(sides) > 1 and "" not in sides else None
+
+
 def _is_name(side: str) -> bool:
     return bool(NAME.fullmatch(side) or QUOTIENT.fullmatch(side))
 

@@ -18,7 +18,10 @@ SAID = re.compile(
     re.IGNORECASE,
 )
 MAX_SAID = 2000  # characters behind "the answer is"
-SAID_END = re.compile(r"</[a-z_]+>|<(?:[a-z_]{3,}>|\|)|[.!?]\s+(?=[A-Z])|,?\s+(?:because|since|as|which|but|and (?:this|that|it|we|not))\s|[.!,;]*\s*$")
+SAID_END = re.compile(
+    r"</[a-z_]+>|<(?:[a-z_]{3,}>|\|)|[.!?]\s+(?=[A-Z])"
+    r"|,?\s+(?:because|since|as|which|but|and (?:this|that|it|we|not))\s|[.!,;]*\s*$"
+)
 REMARK = re.compile(r"(?:not|correct|right|wrong|incorrect|reasonable|valid|consistent|confirmed)\b", re.IGNORECASE)
 QUOTED = re.compile(r"(\${1,2})([^$]+)\1|\\\[(.+?)\\\]|\\\((.+?)\\\)", re.DOTALL)
 LAST_IS = re.compile(r"^(?:The|the|Thus|So|Therefore|Hence)\b.*\s(?:is|are|equals)\s+(?=\S)")

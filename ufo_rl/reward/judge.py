@@ -28,7 +28,10 @@ PLAIN = re.compile(r"[\d\s.,+*/^()\u00d7\u00f7-]+")
 
 
 def main(time_limit_s: float, other: str = "") -> None:
-    """Serves `other` (see other.py), or our own comparison where that is empty."""
+    """Serves `other` (see other.py), or our own comparison where that is empty.
+
+    Questions are {"gold", "answer", "relative_tolerance"}; the last is null for exact answers, and nothing to others.
+    """
     replies = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # whatever a library prints must not look like a verdict
     logging.disable(logging.CRITICAL)
@@ -46,7 +49,7 @@ def main(time_limit_s: float, other: str = "") -> None:
         question = json.loads(line)
         signal.setitimer(signal.ITIMER_REAL, time_limit_s + GRACE_S)
         try:
-            verdict = judge(question["gold"], question["answer"])
+            verdict = judge(question["gold"], question["answer"], question["relative_tolerance"])
         except Exception as err:
             verdict = Verdict(False, f"crash: {type(err).__name__}")
         signal.setitimer(signal.ITIMER_REAL, 0)
@@ -57,20 +60,23 @@ def _send(replies: IO[str], message: dict[str, Any]) -> None:
     replies.write(json.dumps(message) + "\n")
 
 
-def judge_of_all() -> Callable[[str, str], Verdict]:
-    """A function (gold, answer) -> Verdict; everything is imported and warmed up here."""
+def judge_of_all() -> Callable[[str, str, float | None], Verdict]:
+    """A function (gold, answer, relative tolerance or None) -> Verdict; everything is imported and warmed up here."""
     from ufo_rl.reward.compare import same
     from ufo_rl.reward.normal import normalise
+    from ufo_rl.reward.tolerance import nearly_same
 
     math_verify = _math_verify()
 
-    def judge(gold: str, answer: str) -> Verdict:
+    def judge(gold: str, answer: str, relative_tolerance: float | None) -> Verdict:
         verdict = same(gold, answer)
-        return (
-            math_verify(normalise(gold), normalise(answer)) if verdict is None else Verdict(verdict, method="formula")
-        )
+        if not verdict and relative_tolerance is not None and nearly_same(gold, answer, relative_tolerance):
+            return Verdict(True, method="tolerance")
+        if verdict is None:
+            return math_verify(normalise(gold), normalise(answer))
+        return Verdict(verdict, method="formula")
 
-    judge(r"\frac{1}{2}", "0.5")
+    judge(r"\frac{1}{2}", "0.5", None)
     return judge
 
 

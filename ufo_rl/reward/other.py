@@ -13,8 +13,8 @@ from ufo_rl.reward.verifier import Verdict
 MATH_VERIFY = "math_verify"
 
 
-def other_judge(name: str) -> Callable[[str, str], Verdict]:
-    """A function (gold, completion) -> Verdict: `math_verify` as its README shows, or `package.module:function`.
+def other_judge(name: str) -> Callable[[str, str, float | None], Verdict]:
+    """A function (gold, completion, None) -> Verdict: `math_verify` as its README shows, or `package.module:function`.
 
     The module may lie in the current folder. What the import raises comes through; AttributeError for a missing function,
     TypeError for what cannot be called.
@@ -27,7 +27,7 @@ def other_judge(name: str) -> Callable[[str, str], Verdict]:
     if not callable(is_right):
         raise TypeError(f"{function} is no function")
 
-    def judge(gold: str, completion: str) -> Verdict:
+    def judge(gold: str, completion: str, relative_tolerance: float | None = None) -> Verdict:
         answer = is_right(gold, completion)
         if answer not in (True, False):  # 1.0 is true; a score of 0.5 or a dict would be a guess
             return Verdict(False, f"crash: it returned {answer!r:.40}, not true or false")
@@ -36,10 +36,10 @@ def other_judge(name: str) -> Callable[[str, str], Verdict]:
     return judge
 
 
-def _math_verify() -> Callable[[str, str], Verdict]:
+def _math_verify() -> Callable[[str, str, float | None], Verdict]:
     from math_verify import parse, verify
 
-    def judge(gold: str, completion: str) -> Verdict:
+    def judge(gold: str, completion: str, relative_tolerance: float | None = None) -> Verdict:
         # Its own time limits are off: they stop no C call, and the parent owns the deadline.
         reference, found = (parse(text, parsing_timeout=0) for text in (f"${gold}$", completion))
         return Verdict(verify(reference, found, timeout_seconds=0), method=MATH_VERIFY)

@@ -32,7 +32,7 @@ MAX_CHILDREN = 8
 @dataclass(frozen=True)
 class Verdict:
     """`equal` is false whenever `reason` is not empty: `unparsed: ...`, `timeout: ...` or `crash: ...`. `method` is what
-    decided: `formula` (ours) or `math_verify`."""
+    decided: `formula` (ours), `math_verify`, or `tolerance` for numbers that are nearly equal where that is asked for."""
 
     equal: bool
     reason: str = ""
@@ -45,10 +45,18 @@ class Verifier:
     Up to `num_children` questions at a time (None: one a core, shared with the other ranks of this machine). A child
     starts when all others are busy; it ends with this object, at exit, or soon after the parent is gone. `other` names a
     grader to ask in place of ours (see other.py); then the question is a gold and a whole completion.
+    With `relative_tolerance` (> 0) numbers that differ by at most that share of the gold are the same; None: exact.
     """
 
-    def __init__(self, time_limit_s: float, num_children: int | None = None, other: str = "") -> None:
+    def __init__(
+        self,
+        time_limit_s: float,
+        num_children: int | None = None,
+        other: str = "",
+        relative_tolerance: float | None = None,
+    ) -> None:
         self.time_limit_s, self.other = time_limit_s, other
+        self.relative_tolerance = relative_tolerance
         self.num_children = num_children or _share_of_cores()
         self.children: list[_Child | None] = [None] * self.num_children
         self._free: queue.LifoQueue[int] = queue.LifoQueue()  # places in `children`; the last one used is asked next
@@ -61,7 +69,7 @@ class Verifier:
         try:
             while True:
                 try:
-                    return self._alive(place).verdict(gold, answer, self.time_limit_s)
+                    return self._alive(place).verdict(gold, answer, self.relative_tolerance, self.time_limit_s)
                 except _Died as death:
                     is_killed = death.status in KILLED
                     num_killed, num_died = num_killed + is_killed, num_died + (not is_killed)
@@ -146,10 +154,10 @@ class _Child:
     def is_alive(self) -> bool:
         return self.process.poll() is None
 
-    def verdict(self, gold: str, answer: str, limit_s: float) -> Verdict:
+    def verdict(self, gold: str, answer: str, relative_tolerance: float | None, limit_s: float) -> Verdict:
         """The reply to one question; after a timeout the child is dead. Raises _Died."""
         try:
-            self._send({"gold": gold, "answer": answer})
+            self._send({"gold": gold, "answer": answer, "relative_tolerance": relative_tolerance})
             reply = self._read(limit_s)
         except TimeoutError:
             self.end()
@@ -161,7 +169,7 @@ class _Child:
             raise _Died(f"the child process ended with status {status}", status) from None
         return Verdict(reply["equal"], reply["reason"], reply["method"])
 
-    def _send(self, question: dict[str, str]) -> None:
+    def _send(self, question: dict[str, Any]) -> None:
         assert self.process.stdin is not None
         try:
             self.process.stdin.write(json.dumps(question).encode() + b"\n")
