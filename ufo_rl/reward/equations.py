@@ -30,11 +30,13 @@ def same_equations(gold: str, answer: str, same: Same) -> bool | None:
         return None
     if "" in (*a, *b):
         return False
+    if any(len(split(side, ",;")) > 1 for side in (*a[1:-1], *b[1:-1])):
+        return None  # a list of equations
     if any(word in gold + answer for word in INEQUALITIES):
         return None
     if len(a) > 1 and len(b) > 1:
-        if _is_name(a[0]) and a[0] == b[0]:
-            return same(a[-1], b[-1])
+        if _is_name(a[0]) and a[0] == b[0] and (values := (_defined(a), _defined(b))) and None not in values:
+            return same(values[0] or "", values[1] or "")
         x, y = OF_ONE.fullmatch(a[0]), OF_ONE.fullmatch(b[0])
         if x and y:  # p(t) = t^2 says what f(x) = x^2 says
             return same(a[-1], re.sub(rf"(?<![A-Za-z\\]){y[2]}(?![A-Za-z])", x[2], b[-1]))

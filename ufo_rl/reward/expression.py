@@ -16,6 +16,8 @@ from ufo_rl.reward.symbols import ACCENTS, CONSTANTS, FIGURES, FUNCTIONS, GREEK,
 Tree = tuple[Any, ...]
 MAX_CHARS, MAX_DEPTH = 4000, 60
 NUMBER = re.compile(r"\d+(?:\.\d*)?|\.\d+")
+SUBSCRIPT = re.compile(r"\s*\{((?:[^{}]|\{[^{}]*\})*)\}")
+VALUE_AT = re.compile(r"\(\d{1,4}\)")  # f(0) is a name: it is no product with zero
 REPEATED = re.compile(r"\\overline\{(\d{1,100})\}")
 COMMAND = re.compile(r"\\(?:[A-Za-z]+|.)")
 IN_BRACES = re.compile(r"\s*(?:\{([^{}]+)\}|([A-Za-z]))")
@@ -194,11 +196,11 @@ class _Reader:
         self.take("_")
         if self.peek() != "{":
             return self.take()
-        match = re.compile(r"\s*\{([^{}]*)\}").match(self.text, self.at)
+        match = SUBSCRIPT.match(self.text, self.at)
         if not match:
             raise NoFormula("a deep subscript")
         self.at = match.end()
-        return re.sub(r"[\s\\]|mathrm|text", "", match[1])
+        return re.sub(r"[\s\\{}]|text", "", match[1])
 
     def base(self) -> Tree:
         word = self.peek()
@@ -231,6 +233,9 @@ class _Reader:
             name += f"_{self._subscript()}"
         while self.accept("'"):
             name += "'"
+        if match := VALUE_AT.match(self.text, self.at):
+            self.at = match.end()
+            name += match[0]
         return ("var", name)
 
     def _decorated(self, word: str) -> Tree:

@@ -23,6 +23,13 @@ MEMORY_LIMIT_BYTES = 2 << 30
 # The parent ends a slow child at its limit; where the parent is gone, the child's own alarm does, even inside a C call.
 GRACE_S = 0.5
 
+# What math-verify reads whole; of a formula with anything else it may read the beginning and be content with that.
+READ = re.compile(
+    r"\\(?:[{}|\\, ]|(?:frac|sqrt|binom|cdot|times|sum|prod|int|lim|to|infty|cup|cap|setminus|mathbb|begin|end|pm|mp|le|ge|ne"
+    r"|in|pi|emptyset|overline|text|sin|cos|tan|cot|sec|csc|arcsin|arccos|arctan|ln|log|exp|lfloor|rfloor|lceil|rceil|bmod"
+    r"|alpha|beta|gamma|delta|theta|lambda|mu|sigma|phi|omega)(?![A-Za-z]))"
+)
+
 # An expression of numbers and operators only.
 PLAIN = re.compile(r"[\d\s.,+*/^()\u00d7\u00f7-]+")
 
@@ -90,6 +97,8 @@ def _math_verify() -> Callable[[str, str], Verdict]:
         return parse("$" + " ".join(text.split()) + "$", readers, parsing_timeout=0)
 
     def judge(gold: str, answer: str) -> Verdict:
+        if unread := next((text for text in (gold, answer) if "\\" in READ.sub("", text)), ""):
+            return Verdict(False, f"unparsed: {'the reference' if unread == gold else 'the answer'} has unknown commands")
         reference, candidate = parsed(gold), parsed(answer)
         if verify(reference, candidate, timeout_seconds=0):
             return Verdict(True)

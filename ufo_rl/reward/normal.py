@@ -72,7 +72,7 @@ REPLACED = tuple(
         (r"\\(?:text)?color\s*\{[^{}]*\}", ""),
         (r"\\[dtc]frac(?![A-Za-z])", r"\\frac"),
         (r"\\[dt]binom(?![A-Za-z])", r"\\binom"),
-        (r"(?<=\d)(?:,?\\!|\{\\?,\}|,\\!)\s*(?=\d{3})|(?<=\d),\\!\s*(?=\d{3})", ""),  # thousands, as LaTeX spaces them
+        (r"(?<=\d)(?:,?\\!|\{\\?, ?\}|,\\!)\s*(?=\d{3})|(?<=\d),\\!\s*(?=\d{3})", ""),  # thousands, as LaTeX spaces them
         (r"(?<=\d)\\,(?=\d{3}(?!\d))", ""),
         (r"(?<!\\)\\[!,;:> ]|\\(?:quad|qquad|thinspace|medspace|space|enspace)(?![A-Za-z])|~", " "),
         (r"\\(?:lbrace)(?![A-Za-z])", r"\\{"),
@@ -101,6 +101,7 @@ REPLACED = tuple(
         (r"\\mathbb ?([A-Z])(?![A-Za-z])", r"\\mathbb{\1}"),
         (r"\\(?:bar|dot|overline)\s*\{?\s*(\d+)\s*\}?", r"\\overline{\1}"),
         (r"\\(?:mbox|textnormal|textbf|textit|textrm|texttt|textsf|hbox|emph)\s*\{", r"\\text{"),
+        (r"\\text\s+\{", r"\\text{"),
         (r"\\text\s*\{\s*(?:,?\s*and|,?\s*or|;|,)\s*\}|\\(?:lor|vee)(?![A-Za-z])", " , "),
         (r"\\(?:begin|end)\{(?:aligned|align\*?|gathered|split|equation\*?)\}", ""),
         (r"\\overrightarrow(?![A-Za-z])", r"\\vec"),
@@ -130,12 +131,13 @@ REPLACED = tuple(
         (r"(?i)(?<=:\d\d)\s*(?:\\text\{)?\s*p\.?m\.?\s*\}?$", " pm"),
         (r"(?i)^(?:\\text\{)?(?:the )?empty set\}?$", r"\\emptyset"),
         (r"(?i)^(?:\\text\{)?all real(?: number)?s\}?$", r"\\mathbb{R}"),
+        (r"\s*\\\\\s*$", ""),
         (r"\s+", " "),
     )
 )
 COMMAND_SPACE = re.compile(r"(\\[A-Za-z]+) (?![A-Za-z])| (?=\\)")
 LOOSE_SPACE = re.compile(r" ?([-+*/^_=<>(){}\[\],;:|!%]) ?")
-DELIMITERS = ((r"\(", r"\)"), (r"\[", r"\]"), ("**", "**"), ("__", "__"), ("`", "`"), ('"', '"'))
+DELIMITERS = ((r"\(", r"\)"), (r"\[", r"\]"), ("**", "**"), ("__", "__"), ("`", "`"), ('"', '"'), ("'", "'"))
 WRAPPED = re.compile(r"(\\text)?\{")
 NO_WORDS = re.compile(r"[\d\\(,]")  # what makes the content of \text{..} more than words
 THOUSANDS = re.compile(r"([+-]?)(\d{1,3}(?:,\d{3})+|\d{1,3}(?: \d{3})+)((?:\.\d+)?%?)")

@@ -14,11 +14,11 @@ from ufo_rl.reward.normal import closes, split
 from ufo_rl.reward.value import DIGITS, NoValue, Value, as_float, evaluate, same_value, variables
 
 RELATION = re.compile(r"\\le(?![A-Za-z])|\\ge(?![A-Za-z])|\\ne(?![A-Za-z])|<|>|=")
-MEMBER = re.compile(r"[^()\[\]{}]*?\\in(?![A-Za-z])")
 REALS = re.compile(r"\\mathbb\{?R\}?|\\R(?![A-Za-z])")
 BUILDER = re.compile(rf"\\\{{[^|:{{}}\\]*(?:\\in ?(?:{REALS.pattern}))?[|:](.*)\\\}}")
 FLIPPED = {"<": ">", ">": "<", r"\le": r"\ge", r"\ge": r"\le", r"\ne": r"\ne", "=": "="}
 NAME = re.compile(r"\\?[A-Za-z]+(?:_\{?\w+\}?)?(?:\([A-Za-z]\))?'*")
+MEMBER = re.compile(rf"(?:{NAME.pattern})?\s*\\in(?![A-Za-z])")
 
 
 @dataclass(frozen=True)
@@ -97,6 +97,8 @@ def _piece(text: str) -> list[Piece]:
         ends = split(text[1:-1], ",;")
         if len(ends) == 2:
             low, high = (_constant(end) for end in ends)
+            if low > high:
+                raise NoFormula("no interval, but a pair")
             return [Piece(low, text[0] == "[", high, text[-1] == "]")]
     if RELATION.search(text):
         return _inequality(text)

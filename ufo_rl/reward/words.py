@@ -28,8 +28,8 @@ ANY_WORDS = re.compile(rf"(?:(?<=[\d%]) |(?<=\}}) ?)(?=[A-Za-z ]*[A-Za-z]{{4}})(
 LETTER = rf"(?:[smghLlCFKNJWVA]|{UNIT_WORDS}|\\Omega|\\mu [smgFA]){POWER}"
 LETTER_UNIT = re.compile(rf"(?<=[\d}}]) ?{LETTER}(?:(?:\\cdot|[/ *]){LETTER})*$")
 SENTENCE = re.compile(
-    r"^(?!.*(?:\bnot?\b|n't))(?:[^\d=]*?(?<![A-Za-z\\])[A-Za-z]{2,}\b.*(?:(?<![A-Za-z])(?:is|are|equals|be)(?![A-Za-z])|=)"
-    r"|\\text\{[^{}]*(?:\b(?:is|are|equals|be)|[=:])\s*\})\s*(?=\S)"
+    r"^(?!.*(?:\bnot?\b|n't))(?:\\text\{[^{}]*(?:\b(?:is|are|equals|be)|[=:])\s*\}"
+    r"|[^\d=]*?(?<![A-Za-z\\])[A-Za-z]{2,}\b.*(?:(?<![A-Za-z])(?:is|are|equals|be)(?![A-Za-z])|=))\s*(?=\S)"
 )
 # What follows a formula to say for which numbers it holds.
 QUALIFIER = re.compile(
@@ -38,7 +38,7 @@ QUALIFIER = re.compile(
 )
 MARKS = re.compile(r"^(?:an?|the) |[\s$'\"]|(?<!\d)[.,]|[.,](?!\d)|(?<=[a-z])-(?=[a-z]{3})")
 LONG = re.compile(r"[a-z]{4}")
-CHOICE = re.compile(r"[\[(]?([A-Ja-j])[\])]?(?:[.:)]+(?:\s*\S.*)?)?", re.DOTALL)
+CHOICE = re.compile(r"[\[(]?([A-Ja-j])[\])]?(?:[.:)]+(?!\s*(?:[,;/&]|or\b|and\b))(?:\s*\S.*)?)?", re.DOTALL)
 
 
 def bare(text: str) -> str:
@@ -78,4 +78,4 @@ def same_words(gold: str, answer: str) -> bool | None:
     a, b = (MARKS.sub("", bare(text).casefold()) for text in (gold, answer))
     # marks left out of a formula that nobody could read would make different formulas equal
     is_words = all((text.isalpha() and len(text) > 1) or (text.isalnum() and LONG.search(text)) for text in (a, b))
-    return a == b if is_words else None
+    return a == b if is_words else (a.isalpha() and a == b) or None
