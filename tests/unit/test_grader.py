@@ -16,7 +16,7 @@ from ufo_rl.reward.normal import normalise
 from ufo_rl.reward.rational import rational, same_number
 from ufo_rl.reward.verifier import Verifier
 
-HANGS = r"9^{9^{9^9}}"
+HANGS = r"\int_0^1 9^{9^{9^9}} dx"
 
 
 @pytest.fixture(scope="module")
@@ -207,6 +207,15 @@ def test_a_hanging_question_ends_in_time_and_the_next_one_works():
     assert hanging.reason == "timeout: no verdict within 1 s"
     assert grader.grade("2x", boxed("x+x")).correct
     grader.close()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    ["9^{9^{9^9}}", "10000000!", r"\binom{10^9}{10^8}", "2^{2^{100}} - 2^{2^{100}} + 7", "(" * 300 + "7" + ")" * 300],
+)
+def test_too_large_or_too_deep_is_wrong_without_waiting(grader, answer):
+    graded = grader.grade("7", boxed(answer))
+    assert not graded.correct and not graded.reason.startswith("timeout")
 
 
 def test_works_off_the_main_thread(grader):

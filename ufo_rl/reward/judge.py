@@ -13,6 +13,7 @@ import resource
 import signal
 import sys
 from collections.abc import Callable
+from itertools import accumulate
 from typing import IO, Any
 
 from ufo_rl.reward.other import other_judge
@@ -29,6 +30,9 @@ READ = re.compile(
     r"|in|pi|emptyset|overline|text|sin|cos|tan|cot|sec|csc|arcsin|arccos|arctan|ln|log|exp|lfloor|rfloor|lceil|rceil|bmod"
     r"|alpha|beta|gamma|delta|theta|lambda|mu|sigma|phi|omega)(?![A-Za-z]))"
 )
+
+# Brackets in brackets; math-verify takes seconds for hundreds.
+MAX_DEPTH = 30
 
 # An expression of numbers and operators only.
 PLAIN = re.compile(r"[\d\s.,+*/^()\u00d7\u00f7-]+")
@@ -87,6 +91,10 @@ def judge_of_all() -> Callable[[str, str, float | None], Verdict]:
     return judge
 
 
+def _depth(text: str) -> int:
+    return max(accumulate((1 if sign in "([{" else -1 if sign in ")]}" else 0 for sign in text), initial=0))
+
+
 def _math_verify() -> Callable[[str, str], Verdict]:
     from math_verify import ExprExtractionConfig, LatexExtractionConfig, parse, verify
 
@@ -98,7 +106,11 @@ def _math_verify() -> Callable[[str, str], Verdict]:
 
     def judge(gold: str, answer: str) -> Verdict:
         if unread := next((text for text in (gold, answer) if "\\" in READ.sub("", text)), ""):
-            return Verdict(False, f"unparsed: {'the reference' if unread == gold else 'the answer'} has unknown commands")
+            return Verdict(
+                False, f"unparsed: {'the reference' if unread == gold else 'the answer'} has unknown commands"
+            )
+        if max(map(_depth, (gold, answer))) > MAX_DEPTH:
+            return Verdict(False, f"unparsed: brackets deeper than {MAX_DEPTH}")
         reference, candidate = parsed(gold), parsed(answer)
         if verify(reference, candidate, timeout_seconds=0):
             return Verdict(True)

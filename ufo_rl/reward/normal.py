@@ -72,7 +72,10 @@ REPLACED = tuple(
         (r"\\(?:text)?color\s*\{[^{}]*\}", ""),
         (r"\\[dtc]frac(?![A-Za-z])", r"\\frac"),
         (r"\\[dt]binom(?![A-Za-z])", r"\\binom"),
-        (r"(?<=\d)(?:,?\\!|\{\\?, ?\}|,\\!)\s*(?=\d{3})|(?<=\d),\\!\s*(?=\d{3})", ""),  # thousands, as LaTeX spaces them
+        (
+            r"(?<=\d)(?:,?\\!|\{\\?, ?\}|,\\!)\s*(?=\d{3})|(?<=\d),\\!\s*(?=\d{3})",
+            "",
+        ),  # thousands, as LaTeX spaces them
         (r"(?<=\d)\\,(?=\d{3}(?!\d))", ""),
         (r"(?<!\\)\\[!,;:> ]|\\(?:quad|qquad|thinspace|medspace|space|enspace)(?![A-Za-z])|~", " "),
         (r"\\(?:lbrace)(?![A-Za-z])", r"\\{"),

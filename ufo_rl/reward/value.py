@@ -32,6 +32,10 @@ class NoValue(ArithmeticError):
     """The formula has no value there, or one that is too large to compute."""
 
 
+class TooLarge(NoValue):
+    """A number that nobody could compute within the limits."""
+
+
 def variables(tree: Tree) -> set[str]:
     if tree[0] == "var":
         return {tree[1]}
@@ -70,6 +74,8 @@ def same_function(a: Tree, b: Tree, in_radians: bool = False) -> bool | None:
     if not names:
         try:
             return same_value(evaluate(a, {}, in_radians), evaluate(b, {}, in_radians))
+        except TooLarge:
+            return False  # what cannot be decided within the limits is wrong
         except NoValue:
             return None
     is_complex, agreed = uses(a, "i") or uses(b, "i"), 0
@@ -160,7 +166,7 @@ def _power(a: Value, b: Value) -> Value:
             return a**b.numerator
     x, y = as_float(a), as_float(b)
     if abs(y) * abs(mpmath.log(abs(x), 2)) > MAX_LOG2:
-        raise NoValue("too large")
+        raise TooLarge("too large")
     return mpmath.power(x, y)
 
 
@@ -171,15 +177,18 @@ def _root(a: Value, n: Value) -> Value:
 
 
 def _factorial(a: Value) -> Value:
-    if not (isinstance(a, Fraction) and a.denominator == 1 and 0 <= a <= MAX_FACTORIAL):
-        raise NoValue("a factorial of no whole number, or of a large one")
+    if not (isinstance(a, Fraction) and a.denominator == 1 and a >= 0):
+        raise NoValue("a factorial of no whole number")
+    if a > MAX_FACTORIAL:
+        raise TooLarge("a factorial")
     return Fraction(math.factorial(a.numerator))
 
 
 def _binomial(n: Value, k: Value) -> Value:
-    is_whole = all(isinstance(x, Fraction) and x.denominator == 1 and 0 <= x <= MAX_FACTORIAL for x in (n, k))
-    if not is_whole:
-        raise NoValue("a binomial of no whole numbers, or of large ones")
+    if not all(isinstance(x, Fraction) and x.denominator == 1 and x >= 0 for x in (n, k)):
+        raise NoValue("a binomial of no whole numbers")
+    if max(n, k) > MAX_FACTORIAL:
+        raise TooLarge("a binomial")
     return Fraction(math.comb(n.numerator, k.numerator))
 
 
@@ -216,7 +225,7 @@ def _call(name: str, a: Value) -> Value:
         return mpmath.sqrt(as_float(a))
     x = as_float(a)
     if name in REAL and abs(x) > 10**6:
-        raise NoValue("too large")
+        raise TooLarge("too large")
     if name in ("ln", "log", "lg"):
         if x == 0:
             raise NoValue("a logarithm of zero")
