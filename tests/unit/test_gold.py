@@ -50,4 +50,4 @@ def test_golds_of_the_sets_are_usable_but_four(shared_data: Path) -> None:
     }
     problems = [(name, problem) for name, some in golds.items() for gold in some if (problem := problem_of(gold))]
     assert sum(map(len, golds.values())) == 34_939
-    assert problems == [("math_train", "empty")] * 4
+    assert problems == [("math_train", "it is empty")] * 4
