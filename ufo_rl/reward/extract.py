@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterator
 
 # An escaped character is consumed whole, so that `\{` and `\}` do not count as braces.
-TOKEN = re.compile(r"(?P<box>\\(?:boxed|fbox)\s*\{)|(?P<escaped>\\.)|(?P<open>\{)|(?P<close>\})", re.DOTALL)
-TAGGED = re.compile(r"<answer>((?:(?!<answer>).)*?)</answer>", re.DOTALL | re.IGNORECASE)
+# Each alternative begins with one plain sign, which lets the search leap over everything else.
+TOKEN = re.compile(r"\\(?:(?P<box>(?:boxed|fbox)\s*\{)|.)|\{|\}", re.DOTALL)
+TAGGED = re.compile(r"<answer>([^<]*+(?:<(?!/?answer>)[^<]*+)*+)</answer>", re.IGNORECASE)
 HASHED = re.compile(r"####:?[ \t]*(?P<answer>\S[^\n]*)(?P<rest>\s*)")
 BARE_BOX = re.compile(r"\\(?:boxed|fbox)(?:[ \t]+([^\s{}$]+)|(\d+))")
 # Adverbs do not change what a sentence says; "not" does.
@@ -74,7 +75,7 @@ def _markers(text: str) -> Iterator[tuple[int, str]]:
             yield match.end("answer"), match["answer"]
     for match in BARE_BOX.finditer(text):
         yield match.end(), match[1] or match[2]
-    for match in reversed(list(SAID.finditer(text))):
+    for match in reversed(list(SAID.finditer(text))) if "answer" in text.lower() else ():
         if said := _said(text[match.end() : match.end() + MAX_SAID].lstrip()):
             yield match.end() + 1, said
             break
@@ -96,7 +97,7 @@ def _closed(text: str) -> int:
     """Where the first brace closes that was opened before the text: the sentence stands in a box or a group."""
     depth = 0
     for match in TOKEN.finditer(text):
-        depth += -1 if match["close"] else 0 if match["escaped"] else 1
+        depth += 1 if match["box"] or match[0] == "{" else -(match[0] == "}")
         if depth < 0:
             return match.start()
     return len(text)
@@ -106,9 +107,9 @@ def _boxes(text: str) -> Iterator[tuple[int, str]]:
     """Boxes whose braces balance, found in one pass with a stack of open braces."""
     opened: list[tuple[bool, int]] = []
     for match in TOKEN.finditer(text):
-        if match["box"] or match["open"]:
+        if match["box"] or match[0] == "{":
             opened.append((bool(match["box"]), match.end()))
-        elif match["close"] and opened:
+        elif match[0] == "}" and opened:
             is_box, start = opened.pop()
             if is_box:
                 yield match.end(), text[start : match.start()]
