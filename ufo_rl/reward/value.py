@@ -21,7 +21,7 @@ CLOSE = mpmath.mpf(10) ** -60  # relative: far above rounding at 100 digits, far
 LOST = mpmath.mpf(10) ** -50  # a term this much smaller than another is below what CLOSE tells apart
 MAX_BITS = 20_000  # of an exact number
 MAX_LOG2 = 10**7  # of any number
-MAX_FACTORIAL = 5000
+MAX_FACTORIAL = 2000  # 19,053 bits
 ENOUGH = 8  # points at which they agree
 NEEDED = 3  # points at which two formulas with variables must both have real values
 ANGLE = ("sin", "cos", "tan", "cot", "sec", "csc")
@@ -216,6 +216,8 @@ def _call(name: str, a: Value) -> Value:
     if name in ("floor", "ceil"):
         if isinstance(a, mpmath.mpc):
             raise NoValue("no real number to round")
+        if abs(as_float(a)) > mpmath.mpf(2) ** MAX_BITS:
+            raise NoValue("too large")
         return Fraction(int(mpmath.floor(as_float(a)) if name == "floor" else mpmath.ceil(as_float(a))))
     if name == "sqrt":
         if isinstance(a, Fraction) and a >= 0:
