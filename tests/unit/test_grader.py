@@ -16,7 +16,7 @@ from ufo_rl.reward.normal import normalise
 from ufo_rl.reward.rational import rational, same_number
 from ufo_rl.reward.verifier import Verifier
 
-HANGS = r"\int_0^1 9^{9^{9^9}} dx"
+HANGS = r"\sum_{k=1}^{9^{9^{9^9}}} k"
 
 
 @pytest.fixture(scope="module")
