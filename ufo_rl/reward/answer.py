@@ -56,7 +56,9 @@ class Grader:
         if not extracted:
             return Graded(False, "", "none", "unparsed: no final answer")
         graded = self._grade(gold, extracted)
-        if not graded.correct and (boxes := extract_list(completion)) and num_items(gold) > 1:
+        if graded.correct or graded.reason.startswith("timeout"):  # which has taken all the time there is
+            return graded
+        if (boxes := extract_list(completion)) and num_items(gold) > 1:
             together = self._grade(gold, boxes)
             return together if together.correct else graded
         return graded
@@ -75,6 +77,8 @@ class Grader:
         self._verifier.close()
 
     def _grade(self, gold: str, extracted: str) -> Graded:
+        if len(extracted) > self.max_chars:  # and not kept: a megabyte each would fill the memory
+            return self._judged_long(gold, extracted)
         try:
             return self._judge(gold, extracted)
         except _Undecided as undecided:
@@ -83,8 +87,6 @@ class Grader:
     def _judged(self, gold: str, extracted: str) -> Graded:
         if not gold.strip():
             return Graded(False, extracted, "none", "unparsed: the reference is empty")
-        if len(extracted) > self.max_chars:
-            return self._judged_long(gold, extracted)
         reference, answer = normalise(gold), normalise(extracted)
         if reference and reference == answer:
             return Graded(True, extracted, "exact")

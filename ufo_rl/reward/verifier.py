@@ -1,8 +1,8 @@
 """Comparisons in child processes that are killed and replaced when one question exceeds its time.
 
-sympy can hang inside a single C call (`9^{9^{9^9}}`), where neither signals nor threads help, and signals work in the main
-thread only. So the parent talks to `python -m ufo_rl.reward.judge` in JSON lines and owns the deadline; it sets no signal
-handler and works from any thread.
+sympy can hang inside a single C call (a sum up to `9^{9^{9^9}}`), where neither signals nor threads help, and signals work
+in the main thread only. So the parent talks to `python -m ufo_rl.reward.judge` in JSON lines and owns the deadline; it sets
+no signal handler and works from any thread.
 """
 
 from __future__ import annotations
@@ -69,7 +69,9 @@ class Verifier:
         try:
             while True:
                 try:
-                    return self._alive(place).verdict(gold, answer, self.relative_tolerance, self.time_limit_s)
+                    verdict = self._alive(place).verdict(gold, answer, self.relative_tolerance, self.time_limit_s)
+                    self._alive(place)  # after a timeout the next child is on its way before it is needed
+                    return verdict
                 except _Died as death:
                     is_killed = death.status in KILLED
                     num_killed, num_died = num_killed + is_killed, num_died + (not is_killed)
@@ -137,25 +139,34 @@ class _Child:
             env={**os.environ, "PYTHONPATH": search_path, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
         )
         self.end = weakref.finalize(self, _end, self.process)
-        self._received = b""
+        self._received, self._is_ready = b"", False
+
+    def _wait_until_ready(self) -> None:
         try:
             hello = self._read(START_LIMIT_S)
         except TimeoutError:
             self.end()
             raise _Died(f"no sign of life within {START_LIMIT_S:g} s", 0, is_early=True) from None
         except EOFError:
-            status = self.end() or 0
+            status = self._status()
             raise _Died(f"it ended with status {status}", status, is_early=True) from None
         if "error" in hello:
             self.end()
             raise _Died(hello["error"], 0, is_early=True)
+        self._is_ready = True
+
+    def _status(self) -> int:
+        self.end()
+        return self.process.returncode
 
     @property
     def is_alive(self) -> bool:
         return self.process.poll() is None
 
     def verdict(self, gold: str, answer: str, relative_tolerance: float | None, limit_s: float) -> Verdict:
-        """The reply to one question; after a timeout the child is dead. Raises _Died."""
+        """The reply to one question; after a timeout the child is dead. Raises _Died. The start is not on the clock."""
+        if not self._is_ready:
+            self._wait_until_ready()
         try:
             self._send({"gold": gold, "answer": answer, "relative_tolerance": relative_tolerance})
             reply = self._read(limit_s)
@@ -163,7 +174,7 @@ class _Child:
             self.end()
             return _timeout(limit_s)
         except EOFError:
-            status = self.end() or 0
+            status = self._status()
             if status == -signal.SIGALRM:  # its own clock was the first
                 return _timeout(limit_s)
             raise _Died(f"the child process ended with status {status}", status) from None
@@ -198,12 +209,11 @@ def _timeout(limit_s: float) -> Verdict:
     return Verdict(False, f"timeout: no verdict within {limit_s:g} s")
 
 
-def _end(process: subprocess.Popen[bytes]) -> int:
-    """Kills the child, waits for it, closes the pipes; returns its exit status."""
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Kills the child, waits for it, closes the pipes."""
     process.kill()
-    status = process.wait()
+    process.wait()
     for pipe in (process.stdin, process.stdout):
         assert pipe is not None
         with contextlib.suppress(BrokenPipeError):  # a question that the child never read
             pipe.close()
-    return status
