@@ -1,0 +1,47 @@
+"""10,000 hostile completions: each one gets the right verdict, none reaches the limits or leaves a trace."""
+
+from __future__ import annotations
+
+import resource
+from collections import Counter
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from tests.fuzz_completions import KINDS, MEGABYTE, Fuzzed, fuzzed
+from ufo_rl.records import Graded
+from ufo_rl.reward.answer import Grader
+from ufo_rl.reward.judge import MEMORY_LIMIT_BYTES
+
+NUM_COMPLETIONS, AT_ONCE = 10_000, 250
+
+
+def test_hostile_completions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # where code in a completion would write
+    grader = Grader(time_limit_s=30, max_chars=2000)  # the slowest takes a second on a busy machine
+    wrong: list[tuple[Fuzzed, Graded]] = []
+    kinds, reasons, longest = Counter[str](), Counter[str](), 0
+    rows = fuzzed(NUM_COMPLETIONS, seed=0)
+    while some := list(islice(rows, AT_ONCE)):
+        graded = grader.grade_all([row.gold for row in some], [row.completion for row in some])
+        assert len(graded) == len(some)
+        wrong += [(row, one) for row, one in zip(some, graded, strict=True) if one.correct is not row.is_right]
+        kinds.update(row.kind for row in some)
+        reasons.update(one.reason.partition(":")[0] for one in graded)
+        longest = max(longest, *(len(row.completion) for row in some))
+    limits = [resource.prlimit(child.process.pid, resource.RLIMIT_AS) for child in grader._verifier.children if child]
+    grader.close()
+    assert [(row.kind, row.gold, row.completion[:300], one) for row, one in wrong] == []
+    assert set(reasons) == {"", "unparsed"}  # no timeout, no crash
+    assert kinds == Counter(KINDS[number % len(KINDS)] for number in range(NUM_COMPLETIONS))
+    assert longest >= MEGABYTE
+    assert limits and set(limits) == {(MEMORY_LIMIT_BYTES, MEMORY_LIMIT_BYTES)}
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_generator_is_seeded_and_plants_answers() -> None:
+    rows = list(fuzzed(len(KINDS) * 20, seed=1))
+    assert rows == list(fuzzed(len(KINDS) * 20, seed=1)) != list(fuzzed(len(KINDS) * 20, seed=2))
+    assert 0 < sum(row.is_right for row in rows) < len(rows) / 4
+    assert all(row.completion.endswith(f"\\boxed{{{row.gold}}}") for row in rows if row.is_right)
