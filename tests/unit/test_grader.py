@@ -227,17 +227,17 @@ def test_works_off_the_main_thread(grader):
 
 def test_killed_children_are_replaced_and_no_verdict_is_lost():
     verifier = Verifier(time_limit_s=10, num_children=2)
-    questions = [(f"{n}x", f"{n - 1}x+x" if n % 2 else f"{n}x+1") for n in range(200)]
+    questions = [(f"{n}x", f"{n - 1}x+x" if n % 2 else f"{n}x+1") for n in range(600)]
     with ThreadPoolExecutor(4) as threads:
         verdicts = [threads.submit(verifier.verify, *question) for question in questions]
         random = Random(0)
-        for _ in range(10):
-            while not (running := pids(verifier)):
-                time.sleep(0.01)
+        for kill in range(10):  # the first while they start, the others at work
+            while sum(verdict.done() for verdict in verdicts) < 50 * kill or not (running := pids(verifier)):
+                time.sleep(0.001)
             os.kill(random.choice(running), signal.SIGKILL)
-            time.sleep(0.05)
+        assert not all(verdict.done() for verdict in verdicts)
         found = [verdict.result() for verdict in verdicts]
-    assert [v.equal for v in found] == [n % 2 == 1 for n in range(200)]
+    assert [v.equal for v in found] == [n % 2 == 1 for n in range(600)]
     assert not any(v.reason for v in found)
     ends = pids(verifier)
     verifier.close()
