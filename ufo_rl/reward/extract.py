@@ -14,9 +14,8 @@ BARE_BOX = re.compile(r"\\(?:boxed|fbox)(?:[ \t]+([^\s{}$]+)|(\d+))")
 # Adverbs do not change what a sentence says; "not" does.
 ADVERB = r"(?:[ \t]+(?:therefore|thus|then|hence|now|simply|just|indeed|clearly|exactly|finally))?"
 SAID = re.compile(
-    r"(?<![A-Za-z])answers?[*_]*(?:[ \t]+(?:to|for)[ \t]+(?:the|this|that)[ \t]+(?:question|problem|exercise))?"
-    rf"(?:{ADVERB}[ \t]+(?:is|are|equals|(?:would|must|should|will)[ \t]+be){ADVERB}[ \t]*:?|[ \t]*[:=\uff1a])[*_]*",
-    re.IGNORECASE,
+    r"[Aa](?<![A-Za-z][Aa])(?i:nswers?[*_]*(?:[ \t]+(?:to|for)[ \t]+(?:the|this|that)[ \t]+(?:question|problem|exercise))?"
+    rf"(?:{ADVERB}[ \t]+(?:is|are|equals|(?:would|must|should|will)[ \t]+be){ADVERB}[ \t]*:?|[ \t]*[:=\uff1a])[*_]*)",
 )
 MAX_SAID = 2000  # characters behind "the answer is"
 SAID_END = re.compile(
@@ -75,7 +74,7 @@ def _markers(text: str) -> Iterator[tuple[int, str]]:
             yield match.end("answer"), match["answer"]
     for match in BARE_BOX.finditer(text):
         yield match.end(), match[1] or match[2]
-    for match in reversed(list(SAID.finditer(text))) if "answer" in text.lower() else ():
+    for match in reversed(list(SAID.finditer(text))):
         if said := _said(text[match.end() : match.end() + MAX_SAID].lstrip()):
             yield match.end() + 1, said
             break
