@@ -205,7 +205,9 @@ def test_a_hanging_question_ends_in_time_and_the_next_one_works():
     assert time.perf_counter() - start < 2.5
     assert (hanging.correct, hanging.method) == (False, "none")
     assert hanging.reason == "timeout: no verdict within 1 s"
+    (successor,) = pids(grader._verifier)
     assert grader.grade("2x", boxed("x+x")).correct
+    assert pids(grader._verifier) == [successor]  # started before the slow one was ended
     grader.close()
 
 

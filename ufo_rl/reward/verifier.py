@@ -69,9 +69,7 @@ class Verifier:
         try:
             while True:
                 try:
-                    verdict = self._alive(place).verdict(gold, answer, self.relative_tolerance, self.time_limit_s)
-                    self._alive(place)  # after a timeout the next child is on its way before it is needed
-                    return verdict
+                    return self._ask(place, gold, answer)
                 except _Died as death:
                     is_killed = death.status in KILLED
                     num_killed, num_died = num_killed + is_killed, num_died + (not is_killed)
@@ -87,7 +85,7 @@ class Verifier:
         """Starts a child before the first question; RuntimeError when it does not start."""
         place = self._free.get()
         try:
-            self._alive(place)
+            self._alive(place).wait_until_ready()
         except _Died as death:
             raise RuntimeError(f"the child process of the grader does not start: {death}") from death
         finally:
@@ -98,6 +96,24 @@ class Verifier:
         for place in [self._free.get() for _ in range(self.num_children)]:
             self._end(place)
             self._free.put(place)
+
+    def _ask(self, place: int, gold: str, answer: str) -> Verdict:
+        """One try. Raises _Died."""
+        child, half = self._alive(place), self.time_limit_s / 2
+        child.send({"gold": gold, "answer": answer, "relative_tolerance": self.relative_tolerance})
+        try:
+            verdict = child.reply(half)
+            if verdict is None:  # its successor gets ready meanwhile, so that the next question need not wait for one
+                self.children[place] = _Child(self.time_limit_s, self.other)
+                try:
+                    verdict = child.reply(half)
+                finally:
+                    child.end()
+        except _Died as death:
+            if death.status != -signal.SIGALRM:  # its own clock, which may be the first on a busy machine
+                raise
+            verdict = None
+        return verdict or Verdict(False, f"timeout: no verdict within {self.time_limit_s:g} s")
 
     def _alive(self, place: int) -> _Child:
         child = self.children[place]
@@ -120,7 +136,7 @@ def _share_of_cores() -> int:
 class _Died(Exception):
     """A child ended by itself, or something else ended it; `is_early` if before it was ready."""
 
-    def __init__(self, words: str, status: int | None, is_early: bool = False) -> None:
+    def __init__(self, words: str, status: int, is_early: bool = False) -> None:
         super().__init__(words)
         self.status, self.is_early = status, is_early
 
@@ -141,7 +157,10 @@ class _Child:
         self.end = weakref.finalize(self, _end, self.process)
         self._received, self._is_ready = b"", False
 
-    def _wait_until_ready(self) -> None:
+    def wait_until_ready(self) -> None:
+        """Returns when the child has imported what it needs. Raises _Died."""
+        if self._is_ready:
+            return
         try:
             hello = self._read(START_LIMIT_S)
         except TimeoutError:
@@ -163,30 +182,29 @@ class _Child:
     def is_alive(self) -> bool:
         return self.process.poll() is None
 
-    def verdict(self, gold: str, answer: str, relative_tolerance: float | None, limit_s: float) -> Verdict:
-        """The reply to one question; after a timeout the child is dead. Raises _Died. The start is not on the clock."""
-        if not self._is_ready:
-            self._wait_until_ready()
-        try:
-            self._send({"gold": gold, "answer": answer, "relative_tolerance": relative_tolerance})
-            reply = self._read(limit_s)
-        except TimeoutError:
-            self.end()
-            return _timeout(limit_s)
-        except EOFError:
-            status = self._status()
-            if status == -signal.SIGALRM:  # its own clock was the first
-                return _timeout(limit_s)
-            raise _Died(f"the child process ended with status {status}", status) from None
-        return Verdict(reply["equal"], reply["reason"], reply["method"])
-
-    def _send(self, question: dict[str, Any]) -> None:
+    def send(self, question: dict[str, Any]) -> None:
+        """Asks; waits for the end of the start, which is on no clock. Raises _Died."""
+        self.wait_until_ready()
         assert self.process.stdin is not None
         try:
             self.process.stdin.write(json.dumps(question).encode() + b"\n")
             self.process.stdin.flush()
-        except BrokenPipeError as err:
-            raise EOFError from err
+        except BrokenPipeError:
+            raise self._death() from None
+
+    def reply(self, limit_s: float) -> Verdict | None:
+        """The verdict; None where there is none within `limit_s` more seconds. Raises _Died."""
+        try:
+            reply = self._read(limit_s)
+        except TimeoutError:
+            return None
+        except EOFError:
+            raise self._death() from None
+        return Verdict(reply["equal"], reply["reason"], reply["method"])
+
+    def _death(self) -> _Died:
+        status = self._status()
+        return _Died(f"the child process ended with status {status}", status)
 
     def _read(self, limit_s: float) -> dict[str, Any]:
         """TimeoutError after `limit_s` seconds; EOFError when the child has ended."""
@@ -203,10 +221,6 @@ class _Child:
                 self._received += chunk
         line, _, self._received = self._received.partition(b"\n")
         return json.loads(line)
-
-
-def _timeout(limit_s: float) -> Verdict:
-    return Verdict(False, f"timeout: no verdict within {limit_s:g} s")
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
