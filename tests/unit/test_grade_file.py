@@ -20,7 +20,7 @@ from ufo_rl.grade_file.command import grade_file
 from ufo_rl.grade_file.options import read_options
 from ufo_rl.records import UserError
 
-HANGS = r"\boxed{9^{9^{9^9}}}"
+HANGS = r"\boxed{\sum_{k=1}^{9^{9^{9^9}}} k}"
 # By hand: three right, one by each of the first three ways; 7 against 8; no answer twice; one that takes for ever.
 ROWS = [
     {"id": 1, "gold": "42", "completion": r"so \boxed{42}"},
@@ -152,10 +152,9 @@ def judge(gold, completion):
 
 def test_an_audit_by_a_module_of_this_folder(here: Path) -> None:
     (here / "house.py").write_text(HOUSE)
-    completions = ["#### 6", "#### 6 hang", "#### 6 raise", "it is 6", "#### 6 leave", "#### 61", "#### 5", "half"]
+    completions = ["#### 6", "hang #### 7", "raise #### 7", "it is 6", "leave #### 7", "#### 61", "#### 5", "half"]
     write(here / "rows.jsonl", [{"gold": "6", "completion": text} for text in completions])
     text = grade("rows.jsonl", "--audit", "house:judge", "--out", "out.jsonl", LIMIT)
-    # ours: "6 hang" and the like are not the number 6
     written = read(here / "out.jsonl")
     assert [row["correct"] for row in written] == [True, False, False, False, False, False, False, False]
     assert [row["audit_correct"] for row in written] == [True, False, False, True, False, True, False, False]
