@@ -18,6 +18,7 @@ from ufo_rl.report import compare, summary
 from ufo_rl.report.runs import load_run
 
 NUM_QUESTIONS = 500
+NUM_MEASURED = {"confidence": 2000, "pass_rate": 32000}  # of 2,000 prompts: one pass each, 16 samples each
 
 
 def write_table(folder: Path, wrong: range) -> None:
@@ -68,7 +69,8 @@ def plant(
         "math500_n": NUM_QUESTIONS,
         "seconds": {"score": 0.0, "base_eval": 1.0, "train": train_seconds, "eval": 20.0, "total": 90.0},
         "signals": {
-            name: {"cost_seconds": cost, "num_scored": 0, "num_cached": 2000} for name, cost in (signals or {}).items()
+            name: {"cost_seconds": cost, "num_prompts": 2000, "num_scored": 0, "num_cached": NUM_MEASURED[name]}
+            for name, cost in (signals or {}).items()
         },
         "spearman": spearman,
     }

@@ -49,7 +49,7 @@ def signal_costs(runs: Sequence[Run]) -> list[str]:
     costs: dict[str, tuple[float, int]] = {}  # wall seconds and prompts of the largest pool
     for run in runs:
         for name, signal in run.signals.items():
-            cost, num = signal.get("cost_seconds"), (signal.get("num_scored") or 0) + (signal.get("num_cached") or 0)
+            cost, num = signal.get("cost_seconds"), signal.get("num_prompts") or 0  # the other counts are of samples
             if cost is not None and num > costs.get(name, (0.0, 0))[1]:
                 costs[name] = (cost, num)
     if not costs:
