@@ -90,7 +90,7 @@ def test_one_and_two_ranks_agree_with_the_reference(tmp_path: Path) -> None:
             config.launch,
             lambda line: None,
         )
-        assert [r["num_scored"] for r in results] == [60] if num_ranks == 1 else [30, 30]
+        assert [r["num_scored"] for r in results] == ([60] if num_ranks == 1 else [30, 30])
         table = store.read([row.key for row in rows], ["mean_logprob", "num_target_tokens", "border"])
         stored = {row["key"]: row for row in table.to_pylist()}
         assert len(stored) == len(table) == 60
