@@ -10,6 +10,7 @@ import time
 import traceback
 import uuid
 from contextlib import suppress
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -76,13 +77,14 @@ def follow_leader(folder: Path, plain: dict[str, Any]) -> float | None:
 
 
 def inputs_key(config: Config, prepared: Prepared) -> str:
-    """What the configuration names but does not hold: prompts, questions, local weights, rollouts. A run is done for these."""
+    """What the configuration names but does not hold: prompts and questions with all their fields, local weights, rollouts. A
+    run is done for these."""
     local = local_folder(config.model)
     memo = Path(config.paths.outputs) / "cache" / "fingerprints.json"
     pools = [prepared.pool.prompts, *prepared.benchmarks.values()]
     content = hashlib.sha256()
     for prompt in itertools.chain(*pools):  # one at a time: a pool can be large
-        content.update(digest([prompt.id, prompt.answer]).encode())
+        content.update(digest(astuple(prompt)).encode())
     weights = fingerprint(local, memo) if local else None
     rollouts = prepared.rollouts.key if prepared.rollouts else None
     return digest([content.hexdigest(), [len(pool) for pool in pools], weights, rollouts])
