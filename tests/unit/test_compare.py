@@ -55,7 +55,7 @@ def plant(
         "run.json": {"id": run_id, "created": "2026-11-23T08:00:00"},
         "status.json": status or {"state": "completed", "stage": "eval", "error": None},
         "pool.json": {"rows": 2010, "prompts": 2000, "dropped": {"duplicate": 8, "too_long": 2}},
-        "selection.json": {"num_pool": 2000, "num_kept": 200, "tie_share": 0.25},
+        "selection.json": {"num_pool": 2000, "num_kept": 200, "tie_share": 0.25, "near_cut": 12},
         "base_eval/math500.json": {"cache": "cache/base_eval/abc"},
     }
     metrics = {
@@ -302,7 +302,10 @@ def test_summary_of_one_run(tmp_path):
     text = summary(folder)
     assert text.startswith("tiny-ufo-0.1-0-30: completed")
     assert "2,000 prompts of 2,010 rows; dropped: 8 duplicate, 2 too_long" in text
-    assert "200 of 2,000 prompts kept by ufo 10%; ties decided 25.0 % of the kept" in text
+    assert (
+        "200 of 2,000 prompts kept by ufo 10%; ties decided 25.0 % of the kept; 12 could change sides within 1e-5"
+        in text
+    )
     assert "30 steps, 2.50 epochs over 200 prompts (steps=30)" in text
     assert "60.0 [55.6, 64.2] -> 80.0 % [76.3, 83.3] of 500 questions" in text
     assert "change +20.0 [+16.4, +23.5] points, paired by question" in text

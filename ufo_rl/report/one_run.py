@@ -67,7 +67,7 @@ def _selection(run: Run) -> list[str]:
     tie_share = run.selection.get("tie_share")
     ties = f"; ties decided {percent(tie_share)} % of the kept" if tie_share else ""
     near = run.selection.get("near_cut")
-    ties += f"; {count(near)} within 1e-5 of the cut" if near else ""
+    ties += f"; {count(near)} could change sides within 1e-5" if near else ""
     kept, pool = count(run.selection.get("num_kept")), count(run.selection.get("num_pool"))
     return [f"  selection  {kept} of {pool} prompts kept by {run.arm}{ties}"]
 

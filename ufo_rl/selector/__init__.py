@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -19,3 +19,14 @@ class Selector(Protocol):
     keeps_all: ClassVar[bool]
 
     def sort_key(self, columns: dict[str, np.ndarray]) -> np.ndarray: ...
+
+
+@runtime_checkable
+class Bounded(Protocol):
+    """What a selector may add: how far its keys move when what was measured moves within its tolerance.
+
+    `key_bounds` gets the columns of `sort_key` and returns the lowest and highest key of each row, each of shape (n,);
+    infinities are allowed. Rows that could change sides are counted by it; without it, those within 1e-5 of the cut.
+    """
+
+    def key_bounds(self, columns: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]: ...

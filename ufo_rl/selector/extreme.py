@@ -7,6 +7,8 @@ from typing import ClassVar
 
 import numpy as np
 
+from ufo_rl.selector.tolerance import confidence_bounds
+
 
 @dataclass
 class Extreme:
@@ -18,3 +20,7 @@ class Extreme:
 
     def sort_key(self, columns: dict[str, np.ndarray]) -> np.ndarray:
         return -columns["log_confidence"] if self.highest else columns["log_confidence"]
+
+    def key_bounds(self, columns: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        low, high = confidence_bounds(columns)
+        return (-high, -low) if self.highest else (low, high)

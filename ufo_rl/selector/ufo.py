@@ -8,6 +8,8 @@ from typing import ClassVar
 
 import numpy as np
 
+from ufo_rl.selector.tolerance import NEAR, log_bounds
+
 CENTERS = {"mean": np.mean, "median": np.median}
 SPACES = ("confidence", "log")
 
@@ -34,10 +36,18 @@ class Ufo:
             raise ValueError(f"space={self.space} must be one of {', '.join(SPACES)}")
 
     def sort_key(self, columns: dict[str, np.ndarray]) -> np.ndarray:
-        is_log = self.space == "log"
-        values = columns["log_confidence" if is_log else "confidence"]
-        if isinstance(self.center, str):
-            center = CENTERS[self.center](values)
+        values = columns["log_confidence" if self.space == "log" else "confidence"]
+        return np.abs(values - self._center(values))
+
+    def key_bounds(self, columns: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        if self.space == "log":
+            low, high = log_bounds(columns["log_confidence"])
         else:
-            center = math.log(self.center) if is_log else self.center
-        return np.abs(values - center)
+            low, high = columns["confidence"] - NEAR, columns["confidence"] + NEAR
+        below, above = low - self._center(high), high - self._center(low)  # mean and median never fall when values rise
+        return np.maximum(np.maximum(below, -above), 0.0), np.maximum(above, -below)
+
+    def _center(self, values: np.ndarray) -> float:
+        if isinstance(self.center, str):
+            return float(CENTERS[self.center](values))
+        return math.log(self.center) if self.space == "log" else self.center
