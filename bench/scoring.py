@@ -153,14 +153,14 @@ def time_sampling(model: Any, tokenizer: Any, texts: list[str], max_tokens: int)
         part = repeated[:sequences]
         began = time.perf_counter()
         done = list(HFEngine(model, tokenizer, sequences * width, ends).generate(part, sampling, seeds[:sequences]))
-        speed = sum(len(c.ids) for _, c in done) / (time.perf_counter() - began)
+        speed = sum(len(c.ids) for batch in done for _, c in batch) / (time.perf_counter() - began)
         if speed > best.get("tokens_per_s", 0):
             best = {"sequences": sequences, "tokens_per_s": speed}
     began = time.perf_counter()
     engine = HFEngine(model, tokenizer, best["sequences"] * width, ends)
     done = list(engine.generate(repeated, sampling, seeds))
     seconds = time.perf_counter() - began
-    tokens = sum(len(c.ids) for _, c in done)
+    tokens = sum(len(c.ids) for batch in done for _, c in batch)
     plain = plain_tokens_per_s(model, tokenizer, repeated[: best["sequences"]], max_tokens)
     return {
         "prompts": len(texts),

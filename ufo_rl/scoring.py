@@ -12,7 +12,7 @@ from ufo_rl.keys import digest
 from ufo_rl.records import UserError
 from ufo_rl.store import KEY, SignalStore
 
-PUBLISH_EVERY_S = 2.0  # what a kill can cost at most
+PUBLISH_EVERY_S = 2.0  # a kill costs the batch that is computed, and at most this much work finished before it
 PUBLISH_ROWS = 20_000  # what is held in memory at most
 
 
@@ -41,18 +41,20 @@ def score(
 ) -> int:
     """Publish the measurements as they come; returns how many came. `num_rows` is what `progress` counts to.
 
-    A row's columns are those of its measurement plus key, id, device_seconds and seconds. device_seconds is its share of
-    its batch's wall time, in the first batch of `startup_seconds` too (start and loading, before this call); seconds is
-    that divided by the ranks that work beside each other, so that the sum over a pool is the wall time of measuring it.
+    A batch is what became finished together. A row's columns are those of its measurement plus key, id, device_seconds
+    and seconds. device_seconds is its share of its batch's wall time, in the first batch of `startup_seconds` too (start
+    and loading, before this call): by generated tokens, equal where none are. seconds is that divided by the ranks that
+    work beside each other, so that the sum over a pool is the wall time of measuring it.
     """
     pending: list[dict[str, Any]] = []
     last_publish = time.perf_counter()
     done, began = 0, last_publish - startup_seconds
     for batch in batches:
         now = time.perf_counter()
-        seconds = (now - began) / len(batch)
-        for row, measured in batch:
-            times = {"seconds": seconds / num_ranks, "device_seconds": seconds}
+        weights = [measured.get("generated_tokens") or 1 for _, measured in batch]
+        seconds = (now - began) / sum(weights)
+        for (row, measured), weight in zip(batch, weights, strict=True):
+            times = {"seconds": seconds * weight / num_ranks, "device_seconds": seconds * weight}
             record = {KEY: row.key, "id": row.id, **measured, **times}
             _refuse_not_finite(record)
             pending.append(record)

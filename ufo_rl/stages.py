@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from ufo_rl.engine.hf import HFEngine
 from ufo_rl.journal import Journal
 from ufo_rl.model import end_ids, load_model, load_tokenizer, pad_id
 from ufo_rl.ranks import Ranks
+from ufo_rl.records import Completion
 from ufo_rl.reward.answer import Grader
 from ufo_rl.scoring import Row, score
 from ufo_rl.signal_rows import sample_key
@@ -25,7 +26,7 @@ from ufo_rl.spool import Share, ahead, read_rows
 from ufo_rl.store import SignalStore
 
 if TYPE_CHECKING:
-    from ufo_rl.signals.confidence import Measured
+    from ufo_rl.signals.confidence import Batch, Measured
 
 Request = dict[str, Any]
 PROGRESS_EVERY_S = 1.0
@@ -77,7 +78,10 @@ def confidence(config: Config, request: Request, ranks: Ranks) -> dict[str, Any]
 
     def batches() -> Iterator[list[tuple[Row, dict[str, Any]]]]:
         for rows, block, said in encoded() if settings.target == "response" else ahead(encoded()):
-            for batch in scorer.measure(block):
+            measured: Iterable[Batch] = scorer.measure(block)
+            if said:  # what was generated together is one batch: its time is everyone's
+                measured = [[item for batch in measured for item in batch]]
+            for batch in measured:
                 yield [
                     (rows[i], _columns(m, settings.keep_token_logprobs, said[i] if said else None)) for i, m in batch
                 ]
@@ -108,10 +112,10 @@ def pass_rate(config: Config, request: Request, ranks: Ranks) -> dict[str, Any]:
             else:
                 prompts = [(row.id, row.text, row.gold) for row in rows]
                 found = sample(prompts, verdicts, engine, is_correct, sampling, settings.seed, settings.adaptive)
-            for i, sampled in found:
-                done += 1
+            for finished in found:
+                done += len(finished)
                 progress(done, total)
-                yield [(replace(rows[i], key=sample_key(rows[i].key, sampled.sample)), asdict(sampled))]
+                yield [(replace(rows[i], key=sample_key(rows[i].key, one.sample)), asdict(one)) for i, one in finished]
             done += sum(verdict is None for own in verdicts for verdict in own)  # adaptive mode needs them no more
             progress(done, total)
 
@@ -130,14 +134,19 @@ def completions(config: Config, request: Request, ranks: Ranks) -> dict[str, Any
     def batches() -> Iterator[list[tuple[Row, dict[str, Any]]]]:
         for block in share.blocks(BLOCK_ROWS):
             texts, seeds = [row["text"] for row in block], [row["seed"] for row in block]
-            for i, said in engine.generate(texts, sampling, seeds):
-                row = Row(block[i]["key"], block[i]["id"], texts[i], len(texts[i]), "")
-                tokens = {"generated_tokens": len(said.ids), "finish": said.finish, "made_with": made_with}
-                yield [(row, {"sample": block[i]["sample"], "completion": said.text, **tokens})]
+            for finished in engine.generate(texts, sampling, seeds):
+                yield [_said(block[i], said, made_with) for i, said in finished]
 
     store, startup = SignalStore.at(Path(request["store"])), startup_seconds(request)
     count = score(batches(), store, len(share), startup, ranks.world_size, progress)
     return {"num_completions": count, "peak_memory_gib": ranks.peak_memory_gib()}
+
+
+def _said(row: dict[str, Any], said: Completion, made_with: str) -> tuple[Row, dict[str, Any]]:
+    """One completion of a benchmark's question, and what is stored of it."""
+    tokens = {"generated_tokens": len(said.ids), "finish": said.finish, "made_with": made_with}
+    found = {"sample": row["sample"], "completion": said.text, **tokens}
+    return Row(row["key"], row["id"], row["text"], len(row["text"]), ""), found
 
 
 def training(config: Config, request: Request, ranks: Ranks) -> dict[str, Any]:

@@ -36,11 +36,12 @@ def engine(eos_ids: list[int] | None = None, **own: Any) -> HFEngine:
 
 
 def greedy(engine: HFEngine, texts: list[str]) -> list[Completion]:
-    return [completion for _, completion in sorted(engine.generate(texts, GREEDY, [0] * len(texts)), key=first)]
+    found = generated(engine, texts, GREEDY, [0] * len(texts))
+    return [found[i] for i in range(len(texts))]
 
 
-def first(item: tuple[int, Completion]) -> int:
-    return item[0]
+def generated(engine: HFEngine, texts: list[str], sampling: Sampling, seeds: list[int]) -> dict[int, Completion]:
+    return dict(item for batch in engine.generate(texts, sampling, seeds) for item in batch)
 
 
 def test_greedy_is_the_argmax_of_each_step(texts: list[str]) -> None:
@@ -75,19 +76,27 @@ def test_every_end_token_of_the_model_ends(texts: list[str]) -> None:
 
 
 def test_a_limit_cuts_and_says_so(texts: list[str]) -> None:
-    found = dict(engine().generate(texts, Sampling(0.0, 3), [0] * 3))
+    found = generated(engine(), texts, Sampling(0.0, 3), [0] * 3)
     assert [(len(c.ids), c.finish) for c in found.values()] == [(3, "length")] * 3
 
 
 def test_a_sample_depends_on_its_seed_and_on_no_other_text(texts: list[str]) -> None:
     made, sampling = engine(), Sampling(1.0, 96)
-    together = dict(made.generate([texts[2]] * 8 + texts[:2], sampling, list(range(10))))
+    together = generated(made, [texts[2]] * 8 + texts[:2], sampling, list(range(10)))
     for seed in range(8):
-        ((_, alone),) = made.generate([texts[2]], sampling, [seed])
-        assert alone == together[seed]
+        assert generated(made, [texts[2]], sampling, [seed]) == {0: together[seed]}
     assert len({together[seed].text for seed in range(8)}) > 1
     assert sample_seed(0, "id", 1) != sample_seed(0, "id", 2) != sample_seed(1, "id", 2)
     assert 0 <= sample_seed(0, "id", 1) < 2**63
+
+
+def test_a_batch_is_handed_over_whole_and_the_longest_prompts_come_first(texts: list[str]) -> None:
+    made = engine()
+    lengths = [len(ids) for ids in made.tokenizer(texts, add_special_tokens=False)["input_ids"]]
+    made.batch_tokens = 2 * (max(lengths) + 3)  # two sequences
+    batches = [[i for i, _ in batch] for batch in made.generate(texts, Sampling(0.0, 3), [0] * 3)]
+    order = sorted(range(3), key=lambda i: (-lengths[i], i))
+    assert batches == [order[:2], order[2:]]
 
 
 def test_the_draw_follows_the_tempered_distribution() -> None:

@@ -27,19 +27,20 @@ class Coin:
 
     def generate(
         self, texts: Sequence[str], sampling: Sampling, seeds: Sequence[int]
-    ) -> Iterator[tuple[int, Completion]]:
+    ) -> Iterator[list[tuple[int, Completion]]]:
         self.seeds += seeds
         for i, (text, seed) in enumerate(zip(texts, seeds, strict=True)):
             is_right = np.random.default_rng(seed).random() < float(text)
-            yield i, Completion("right" if is_right else "wrong", [1, 2], "stop")
+            yield [(i, Completion("right" if is_right else "wrong", [1, 2], "stop"))]
 
 
 def sampled(rates: Sequence[float], verdicts: list[list[bool | None]], interest: list[float] | None) -> list[list[int]]:
     """The sample numbers that were drawn for each prompt, in order."""
     prompts = [(f"id{i}", str(rate), "right") for i, rate in enumerate(rates)]
     drawn: list[list[int]] = [[] for _ in rates]
-    for i, one in sample(prompts, verdicts, Coin(), str.__eq__, Sampling(1.0, 2), 0, interest):
-        drawn[i].append(one.sample)
+    for finished in sample(prompts, verdicts, Coin(), str.__eq__, Sampling(1.0, 2), 0, interest):
+        for i, one in finished:
+            drawn[i].append(one.sample)
     return drawn
 
 
@@ -115,7 +116,7 @@ def test_rollouts_are_found_by_question_or_id_and_come_in_their_order(tmp_path: 
 
 def test_rollouts_are_graded_without_an_engine() -> None:
     verdicts: list[list[bool | None]] = [[None] * 2]
-    got = list(replay(["2"], verdicts, [["two", "2"]], str.__eq__, None))
+    got = [item for one in replay(["2"], verdicts, [["two", "2"]], str.__eq__, None) for item in one]
     assert verdicts == [[False, True]]
     assert [(i, one.sample, one.correct, one.truncated, one.generated_tokens) for i, one in got] == [
         (0, 0, False, None, 0),

@@ -18,10 +18,10 @@ class Counting:
 
     def generate(
         self, texts: Sequence[str], sampling: Sampling, seeds: Sequence[int]
-    ) -> Iterator[tuple[int, Completion]]:
+    ) -> Iterator[list[tuple[int, Completion]]]:
         for i in reversed(range(len(texts))):
             self.made += 1
-            yield i, Completion(texts[i], [i], "stop")
+            yield [(i, Completion(texts[i], [i], "stop"))]
 
 
 def test_responses_come_while_others_are_generated(monkeypatch: pytest.MonkeyPatch) -> None:

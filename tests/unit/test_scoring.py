@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ufo_rl.records import UserError
-from ufo_rl.scoring import Row, score
+from ufo_rl.scoring import PUBLISH_EVERY_S, Row, score
 from ufo_rl.store import SignalStore
 
 ROWS = [Row.of(f"id{i}", f"text {i}", 0, "gold") for i in range(6)]
@@ -35,6 +36,51 @@ def test_the_seconds_of_a_pool_add_up_to_the_wall_time(tmp_path: Path) -> None:
     stored = target.read([row.key for row in ROWS], ["seconds", "device_seconds"])
     assert sum(stored["seconds"].to_pylist()) == pytest.approx(0.7, abs=0.1)
     assert sum(stored["device_seconds"].to_pylist()) == pytest.approx(1.4, abs=0.2)
+
+
+def test_a_batch_is_paid_by_generated_tokens(tmp_path: Path) -> None:
+    """12 prompts, K = 16, in batches of 80 samples whose time has nothing to do with their tokens."""
+    rng, began = random.Random(0), time.perf_counter()
+    tokens = {Row(f"{p}-{k}", str(p), "", 0, ""): rng.randint(1, 90) for p in range(12) for k in range(16)}
+    rows, spent = list(tokens), []
+
+    def batches() -> Iterator[list[tuple[Row, dict[str, int]]]]:
+        for start in range(0, len(rows), 80):
+            before = time.perf_counter()
+            time.sleep(rng.uniform(0.01, 0.1))
+            batch = [(row, {"generated_tokens": tokens[row]}) for row in rows[start : start + 80]]
+            spent.append(time.perf_counter() - before)
+            yield batch
+
+    target = store(tmp_path)
+    score(batches(), target, len(rows), num_ranks=1)
+    wall = time.perf_counter() - began
+    stored = target.read([row.key for row in rows], ["device_seconds"])["device_seconds"].to_pylist()
+    assert 0.9 * sum(spent) <= math.fsum(stored) <= wall
+    for start, seconds in zip(range(0, len(rows), 80), spent, strict=True):
+        own = slice(start, start + 80)
+        rates = [cost / tokens[row] for row, cost in zip(rows[own], stored[own], strict=True)]
+        assert max(rates) == pytest.approx(min(rates), rel=1e-9)
+        assert math.fsum(stored[own]) >= seconds
+    # what K = 4 of the first batch's five prompts would have cost: their share of its tokens
+    first, four = rows[:80], [i for i in range(80) if i % 16 < 4]
+    share = sum(tokens[first[i]] for i in four) / sum(tokens[row] for row in first)
+    assert math.fsum(stored[i] for i in four) == pytest.approx(share * math.fsum(stored[:80]), rel=1e-9)
+
+
+def test_what_is_finished_is_published_at_once_when_its_time_has_come(tmp_path: Path) -> None:
+    """A batch that took two seconds is in the store, whole, before the next begins."""
+    target, seen = store(tmp_path), []
+
+    def batches() -> Iterator[list[tuple[Row, dict[str, float]]]]:
+        time.sleep(PUBLISH_EVERY_S)
+        yield [(row, {"mean_logprob": -1.0}) for row in ROWS[:4]]
+        seen.append(target.keys())
+        yield [(row, {"mean_logprob": -1.0}) for row in ROWS[4:]]
+
+    score(batches(), target, 6)
+    assert seen == [{row.key for row in ROWS[:4]}]
+    assert target.keys() == {row.key for row in ROWS}
 
 
 @pytest.mark.parametrize("bad", [math.nan, -math.inf])

@@ -11,6 +11,7 @@ import math
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +21,11 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from ufo_rl.dataset.arithmetic import Arithmetic
-from ufo_rl.engine import Sampling, sample_seed
+from ufo_rl.engine import Engine, Sampling, sample_seed
 from ufo_rl.engine.hf import HFEngine
 from ufo_rl.engine.vllm_engine import VLLMEngine
 from ufo_rl.model import end_ids, load_model, load_tokenizer, packaged, pad_id
+from ufo_rl.records import Completion
 from ufo_rl.reward.answer import Grader
 from ufo_rl.signals.forward import TeacherForcing
 from ufo_rl.signals.spans import encode
@@ -101,6 +103,10 @@ def prompts() -> tuple[list[str], list[str]]:
     return texts, [prompt.answer for prompt in pool]
 
 
+def generated(engine: Engine, texts: list[str], sampling: Sampling, seeds: Sequence[int]) -> dict[int, Completion]:
+    return dict(item for finished in engine.generate(texts, sampling, seeds) for item in finished)
+
+
 def test_the_wide_copy_is_the_lab(folder: Path, prompts: tuple[list[str], list[str]]) -> None:
     ids = load_tokenizer(LAB)(prompts[0][0], return_tensors="pt")["input_ids"]
     with torch.no_grad():
@@ -113,7 +119,7 @@ def test_greedy_answers_are_the_same(
 ) -> None:
     """Up to ties within float32 rounding: at most one of 48 may differ."""
     greedy, seeds = Sampling(0.0, 96), [0] * NUM_PROMPTS
-    one, other = (dict(engine.generate(prompts[0], greedy, seeds)) for engine in (vllm_engine, hf_engine))
+    one, other = (generated(engine, prompts[0], greedy, seeds) for engine in (vllm_engine, hf_engine))
     assert sum(one[i] != other[i] for i in range(NUM_PROMPTS)) <= 1
 
 
@@ -121,10 +127,10 @@ def test_completions_come_as_they_finish_and_an_end_leaves_nothing_running(
     vllm_engine: VLLMEngine, prompts: tuple[list[str], list[str]]
 ) -> None:
     sampled = vllm_engine.generate([prompts[0][5]] * 40, Sampling(1.0, 96), range(40))
-    first = [next(sampled)[0] for _ in range(3)]
+    first = [i for _ in range(3) for i, _ in next(sampled)]
     sampled.close()
-    assert len(set(first)) == 3 and not vllm_engine.llm.llm_engine.has_unfinished_requests()
-    again = dict(vllm_engine.generate([prompts[0][5]] * 40, Sampling(1.0, 96), range(40)))
+    assert 3 <= len(set(first)) == len(first) < 40 and not vllm_engine.llm.llm_engine.has_unfinished_requests()
+    again = generated(vllm_engine, [prompts[0][5]] * 40, Sampling(1.0, 96), range(40))
     assert sorted(again) == list(range(40)) and list(again) != sorted(again)  # by length, not by place
 
 
@@ -154,7 +160,7 @@ def test_pass_rates_agree_within_their_sampling_error(
     seeds = [sample_seed(0, str(i // NUM_SAMPLES), i % NUM_SAMPLES) for i in range(len(repeated))]
     correct = []
     for engine in (vllm_engine, hf_engine):
-        said = dict(engine.generate(repeated, sampling, seeds))
+        said = generated(engine, repeated, sampling, seeds)
         verdicts = [grader.grade(golds[i // NUM_SAMPLES], said[i].text).correct for i in range(len(repeated))]
         correct.append(np.array(verdicts, dtype=float).reshape(NUM_PROMPTS, NUM_SAMPLES))
     one, other = correct[0].mean(1), correct[1].mean(1)
@@ -170,7 +176,7 @@ def test_pass_rates_agree_within_their_sampling_error(
 
 def test_a_seed_says_what_is_drawn(vllm_engine: VLLMEngine, prompts: tuple[list[str], list[str]]) -> None:
     texts, sampling = [prompts[0][5]] * 8, Sampling(1.0, 96)
-    one, other = (dict(vllm_engine.generate(texts, sampling, range(8))) for _ in range(2))
+    one, other = (generated(vllm_engine, texts, sampling, range(8)) for _ in range(2))
     assert one == other and len({completion.text for completion in one.values()}) > 1
 
 

@@ -23,9 +23,9 @@ class Engine(Protocol):
 
     def generate(
         self, texts: Sequence[str], sampling: Sampling, seeds: Sequence[int]
-    ) -> Iterator[tuple[int, Completion]]:
-        """Yield (index into `texts`, completion) as they finish. Each text is sampled with its own seed, so that its
-        completion depends on no other text; greedy ones pass over the seeds."""
+    ) -> Iterator[list[tuple[int, Completion]]]:
+        """Yield lists of (index into `texts`, completion): what became finished together. Each text is sampled with its
+        own seed, so that its completion depends on no other text; greedy ones pass over the seeds."""
         ...
 
 

@@ -31,7 +31,7 @@ class HFEngine:
 
     def generate(
         self, texts: Sequence[str], sampling: Sampling, seeds: Sequence[int]
-    ) -> Iterator[tuple[int, Completion]]:
+    ) -> Iterator[list[tuple[int, Completion]]]:
         """See `Engine.generate`. Longest prompts first, so that memory runs out at the start or not at all."""
         tokens = self.tokenizer(list(texts), add_special_tokens=False)["input_ids"] if texts else []
         order = sorted(range(len(texts)), key=lambda i: (-len(tokens[i]), i))
@@ -40,9 +40,8 @@ class HFEngine:
             sequence = len(tokens[order[start]]) + sampling.max_tokens
             batch = order[start : start + max(1, self.batch_tokens // sequence)]
             start += len(batch)
-            yield from zip(
-                batch, self._batch([tokens[i] for i in batch], sampling, [seeds[i] for i in batch]), strict=True
-            )
+            made = self._batch([tokens[i] for i in batch], sampling, [seeds[i] for i in batch])
+            yield list(zip(batch, made, strict=True))
 
     @torch.inference_mode()
     def _batch(self, rows: list[list[int]], sampling: Sampling, seeds: Sequence[int]) -> list[Completion]:

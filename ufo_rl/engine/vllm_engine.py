@@ -56,7 +56,7 @@ class VLLMEngine:
 
     def generate(
         self, texts: Sequence[str], sampling: Sampling, seeds: Sequence[int]
-    ) -> Iterator[tuple[int, Completion]]:
+    ) -> Iterator[list[tuple[int, Completion]]]:
         """See `Engine.generate`. The samples are vLLM's own draws from each seed: of the same distribution as those of
         the other engine, not the same."""
         from vllm import SamplingParams  # pyright: ignore[reportMissingImports]
@@ -80,13 +80,15 @@ class VLLMEngine:
                     )
                     engine.add_request(str(i), {"prompt_token_ids": prompts[i]}, params)
                     running.add(str(i))
-                for output in engine.step():
-                    running.discard(output.request_id)
-                    ids = list(output.outputs[0].token_ids)
-                    yield int(output.request_id), completion(self.tokenizer, ids, self.eos_ids)
+                if finished := engine.step():
+                    running.difference_update(output.request_id for output in finished)
+                    yield [(int(output.request_id), self._completion(output)) for output in finished]
         finally:  # whoever stops asking leaves nothing running
             if running:
                 engine.abort_request(list(running))
+
+    def _completion(self, output: Any) -> Completion:
+        return completion(self.tokenizer, list(output.outputs[0].token_ids), self.eos_ids)
 
     def logprobs(self, rows: Sequence[tuple[list[int], int]]) -> list[list[float]]:
         """log P of the last `num_target` tokens of each row of token ids, in one pass."""

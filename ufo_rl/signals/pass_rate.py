@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ufo_rl.engine import Engine, Sampling, sample_seed
+from ufo_rl.records import Completion
 
 ROUNDS = 4  # adaptive mode: how often at most it is asked whether a prompt needs more samples
 FIRST = 4  # samples of the first round at least
@@ -27,6 +28,7 @@ class Sampled:
     completion: str
 
 
+Finished = list[tuple[int, Sampled]]  # index of the prompt, and one of its samples
 Verdicts = list[bool | None]  # of a prompt's samples 0 to K - 1; None: not sampled yet
 Grade = Callable[[str, str], bool]  # gold and completion
 
@@ -67,17 +69,19 @@ def sample(
     sampling: Sampling,
     seed: int,
     interest: Sequence[float] | None,
-) -> Iterator[tuple[int, Sampled]]:
-    """Yield (index into `prompts`, its sample) as they finish, and fill in `verdicts`, until every prompt has what
-    `num_needed` asks for. A prompt is (id, text, gold)."""
+) -> Iterator[Finished]:
+    """Yield lists of (index into `prompts`, its sample), what became finished together, and fill in `verdicts`, until
+    every prompt has what `num_needed` asks for. A prompt is (id, text, gold)."""
 
-    def generate(wanted: list[tuple[int, int]]) -> Iterator[tuple[int, Sampled]]:
+    def graded(i: int, k: int, said: Completion) -> tuple[int, Sampled]:
+        correct = is_correct(prompts[i][2], said.text)
+        return i, Sampled(k, correct, said.finish == "length", len(said.ids), said.text)
+
+    def generate(wanted: list[tuple[int, int]]) -> Iterator[Finished]:
         texts = [prompts[i][1] for i, _ in wanted]
         seeds = [sample_seed(seed, prompts[i][0], k) for i, k in wanted]
-        for j, completion in engine.generate(texts, sampling, seeds):
-            i, k = wanted[j]
-            correct = is_correct(prompts[i][2], completion.text)
-            yield i, Sampled(k, correct, completion.finish == "length", len(completion.ids), completion.text)
+        for finished in engine.generate(texts, sampling, seeds):
+            yield [graded(*wanted[j], said) for j, said in finished]
 
     return _until_known(verdicts, interest, generate)
 
@@ -88,13 +92,13 @@ def replay(
     completions: Sequence[Sequence[str]],
     is_correct: Grade,
     interest: Sequence[float] | None,
-) -> Iterator[tuple[int, Sampled]]:
-    """The same with finished completions of each prompt in place of an engine."""
+) -> Iterator[Finished]:
+    """The same with finished completions of each prompt in place of an engine, one at a time."""
 
-    def take(wanted: list[tuple[int, int]]) -> Iterator[tuple[int, Sampled]]:
+    def take(wanted: list[tuple[int, int]]) -> Iterator[Finished]:
         for i, k in wanted:
             text = completions[i][k]
-            yield i, Sampled(k, is_correct(golds[i], text), None, 0, text)
+            yield [(i, Sampled(k, is_correct(golds[i], text), None, 0, text))]
 
     return _until_known(verdicts, interest, take)
 
@@ -102,11 +106,12 @@ def replay(
 def _until_known(
     verdicts: Sequence[Verdicts],
     interest: Sequence[float] | None,
-    take: Callable[[list[tuple[int, int]]], Iterator[tuple[int, Sampled]]],
-) -> Iterator[tuple[int, Sampled]]:
+    take: Callable[[list[tuple[int, int]]], Iterator[Finished]],
+) -> Iterator[Finished]:
     while wanted := [
         (i, k) for i, own in enumerate(verdicts) for k in range(num_needed(own, interest)) if own[k] is None
     ]:
-        for i, sampled in take(wanted):
-            verdicts[i][sampled.sample] = sampled.correct
-            yield i, sampled
+        for finished in take(wanted):
+            for i, sampled in finished:
+                verdicts[i][sampled.sample] = sampled.correct
+            yield finished

@@ -80,8 +80,8 @@ class VLLMScorer:
 def greedy(engine: Engine, texts: Sequence[str], max_tokens: int) -> Iterator[list[tuple[int, Completion]]]:
     """One greedy completion a text, with its index: what came within two seconds at a time, so that it can be stored."""
     part, began = [], time.perf_counter()
-    for item in engine.generate(texts, Sampling(0.0, max_tokens), [0] * len(texts)):
-        part.append(item)
+    for finished in engine.generate(texts, Sampling(0.0, max_tokens), [0] * len(texts)):
+        part += finished
         if time.perf_counter() - began >= PART_S:
             yield part
             part, began = [], time.perf_counter()
