@@ -13,7 +13,7 @@ import pyarrow.compute
 
 from ufo_rl.artifacts import locked
 from ufo_rl.intervals import spearman
-from ufo_rl.signal_costs import account
+from ufo_rl.signal_costs import account, remember
 from ufo_rl.signal_rows import ConfidenceRows, PassRateRows, SignalRows
 from ufo_rl.store import SignalStore
 
@@ -61,7 +61,10 @@ class SignalCache:
             else:
                 log.info("%s: all %d prompts are stored", name, len(pipeline.prompts))
         found = self.found(name)
-        costs = {"num_prompts": len(pipeline.prompts), **account(found, stored, results)}
+        costs = {
+            "num_prompts": len(pipeline.prompts),
+            **account(found, stored, results, remember(store.folder, results)),
+        }
         pipeline.record(rows.stage, **costs)
         if name == "confidence":
             merged = pc.not_equal(pc.utf8_trim_whitespace(found["border"]), "")

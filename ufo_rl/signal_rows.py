@@ -106,7 +106,7 @@ class ConfidenceRows:
 
 class PassRateRows:
     stage, unit = "pass_rate", "samples"
-    columns: tuple[str, ...] = ("id", "correct", "truncated", "generated_tokens", *TIMES)
+    columns: tuple[str, ...] = ("id", "correct", "truncated", "num_tokens", "generated_tokens", *TIMES)
 
     def __init__(self, pipeline: Pipeline, settings: PassRate) -> None:
         self.pipeline, self.settings = pipeline, settings

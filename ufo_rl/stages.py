@@ -27,6 +27,7 @@ from ufo_rl.store import SignalStore
 
 if TYPE_CHECKING:
     from ufo_rl.signals.confidence import Batch, Measured
+    from ufo_rl.signals.pass_rate import Sampled
 
 Request = dict[str, Any]
 PROGRESS_EVERY_S = 1.0
@@ -99,7 +100,8 @@ def pass_rate(config: Config, request: Request, ranks: Ranks) -> dict[str, Any]:
     assert settings is not None  # the parent asks for chosen signals only
     share, is_correct = Share(Path(request["rows"]), ranks), partial(_is_correct, _grader(config))
     sampling = Sampling(settings.temperature, settings.max_completion_tokens)
-    engine = None if settings.rollouts else _engine(config, Path(request["model"]), ranks)
+    folder = Path(request["model"])
+    tokenizer, engine = load_tokenizer(folder), None if settings.rollouts else _engine(config, folder, ranks)
     progress, total = progress_of(request, ranks, "samples"), -(-request["num_samples"] // ranks.world_size)
 
     def batches() -> Iterator[list[tuple[Row, dict[str, Any]]]]:
@@ -108,20 +110,30 @@ def pass_rate(config: Config, request: Request, ranks: Ranks) -> dict[str, Any]:
             verdicts, texts = [row.pop("verdicts") for row in block], [row.pop("completions") for row in block]
             rows = [Row(**row) for row in block]
             if engine is None:
+                lengths = [None] * len(rows)  # nothing is computed
                 found = replay([row.gold for row in rows], verdicts, texts, is_correct, settings.adaptive)
             else:
                 prompts = [(row.id, row.text, row.gold) for row in rows]
+                lengths = [
+                    len(ids) for ids in tokenizer([row.text for row in rows], add_special_tokens=False)["input_ids"]
+                ]
                 found = sample(prompts, verdicts, engine, is_correct, sampling, settings.seed, settings.adaptive)
             for finished in found:
                 done += len(finished)
                 progress(done, total)
-                yield [(replace(rows[i], key=sample_key(rows[i].key, one.sample)), asdict(one)) for i, one in finished]
+                yield [_sampled(rows[i], one, lengths[i]) for i, one in finished]
             done += sum(verdict is None for own in verdicts for verdict in own)  # adaptive mode needs them no more
             progress(done, total)
 
     store, startup = SignalStore.at(Path(request["store"])), startup_seconds(request)
     scored = score(batches(), store, total, startup, ranks.world_size)
-    return {"num_scored": scored, "peak_memory_gib": ranks.peak_memory_gib()}
+    facts = {} if engine is None else _facts(engine)
+    return {"num_scored": scored, "peak_memory_gib": ranks.peak_memory_gib(), **facts}
+
+
+def _sampled(row: Row, one: Sampled, num_tokens: int | None) -> tuple[Row, dict[str, Any]]:
+    """One sample of a prompt of `num_tokens`, and what is stored of it."""
+    return replace(row, key=sample_key(row.key, one.sample)), {**asdict(one), "num_tokens": num_tokens}
 
 
 def completions(config: Config, request: Request, ranks: Ranks) -> dict[str, Any]:
@@ -197,6 +209,16 @@ def _engine(config: Config, folder: Path, ranks: Ranks) -> Any:
     if settings.name == "vllm":
         return _vllm(config, folder, config.model.dtype)
     return HFEngine(load_model(folder, config.model.dtype, ranks.device), tokenizer, settings.batch_tokens, ends)
+
+
+def _facts(engine: Any) -> dict[str, Any]:
+    """What the cost record of samples needs; of vLLM, which has the device, the weights alone."""
+    from ufo_rl.signals.flops import generation_facts, weights_of
+
+    if isinstance(engine, HFEngine):
+        return generation_facts(engine.model)
+    body, head = weights_of(engine.folder)
+    return {"body_weights": body, "head_weights": head}
 
 
 def _vllm(config: Config, folder: Path, dtype: str) -> Any:

@@ -103,7 +103,9 @@ def test_only_what_is_not_stored_is_measured(tmp_path: Path, monkeypatch: pytest
         "grown": (6, True, 0),
         "template": (48, True, 0),
     }
-    assert accounts["ratio"]["cost_seconds"] == accounts["first"]["cost_seconds"] > 0
+    for cost in ("cost_seconds", "cost_flops", "cost_peak_memory_gib"):
+        assert accounts["ratio"][cost] == accounts["first"][cost] > 0
+    assert accounts["first"]["flops"] == accounts["first"]["cost_flops"] < accounts["grown"]["cost_flops"]
 
 
 def test_real_data_goes_the_same_way(ufo: Ufo, shared_data: Path) -> None:

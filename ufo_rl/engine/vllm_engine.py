@@ -38,7 +38,7 @@ class VLLMEngine:
             raise UserError(
                 f"engine=vllm: vLLM cannot be imported ({error}); pip install 'ufo-rl[vllm]', or use engine=hf"
             ) from error
-        self.tokenizer, self.eos_ids = tokenizer, list(eos_ids)
+        self.folder, self.tokenizer, self.eos_ids = folder, tokenizer, list(eos_ids)
         limits: dict[str, Any] = {"max_num_batched_tokens": batch_tokens}
         if not torch.cuda.is_available():
             # a prompt that is prefilled in parts makes vLLM wind back its seed's generator, which CPUs cannot

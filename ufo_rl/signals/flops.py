@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch.nn.functional import linear
-from transformers import PreTrainedModel
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
 from ufo_rl.signals.packing import can_pack
 
@@ -23,6 +24,18 @@ def weights(model: PreTrainedModel) -> tuple[int, int]:
     tables = {id(module.weight): module.weight.numel() for module in (embedding, head) if module is not None}
     body = sum(p.numel() for p in model.parameters()) - sum(tables.values())
     return body, head.weight.numel() if head is not None else 0
+
+
+def weights_of(folder: Path) -> tuple[int, int]:
+    """`weights` of the model in a folder, by its configuration: for an engine that keeps the model to itself."""
+    with torch.device("meta"):  # shapes alone
+        return weights(AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(folder)))
+
+
+def generation_facts(model: PreTrainedModel) -> dict[str, Any]:
+    """What the cost record needs to know of a model that generates, and of the machine."""
+    body, head = weights(model)
+    return {"body_weights": body, "head_weights": head, "matrix_flops_per_s": matrix_rate(model)}
 
 
 def forward_flops(body: int, head: int, computed_tokens: int, target_tokens: int) -> float:

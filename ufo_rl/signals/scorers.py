@@ -12,7 +12,7 @@ from ufo_rl.engine import Engine, Sampling
 from ufo_rl.records import Completion
 from ufo_rl.signals.budget import Budget
 from ufo_rl.signals.confidence import Batch, Measured, measure, prepare
-from ufo_rl.signals.flops import matrix_rate, weights
+from ufo_rl.signals.flops import matrix_rate, weights, weights_of
 from ufo_rl.signals.forward import TeacherForcing
 from ufo_rl.signals.last_layer import target_weights
 from ufo_rl.signals.packing import pack
@@ -51,6 +51,8 @@ class OwnScorer:
         return {
             "token_weights": self.body - last,
             "target_weights": self.head + last,
+            "body_weights": self.body,
+            "head_weights": self.head,
             "matrix_flops_per_s": matrix_rate(self.forcing.model),
             "batch_tokens": self.budget.tokens,
         }
@@ -74,7 +76,9 @@ class VLLMScorer:
             ]
 
     def facts(self) -> dict[str, Any]:
-        return {}
+        """vLLM makes the logits of every token of a prompt. The matrix rate is not measured: vLLM has the device."""
+        body, head = weights_of(self.engine.folder)
+        return {"token_weights": body + head, "target_weights": 0, "body_weights": body, "head_weights": head}
 
 
 def greedy(engine: Engine, texts: Sequence[str], max_tokens: int) -> Iterator[list[tuple[int, Completion]]]:
