@@ -20,7 +20,7 @@ from ufo_rl.grade_file.command import grade_file
 from ufo_rl.grade_file.options import read_options
 from ufo_rl.records import UserError
 
-HANGS = r"\boxed{\sum_{k=1}^{9^{9^{9^9}}} k}"
+HANGS = r"\boxed{\int_0^1 9^{9^{9^9}} dx}"
 # By hand: three right, one by each of the first three ways; 7 against 8; no answer twice; one that takes for ever.
 ROWS = [
     {"id": 1, "gold": "42", "completion": r"so \boxed{42}"},

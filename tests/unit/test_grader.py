@@ -16,7 +16,7 @@ from ufo_rl.reward.normal import normalise
 from ufo_rl.reward.rational import rational, same_number
 from ufo_rl.reward.verifier import Verifier
 
-HANGS = r"\sum_{k=1}^{9^{9^{9^9}}} k"
+HANGS = r"\int_0^1 9^{9^{9^9}} dx"
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +74,14 @@ def boxed(answer):
         (r"k\pi", r"k\pi, k \in \mathbb{Z}", "formula"),
         ("2^n - 1", "2\u207f \u2212 1", "formula"),
         ("No", "NO", "formula"),
-        (r"\sum_{k=0}^{3} k", r"\sum_{k=0}^{3} (k)", "math_verify"),
+        (r"\sum_{k=1}^{n} k^2", r"\frac{n(n+1)(2n+1)}{6}", "formula"),
+        (r"\sum_{i=1}^{n} i^2", r"\sum_{k=1}^{n} k^2", "formula"),
+        (r"\prod_{k=1}^{n} k", "n!", "formula"),
+        ("x^2 + C", "x^2 + c", "exact"),
+        (r"\frac{k\pi}{2}, k \in \mathbb{Z}", r"\frac{n\pi}{2} (n \in \mathbb{Z})", "formula"),
+        ("(1,1,1)", "x = y = z = 1", "formula"),
+        ("(-2,0),(2,0)", "A(-2,0), B(2,0)", "formula"),
+        (r"\int_0^1 x^2 dx", r"\frac{1}{3}", "math_verify"),
     ],
 )
 def test_equal(grader, gold, answer, method):
@@ -100,6 +107,12 @@ def test_equal(grader, gold, answer, method):
         (r"\sum_{k=1}^{2} 3", r"\sum_{k=1}^{23}"),
         ("Even", "odd"),
         ("32349", "32, 349"),
+        (r"\sum_{k=1}^{n} k^2", r"\sum_{k=1}^{n} k^3"),
+        (r"k\pi, k \in \mathbb{Z}", r"2k\pi, k \in \mathbb{Z}"),
+        (r"\gcd(m,n)", r"\gcd(m,k)"),
+        ("C", "(C) or (D)"),
+        ("(15,-29)", "[15,-29)"),
+        ("I(0)", "-I(0)"),
         ("5", "not 5"),
         ("5", "5 or more"),
         ("5", "5 million"),
@@ -241,9 +254,10 @@ def test_killed_children_are_replaced_and_no_verdict_is_lost():
         found = [verdict.result() for verdict in verdicts]
     assert [v.equal for v in found] == [n % 2 == 1 for n in range(600)]
     assert not any(v.reason for v in found)
+    assert verifier.verify("2x", "x+x").equal
     ends = pids(verifier)
     verifier.close()
-    assert len(ends) == 2 and all(ends_within(pid, 1) for pid in ends)
+    assert 1 <= len(ends) <= 2 and all(ends_within(pid, 1) for pid in ends)
 
 
 def test_the_thread_that_started_the_child_may_end():

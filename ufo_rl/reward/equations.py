@@ -14,13 +14,13 @@ INEQUALITIES = ("<", ">", r"\le", r"\ge", r"\ne")
 # What may stand in front of "=" without changing the value behind it: x, a_1, f(x), f^{-1}(x), |AB|, \angle ABC, AB.
 NAME = re.compile(
     r"\\?[A-Za-z]+(?:_\{?[\w\\]+\}?)?(?:\^\{?-1\}?)?'*(?:\([\w,]{1,6}\))?"
-    r"|\|[A-Z]{1,2}\||m?\\[a-z]+ ?[A-Z]{1,4}|\\[a-z]+\{[A-Z]{1,2}\}"
+    r"|\|[A-Z]{1,2}\||m?\\[a-z]+ ?[A-Z]{1,4}|\\[a-z]+\{[A-Z]{1,2}\}|\\(?:sin|cos|tan|cot|arg|log|ln)(?: ?[a-z]|\\[a-z]+)"
 )
 # The same for a quotient of names: AB:CD, \frac{AB}{CD}, \frac{dy}{dx}.
 QUOTIENT = re.compile(
     r"\\frac\{[A-Z]{1,3}\}\{[A-Z]{1,3}\}|\\frac\{d[a-z]\}\{d[a-z]\}|[A-Za-z](?:_\{?\w+\}?)?[:/][A-Za-z](?:_\{?\w+\}?)?"
 )
-OF_ONE = re.compile(r"([A-Za-z])\(([a-z])\)")
+OF_ONE = re.compile(r"([A-Za-z])\(([A-Za-z])\)")
 
 
 def same_equations(gold: str, answer: str, same: Same) -> bool | None:
@@ -38,14 +38,23 @@ def same_equations(gold: str, answer: str, same: Same) -> bool | None:
         if _is_name(a[0]) and a[0] == b[0] and (values := (_defined(a), _defined(b))) and None not in values:
             return same(values[0] or "", values[1] or "")
         x, y = OF_ONE.fullmatch(a[0]), OF_ONE.fullmatch(b[0])
+        one = x or y
+        if one and not (x and y) and {a[0], b[0]} & {"y", one[1]}:  # y = x^2 and f = x^2, too
+            return same(a[-1], b[-1])
         if x and y:  # p(t) = t^2 says what f(x) = x^2 says
             return same(a[-1], re.sub(rf"(?<![A-Za-z\\]){y[2]}(?![A-Za-z])", x[2], b[-1]))
         return same_equation(a, b)
     if len(b) == 1:
         value = _defined(a)
-        return False if value is None else same(value, b[0])
+        return False if value is None else same(value, b[0]) or same(_repeated(a, value), b[0])
     value = _defined(b) if _is_name(b[0]) or not _has_unknowns(b[0]) else None
-    return False if value is None else same(a[0], value)
+    return False if value is None else same(a[0], value) or same(a[0], _repeated(b, value))
+
+
+def _repeated(sides: list[str], value: str) -> str:
+    """x = y = z = 1 as (1,1,1)."""
+    num_names = sum(_is_name(side) for side in sides[:-1])
+    return f"({','.join([value] * num_names)})" if num_names > 1 else value
 
 
 def value_of(text: str) -> str | None:

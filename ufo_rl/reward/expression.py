@@ -2,7 +2,7 @@
 
 A tree is a tuple, the first item its kind: ("num", Fraction), ("var", name), ("pi",), ("e",), ("i",), ("inf",),
 ("+", a, b), ("*", a, b), ("/", a, b), ("^", a, b), ("neg", a), ("deg", a), ("!", a), ("binom", a, b), ("mod", a, b),
-("call", function, a), ("pm", a, b) and ("mp", a, b) for both signs.
+("call", function, a), ("series", "+" or "*", index, from, to, term), ("pm", a, b) and ("mp", a, b) for both signs.
 """
 
 from __future__ import annotations
@@ -11,18 +11,10 @@ import re
 from fractions import Fraction
 from typing import Any
 
-from ufo_rl.reward.symbols import ACCENTS, CONSTANTS, FIGURES, FUNCTIONS, GREEK, INVERSE, PAIRS
+from ufo_rl.reward import symbols
 
 Tree = tuple[Any, ...]
 MAX_CHARS, MAX_DEPTH = 4000, 60
-NUMBER = re.compile(r"\d+(?:\.\d*)?|\.\d+")
-SUBSCRIPT = re.compile(r"\s*\{((?:[^{}]|\{[^{}]*\})*)\}")
-VALUE_AT = re.compile(r"\(\d{1,4}\)")  # f(0) is a name: it is no product with zero
-REPEATED = re.compile(r"\\overline\{(\d{1,100})\}")
-COMMAND = re.compile(r"\\(?:[A-Za-z]+|.)")
-IN_BRACES = re.compile(r"\s*(?:\{([^{}]+)\}|([A-Za-z]))")
-POINTS = re.compile(r"\s*(?:([A-Z]{1,4}(?:_\w)?)|(\d+|[a-z]))")
-ENGLISH = re.compile(r"[A-Za-z]{5,}|[A-Za-z]{2,} [A-Za-z]{2,}")
 
 
 class NoFormula(ValueError):
@@ -46,6 +38,7 @@ class _Reader:
     def __init__(self, text: str) -> None:
         self.text, self.at, self.depth = text, 0, 0
         self.bars = 0  # open absolute values
+        self.bound: list[str] = []  # indices of the series around: there i is no imaginary unit
 
     def peek(self) -> str:
         """The next word: a command, a character, or "" at the end."""
@@ -53,7 +46,7 @@ class _Reader:
             self.at += 1
         if self.at >= len(self.text):
             return ""
-        if self.text[self.at] == "\\" and (match := COMMAND.match(self.text, self.at)):
+        if self.text[self.at] == "\\" and (match := symbols.COMMAND.match(self.text, self.at)):
             return match[0]
         return self.text[self.at]
 
@@ -119,30 +112,26 @@ class _Reader:
             return self.bars == 0
         if word[0] == "\\":
             name = word[1:]
-            known = name in FUNCTIONS or name in GREEK or word in CONSTANTS or word in (r"\lfloor", r"\lceil")
-            return known or word in ACCENTS or name in ("frac", "sqrt", "binom")
+            known = (
+                name in symbols.FUNCTIONS
+                or name in symbols.GREEK
+                or word in symbols.CONSTANTS
+                or word in (r"\lfloor", r"\lceil")
+            )
+            return known or word in symbols.ACCENTS or word in symbols.SERIES or name in ("frac", "sqrt", "binom")
         return word.isalnum() or word in "({[."
 
     def factor(self) -> Tree:
         tree = self.base()
         while True:
             if self.accept("^"):
-                if self.accept(r"\circ") or self._circle():
-                    tree = ("deg", tree)
-                else:
-                    tree = ("^", tree, self.argument(many_digits=True))
+                tree = ("deg", tree) if self.accept(r"\circ") else ("^", tree, self.argument(many_digits=True))
             elif self.accept("!"):
                 tree = ("!", tree)
             elif self.accept("%"):
                 tree = ("/", tree, ("num", Fraction(100)))
             else:
                 return tree
-
-    def _circle(self) -> bool:
-        match = re.compile(r"\s*\{\s*\\circ\s*\}").match(self.text, self.at)
-        if match:
-            self.at = match.end()
-        return match is not None
 
     def argument(self, many_digits: bool = False) -> Tree:
         """What stands behind ^, or in the place of a braced argument: a group, or a single sign."""
@@ -165,12 +154,12 @@ class _Reader:
         opening = self.take()
         bars, self.bars = self.bars, 0
         tree = self.whole() if opening == "{" else self.sum()
-        self.take(PAIRS[opening])
+        self.take(symbols.PAIRS[opening])
         self.bars = bars
         return tree
 
     def number(self) -> Tree:
-        match = NUMBER.match(self.text, self.at)
+        match = symbols.NUMBER.match(self.text, self.at)
         if not match:
             raise NoFormula(f"a number expected at {self.at}")
         self.at = match.end()
@@ -180,11 +169,11 @@ class _Reader:
         if self.peek() == "_":
             return ("var", f"{digits}_{self._subscript()}")  # a numeral of another base is its own name
         value = Fraction(digits)
-        if "." in digits and (repeated := REPEATED.match(self.text, self.at)):
+        if "." in digits and (repeated := symbols.REPEATED.match(self.text, self.at)):
             self.at = repeated.end()
             scale = 10 ** len(digits.partition(".")[2])
             value += Fraction(int(repeated[1]), scale * (10 ** len(repeated[1]) - 1))
-        mixed = re.compile(r"\s*\\frac\s*(?:\{(\d+)\}|(\d))\s*(?:\{(\d+)\}|(\d))").match(self.text, self.at)
+        mixed = symbols.MIXED.match(self.text, self.at)
         if mixed and "." not in digits:
             top, bottom = int(mixed[1] or mixed[2]), int(mixed[3] or mixed[4])
             if 0 < top < bottom:
@@ -196,7 +185,7 @@ class _Reader:
         self.take("_")
         if self.peek() != "{":
             return self.take()
-        match = SUBSCRIPT.match(self.text, self.at)
+        match = symbols.SUBSCRIPT.match(self.text, self.at)
         if not match:
             raise NoFormula("a deep subscript")
         self.at = match.end()
@@ -204,7 +193,7 @@ class _Reader:
 
     def base(self) -> Tree:
         word = self.peek()
-        if word in PAIRS and word not in ("[", r"\{"):
+        if word in symbols.PAIRS and word not in ("[", r"\{"):
             tree = self.group()
             return {r"\lfloor": ("call", "floor", tree), r"\lceil": ("call", "ceil", tree)}.get(word, tree)
         if word == "|":
@@ -218,29 +207,50 @@ class _Reader:
             return ("binom", self.argument(), self.argument())
         if word == r"\sqrt":
             return self._root()
-        if word[0] == "\\" and word[1:] in FUNCTIONS:
+        if word[0] == "\\" and word[1:] in symbols.FUNCTIONS:
             return self._call(word[1:])
-        if word in ACCENTS or word in FIGURES:
+        if word in symbols.SERIES:
+            return self._series(word)
+        if word in symbols.ACCENTS or word in symbols.FIGURES:
             return self._decorated(word)
-        if word in CONSTANTS and self.peek() != "_":
-            return CONSTANTS[word]
-        if word[0] == "\\" and word[1:] not in GREEK:
+        if word in symbols.CONSTANTS and word not in self.bound and self.peek() != "_":
+            return symbols.CONSTANTS[word]
+        if word[0] == "\\" and word[1:] not in symbols.GREEK:
             raise NoFormula(word)
-        if not (word.isalpha() or word[0] == "\\") or ENGLISH.match(self.text, self.at - len(word)):
+        if not (word.isalpha() or word[0] == "\\") or symbols.ENGLISH.match(self.text, self.at - len(word)):
             raise NoFormula(word)
         name = word
         if self.peek() == "_":
             name += f"_{self._subscript()}"
         while self.accept("'"):
             name += "'"
-        if match := VALUE_AT.match(self.text, self.at):
+        if match := symbols.VALUE_AT.match(self.text, self.at):
             self.at = match.end()
             name += match[0]
         return ("var", name)
 
+    def _series(self, word: str) -> Tree:
+        """A sum or product from a bound to a bound; its index has no name outside."""
+        match = symbols.INDEX.match(self.text, self.at)
+        if not match:
+            raise NoFormula("a series without an index")
+        self.at = match.end()
+        low = self.sum()
+        self.take("}")
+        self.take("^")
+        high = self.argument(many_digits=True)
+        if high == ("inf",):
+            raise NoFormula("a series without an end")
+        self.bound.append(match[1])
+        body = self.product()
+        self.bound.pop()
+        if symbols.INDEXED.search(str(body)):
+            raise NoFormula("an indexed name in a series")
+        return ("series", symbols.SERIES[word], match[1], low, high, body)
+
     def _decorated(self, word: str) -> Tree:
         """A name under an accent, or the points of an angle or triangle: one name, letters in their order."""
-        match = (IN_BRACES if word in ACCENTS else POINTS).match(self.text, self.at)
+        match = (symbols.IN_BRACES if word in symbols.ACCENTS else symbols.POINTS).match(self.text, self.at)
         if not match:
             raise NoFormula(word)
         self.at = match.end()
@@ -269,8 +279,8 @@ class _Reader:
                 power = self.argument(many_digits=True)
             else:
                 base = self.argument(many_digits=True)
-        if power == ("neg", ("num", Fraction(1))) and name in INVERSE:
-            name, power = INVERSE[name], None
+        if power == ("neg", ("num", Fraction(1))) and name in symbols.INVERSE:
+            name, power = symbols.INVERSE[name], None
         tree: Tree = ("call", name, self._operand())
         if base is not None:
             tree = ("/", ("call", "ln", tree[2]), ("call", "ln", base))
@@ -283,6 +293,6 @@ class _Reader:
         if self.peek() == "-":
             raise NoFormula("a sign behind a function's name")
         tree = self.factor()
-        while self.starts_factor() and self.peek() not in ("(",) and self.peek()[1:] not in FUNCTIONS:
+        while self.starts_factor() and self.peek() not in ("(",) and self.peek()[1:] not in symbols.FUNCTIONS:
             tree = ("*", tree, self.factor())
         return tree

@@ -20,7 +20,7 @@ SAID = re.compile(
 MAX_SAID = 2000  # characters behind "the answer is"
 SAID_END = re.compile(
     r"</[a-z_]+>|<(?:[a-z_]{3,}>|\|)|[.!?]\s+(?=[A-Z])"
-    r"|,?\s+(?:because|since|as|which|but|and (?:this|that|it|we|not))\s|[.!,;]*\s*$"
+    r"|,?\s+(?:because|since|as|which|but|(?:and )?not|and (?:this|that|it|we))\s|[.!,;]*\s*$"
 )
 REMARK = re.compile(r"(?:not|correct|right|wrong|incorrect|reasonable|valid|consistent|confirmed)\b", re.IGNORECASE)
 QUOTED = re.compile(r"(\${1,2})([^$]+)\1|\\\[(.+?)\\\]|\\\((.+?)\\\)", re.DOTALL)

@@ -63,7 +63,7 @@ WORD = r"(?<![A-Za-z\\])"
 REPLACED = tuple(
     (re.compile(pattern), new)
     for pattern, new in (
-        (r"<\|[^|]*\|>", ""),  # a chat's marks
+        (r"<\|[^|]*\|>|</?[a-z_]{1,15}>\s*$", ""),  # a chat's marks
         (r"\\(?:left|right|[bB]igg?[lr]?)(?![A-Za-z])\s*\.?", ""),
         (
             r"\\(?:(?:display|text|script)style|limits|nolimits|large|Large|LARGE|huge|Huge|small|bf|rm|it)(?![A-Za-z])",
@@ -119,7 +119,7 @@ REPLACED = tuple(
         (r"\\ctg(?![A-Za-z])", r"\\cot"),
         (r"\\(?:emptyset|varnothing|O)(?![A-Za-z])", r"\\emptyset "),
         (
-            WORD + r"(sqrt|sin|cos|tan|cot|sec|csc|arcsin|arccos|arctan|sinh|cosh|tanh|ln|log|exp|pi)(?=[\s(^_{\d]|$)",
+            WORD + r"(sqrt|sin|cos|tan|cot|sec|csc|arcsin|arccos|arctan|sinh|cosh|tanh|ln|log|exp|pi)(?![A-Za-z])",
             r"\\\1 ",
         ),
         (WORD + r"(?:infinity|inf|oo)(?![A-Za-z])", r"\\infty "),
@@ -129,6 +129,8 @@ REPLACED = tuple(
         (r"(?<=\d)\^?\{?(?:\\text\{)?(?:th|st|nd|rd)\}{0,2}$", ""),
         (r"^(\D?\d+) (\d+)/(\d+)$", r"\1\\frac{\2}{\3}"),
         (r"^\((\d+)\)_", r"\1_"),
+        (r"\\pmod ?\{?(\w+)\}?|\( ?(?:\\text\{)? ?mod ?\}? ?(\w+) ?\)", r"\\pmod{\1\2}"),
+        (r"^(?:\\ell|[A-Za-z])(?:_\{?\w+\}?)?: ?(?=.*=)", ""),
         (r"(?<=\d) to (?=\d)|(?<=\d)\\text\{ ?to ?\}(?=\d)", ":"),
         (r"(?i)(?<=:\d\d)\s*(?:\\text\{)?\s*a\.?m\.?\s*\}?$", " am"),
         (r"(?i)(?<=:\d\d)\s*(?:\\text\{)?\s*p\.?m\.?\s*\}?$", " pm"),
@@ -141,8 +143,12 @@ REPLACED = tuple(
 COMMAND_SPACE = re.compile(r"(\\[A-Za-z]+) (?![A-Za-z])| (?=\\)")
 LOOSE_SPACE = re.compile(r" ?([-+*/^_=<>(){}\[\],;:|!%]) ?")
 DELIMITERS = ((r"\(", r"\)"), (r"\[", r"\]"), ("**", "**"), ("__", "__"), ("`", "`"), ('"', '"'), ("'", "'"))
+LONE_C = re.compile(r"(?<![A-Za-z\\])c(?![A-Za-z])")
+ADDED_C = re.compile(r"(?:(?<=\+)|(?<=\+ ))c$|(?:^|(?<==)|(?<== ))c(?= ?\+)")  # a constant of integration, C elsewhere
 WRAPPED = re.compile(r"(\\text)?\{")
-NO_WORDS = re.compile(r"[\d\\(,]")  # what makes the content of \text{..} more than words
+NO_WORDS = re.compile(
+    r"[\d\\(,]|(?<=\{)[A-Z] (?:and|or) [A-Z]\}"
+)  # what makes the content of \text{..} more than words
 THOUSANDS = re.compile(r"([+-]?)(\d{1,3}(?:,\d{3})+|\d{1,3}(?: \d{3})+)((?:\.\d+)?%?)")
 
 
@@ -158,6 +164,8 @@ def normalise(answer: str) -> str:
                 text = inside.strip()
     for pattern, new in REPLACED:
         text = pattern.sub(new, text)
+    if len(LONE_C.findall(text)) == 1:
+        text = ADDED_C.sub("C", text)
     text = without_thousands(text.strip().rstrip(" .,;:"))
     text = LOOSE_SPACE.sub(r"\1", COMMAND_SPACE.sub(lambda found: found[1] or "", text)).strip()
     text = text.rstrip(".,;:") if not text.endswith(r"\,") else text

@@ -12,7 +12,10 @@ from ufo_rl.reward.words import TEXT
 MAX_ITEMS = 200
 MAX_SIGNS = 3  # signs \pm in one tuple
 HALF_OPEN = {"[)", "(]"}
-NAMES_BEFORE = re.compile(r"^(?:[A-Za-z](?:_\w)?|\([A-Za-z](?:,[A-Za-z])+\))(?:=|\\in)(?=\\\{|\()")
+# (x,y)=(1,2), A=\{1,2\}, and the point P(1,2)
+NAMES_BEFORE = re.compile(
+    r"^(?:(?:[A-Za-z](?:_\w)?|\([A-Za-z](?:,[A-Za-z])+\))(?:=|\\in)(?=\\\{|\()|[A-Z](?:_\w)?(?=\([^()]*,[^()]*\)$))"
+)
 AND = re.compile(r"(?<=[\s\d)},])(?:and|or)(?=[\s(\\\d-])")
 Items = tuple[str, list[str]]
 Same = Callable[[str, str], bool | None]
@@ -79,7 +82,7 @@ def _same_items(gold: str, answer: str, same: Same) -> bool | None:
         other = answer if a is not None else gold
         if known[0] == "{" and len(known[1]) == 1:
             return same(*((known[1][0], other) if a is not None else (other, known[1][0])))
-        return None if known[0] == "" and r"\text" in other else False
+        return None if (known[0] == "(" and "=" in other) or (known[0] == "" and r"\text" in other) else False
     kinds = {a[0], b[0]}
     if {"(", "{"} <= kinds or (len(kinds) == 2 and ("" not in kinds or kinds & HALF_OPEN)):
         return False

@@ -22,6 +22,7 @@ LOST = mpmath.mpf(10) ** -50  # a term this much smaller than another is below w
 MAX_BITS = 20_000  # of an exact number
 MAX_LOG2 = 10**7  # of any number
 MAX_FACTORIAL = 2000  # 19,053 bits
+MAX_TERMS = 500  # of a sum or product
 ENOUGH = 8  # points at which they agree
 NEEDED = 3  # points at which two formulas with variables must both have real values
 ANGLE = ("sin", "cos", "tan", "cot", "sec", "csc")
@@ -39,7 +40,8 @@ class TooLarge(NoValue):
 def variables(tree: Tree) -> set[str]:
     if tree[0] == "var":
         return {tree[1]}
-    return {name for part in tree[1:] if isinstance(part, tuple) for name in variables(part)}
+    names = {name for part in tree[1:] if isinstance(part, tuple) for name in variables(part)}
+    return names - {tree[2]} if tree[0] == "series" else names
 
 
 def uses(tree: Tree, kind: str) -> bool:
@@ -119,6 +121,8 @@ def _value(tree: Tree, at: dict[str, Value], in_radians: bool) -> Value:
         return {"pi": +mpmath.pi, "e": +mpmath.e, "i": mpmath.mpc(0, 1), "inf": mpmath.inf}[kind]
     if kind in ("pm", "mp"):
         raise NoValue("two values")
+    if kind == "series":
+        return _series(tree, at, in_radians)
     in_radians = in_radians or (kind == "call" and tree[1] in ANGLE)
     parts = [_value(part, at, in_radians) for part in tree[1:] if isinstance(part, tuple)]
     if kind == "neg":
@@ -128,6 +132,19 @@ def _value(tree: Tree, at: dict[str, Value], in_radians: bool) -> Value:
     if kind == "call":
         return _call(tree[1], parts[0])
     return _BINARY[kind](*parts)
+
+
+def _series(tree: Tree, at: dict[str, Value], in_radians: bool) -> Value:
+    _, operator, index, start, end, term = tree
+    low, high = (_value(bound, at, in_radians) for bound in (start, end))
+    if not all(isinstance(bound, Fraction) and bound.denominator == 1 for bound in (low, high)):
+        raise NoValue("bounds that are not whole")
+    if high - low > MAX_TERMS:
+        raise TooLarge("a series")
+    total = Fraction(int(operator == "*"))
+    for number in range(int(low), int(high) + 1):
+        total = _BINARY[operator](total, _value(term, {**at, index: Fraction(number)}, in_radians))
+    return total
 
 
 def _both(a: Value, b: Value) -> tuple[Value, Value]:

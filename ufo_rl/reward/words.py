@@ -11,12 +11,12 @@ UNIT_WORDS = (
     "mm|cm|dm|km|inch(?:es)?|feet|foot|ft|yards?|yd|miles?|mi|mph|kph|seconds?|secs?|sec|minutes?|mins?|min|hours?|hrs?|hr"
     "|days?|weeks?|months?|years?|grams?|kg|mg|pounds?|lbs?|ounces?|oz|liters?|litres?|mL|ml|gallons?|cents?|dollars?|usd|USD"
     "|yuan|euros?|rupees?|pesos?|units?|square|sq|cubic|degrees?|radians?|rad|people|students|meters?|metres?|centimeters?"
-    "|kilometers?|per|points?|coins|cards|pages|apples|books|ways|times|Hz"
+    "|kilometers?|per|points?|ways|times|in|Hz|kW|kWh|GB|MB"
 )
 POWER = r"(?:\^\{?-?[1-3]\}?)?"
 # Words that change the value before them, or make it one of several.
 NO_UNIT = (
-    r"(?!(?:or|and|if|else|not|to|than|mod|is|are|was|for|in|more|less|most|least|only|times|plus|minus|over|squared|cubed"
+    r"(?!(?:or|and|if|else|not|to|than|mod|is|are|was|more|less|most|least|only|times|plus|minus|over|squared|cubed"
     r"|factorial|dozen|hundred|thousand|million|billion|trillion|hundreds|thousands|millions|billions|half|percent)\b)"
 )
 TEXT_UNIT = rf"\\text\{{\s*{NO_UNIT}[^{{}}]*\}}"
@@ -24,7 +24,9 @@ WORD_UNIT = rf"(?<![A-Za-z\\])(?:{UNIT_WORDS})(?![A-Za-z])"
 UNIT = re.compile(
     rf"(?:(?:\\frac\{{{TEXT_UNIT}{POWER}\}}\{{{TEXT_UNIT}{POWER}\}}|{TEXT_UNIT}|{WORD_UNIT}){POWER}(?:\\cdot|[ /.*])*)+$"
 )
-ANY_WORDS = re.compile(rf"(?:(?<=[\d%]) |(?<=\}}) ?)(?=[A-Za-z ]*[A-Za-z]{{4}})(?:{NO_UNIT}[A-Za-z]{{2,}} ?){{1,4}}$")
+ANY_WORDS = re.compile(
+    rf"(?:(?<=[\d%]) |(?<=\}}) ?)(?=[A-Za-z ]*[A-Za-z]{{3}})(?:{NO_UNIT}[A-Za-z]{{2,}}(?: |$)){{1,4}}$"
+)
 LETTER = rf"(?:[smghLlCFKNJWVA]|{UNIT_WORDS}|\\Omega|\\mu [smgFA]){POWER}"
 LETTER_UNIT = re.compile(rf"(?<=[\d}}]) ?{LETTER}(?:(?:\\cdot|[/ *]){LETTER})*$")
 SENTENCE = re.compile(
@@ -33,7 +35,7 @@ SENTENCE = re.compile(
 )
 # What follows a formula to say for which numbers it holds.
 QUALIFIER = re.compile(
-    r"[,;(\s]*(?:(?:\\text\{[^{}]*\})?[a-z]\\in\\mathbb\{[ZN]\}(?:[_^]\{?[+*]\}?)?\)?"
+    r"[,;(\s]{0,9}(?:(?:\\text\{[^{}]*\})?(?P<whole>[a-z])\\in\\mathbb\{[ZN]\}(?:[_^]\{?[+*]\}?)?\)?"
     r"|(?:\\text\{\s*)?\(?(?:for (?:all|any|every|each)|where|with)(?![a-z])[^=]*)$"
 )
 MARKS = re.compile(r"^(?:an?|the) |[\s$'\"]|(?<!\d)[.,]|[.,](?!\d)|(?<=[a-z])-(?=[a-z]{3})")
@@ -61,7 +63,10 @@ def same_choice(gold: str, answer: str) -> bool | None:
 def without_words(text: str, other: str = "") -> str:
     """Without the units behind a value, or the sentence before it. One letter is a unit only behind a number, and only
     where the other answer has no letters."""
-    shorter = QUALIFIER.sub("", text)
+    qualifier = QUALIFIER.search(text)
+    shorter = text[: qualifier.start()] if qualifier else text
+    if qualifier and (name := qualifier["whole"]) and "k" not in shorter:  # whole numbers have any name
+        shorter = re.sub(rf"(?<![A-Za-z\\]){name}(?![A-Za-z])", "k", shorter)
     if shorter == text:
         shorter = UNIT.sub("", text).strip()
     if shorter == text and other and not re.search("[A-Za-z]", other):
