@@ -23,10 +23,10 @@ def cases() -> list[tuple[str, str, bool]]:
         (rf"{n}x+\frac{{1}}{{{n}}}", rf"so \boxed{{\frac{{{n + n % 2}x^2+x/{n}}}{{x}}}}", n % 2 == 0)
         for n in range(2, 102)
     ]
-    sums = [
-        (rf"\sum_{{k=0}}^{{3}} k+{n}", rf"\boxed{{\sum_{{k=0}}^{{3}} (k)+{n - n % 2}}}", n % 2 == 0) for n in range(20)
-    ]
-    return formulas + sums + [(row.gold, row.completion, row.is_right) for row in fuzzed(90, seed=3)]
+    integrals = [
+        (rf"\int_0^1 {n}x dx", rf"\boxed{{\frac{{{n + n % 2}}}{{2}}}}", n % 2 == 0) for n in range(2, 22)
+    ]  # of n x: n / 2
+    return formulas + integrals + [(row.gold, row.completion, row.is_right) for row in fuzzed(90, seed=3)]
 
 
 def handlers() -> dict[int, str]:
