@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test soak test-vllm vllm-env lint lock wheel lab bench-scoring bench-precision bench-memory clean
+.PHONY: help demo test soak test-vllm vllm-env lint lock wheel lab bench-scoring bench-precision bench-memory bench-grading clean
 .DEFAULT_GOAL := help
 
 help:  ## Show this list
@@ -53,6 +53,9 @@ bench-precision: $(VENV)/.installed  ## What bfloat16 and float16 do to the lab'
 
 bench-memory: $(VENV)/.installed  ## Peak memory of scoring 2,000 and 200,000 prompts
 	$(BIN)/python bench/memory.py
+
+bench-grading: $(VENV)/.installed  ## The grader against math-verify, on a GRPO batch and on hostile texts; needs UFO_RL_DATA
+	$(BIN)/python bench/grading.py
 
 lock:  ## Write requirements.lock anew from pyproject.toml
 	rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock
