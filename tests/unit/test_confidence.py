@@ -5,11 +5,13 @@ from __future__ import annotations
 import copy
 import math
 import random
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from torch.overrides import TorchFunctionMode
 from transformers import (
     Gemma2Config,
     Gemma2ForCausalLM,
@@ -29,9 +31,10 @@ from transformers import (
     SmolLM3ForCausalLM,
 )
 
+from ufo_rl.records import UserError
 from ufo_rl.signals.budget import Budget
 from ufo_rl.signals.confidence import Measured, measure, prepare
-from ufo_rl.signals.forward import TeacherForcing
+from ufo_rl.signals.forward import HEAD_ROWS, VOCAB_CHUNK, TeacherForcing
 from ufo_rl.signals.packing import pack
 from ufo_rl.signals.spans import Encoded
 
@@ -229,6 +232,50 @@ def test_a_vocabulary_of_several_chunks_is_normalised_as_one(vocabulary: int) ->
     expected = reference(lm, rows)
     for terms, got in zip(expected, measured(lm, rows, None, 4096, False), strict=True):
         assert got.token_logprobs == pytest.approx(terms, abs=1e-5)
+
+
+class RunsOut(TorchFunctionMode):
+    """A machine whose memory does not suffice for the first `times` calls of PyTorch that `is_too_much` picks."""
+
+    def __init__(self, is_too_much: Callable[[str, Any], bool], times: float) -> None:
+        super().__init__()
+        self.is_too_much, self.left = is_too_much, times
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if self.left > 0 and self.is_too_much(func.__name__, args):
+            self.left -= 1
+            raise torch.OutOfMemoryError(f"no memory for {func.__name__}")
+        return func(*args, **(kwargs or {}))
+
+
+PLACES: dict[str, Callable[[str, Any], bool]] = {
+    "body": lambda name, args: name == "scaled_dot_product_attention",
+    "head": lambda name, args: name == "logsumexp",
+    "last columns of the head": lambda name, args: name == "logsumexp" and args[0].shape[1] < VOCAB_CHUNK,
+    "states put together": lambda name, args: name == "cat" and args[0][0].dim() == 2,
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_memory_that_runs_out_changes_no_number(rows: list[Encoded], place: str) -> None:
+    torch.manual_seed(1)
+    lm = Qwen2ForCausalLM(Qwen2Config(**{**GROUPED, "vocab_size": 20_000})).eval()
+    expected = measured(lm, rows, None, 600, False)
+    forcing, budget = TeacherForcing(lm, 0), Budget(600, "cpu")
+    prepare(forcing, rows, use_prefix=False)
+    with RunsOut(PLACES[place], 1) as memory:
+        found = dict(item for batch in measure(forcing, rows, budget, None) for item in batch)
+    assert memory.left == 0 and len(found) == len(rows)
+    assert (budget.tokens < 600, forcing.head_rows < HEAD_ROWS) == (place == "body", "head" in place)
+    for i, one in enumerate(expected):
+        assert found[i].token_logprobs == pytest.approx(one.token_logprobs, rel=1e-6, abs=1e-6)
+
+
+def test_a_head_that_never_fits_is_told(rows: list[Encoded]) -> None:
+    forcing = TeacherForcing(model("qwen2"), 0)
+    prepare(forcing, rows)
+    with RunsOut(PLACES["head"], math.inf), pytest.raises(UserError, match="one prompt alone does not fit"):
+        list(measure(forcing, rows, Budget(600, "cpu"), None))
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import torch
 
-from ufo_rl.signals.budget import Budget, within_memory
+from ufo_rl.signals.budget import Budget, is_out_of_memory, within_memory
 from ufo_rl.signals.forward import HEAD_ROWS, TeacherForcing
 from ufo_rl.signals.spans import Encoded, common_prefix
 
@@ -130,11 +130,7 @@ def _finish(
     forcing: TeacherForcing, rows: Sequence[Encoded], waiting: list[tuple[list[int], int, torch.Tensor]], past: int
 ) -> Batch:
     """From hidden states (or log-probabilities, where the model was run whole) to the rows' measurements."""
-    states = torch.cat([states for _, _, states in waiting])
-    if forcing.is_split:
-        ids = [token for batch, _, _ in waiting for i in batch for token in rows[i].ids[-rows[i].num_target :]]
-        states = forcing.logprobs(states, torch.tensor(ids, device=states.device))
-    logprobs, found, start = states.tolist(), [], 0
+    logprobs, found, start = _logprobs(forcing, rows, waiting), [], 0
     for batch, width, _ in waiting:
         for i in batch:
             row = rows[i]
@@ -143,3 +139,19 @@ def _finish(
             padded = width - (len(row.ids) - 1 - past)
             found.append((i, Measured.of(row, terms, past, padded)))
     return found
+
+
+def _logprobs(
+    forcing: TeacherForcing, rows: Sequence[Encoded], waiting: list[tuple[list[int], int, torch.Tensor]]
+) -> list[float]:
+    states = [states for _, _, states in waiting]
+    if not forcing.is_split:
+        return torch.cat(states).tolist()
+    ids = [token for batch, _, _ in waiting for i in batch for token in rows[i].ids[-rows[i].num_target :]]
+    try:
+        states = [torch.cat(states)] if len(states) > 1 else states  # one head for many small batches
+    except RuntimeError as error:  # one after the other, then
+        if not is_out_of_memory(error):
+            raise
+    targets = torch.tensor(ids, device=states[0].device).split([len(part) for part in states])
+    return torch.cat([forcing.logprobs(part, own) for part, own in zip(states, targets, strict=True)]).tolist()

@@ -60,6 +60,7 @@ class TeacherForcing:
         self._layers: list[_SharedLayer] = []
         self.last_layer: LastLayer | None = None
         self.is_split = self.body is not model and isinstance(self.head, torch.nn.Linear)
+        self.head_rows, self.vocab_chunk = HEAD_ROWS, VOCAB_CHUNK  # halved where memory runs out
 
     @torch.inference_mode()
     def share(self, prefix: Sequence[int], probe: Encoded) -> None:
@@ -150,23 +151,46 @@ class TeacherForcing:
 
     @torch.inference_mode()
     def logprobs(self, hidden_NH: torch.Tensor, targets_N: torch.Tensor) -> torch.Tensor:
-        """log P of each target token (N,), natural logarithm, float64; products and log-softmax in float32 at least."""
-        dtype = torch.promote_types(hidden_NH.dtype, torch.float32)
-        weight_VH, bias_V = self.head.weight, self.head.bias
-        found = []
-        for hidden, targets in zip(hidden_NH.to(dtype).split(HEAD_ROWS), targets_N.split(HEAD_ROWS), strict=True):
-            total = torch.full((len(hidden),), -torch.inf, dtype=torch.float64, device=hidden.device)
-            chosen = torch.zeros_like(total)
-            for start in range(0, len(weight_VH), VOCAB_CHUNK):
-                logits = hidden @ weight_VH[start : start + VOCAB_CHUNK].to(dtype).T
-                if bias_V is not None:
-                    logits += bias_V[start : start + VOCAB_CHUNK].to(dtype)
-                inside = (targets >= start) & (targets < start + VOCAB_CHUNK)
-                here = (targets - start).clamp(0, logits.shape[1] - 1)
-                chosen = torch.where(inside, logits.gather(1, here[:, None])[:, 0].double(), chosen)
-                total = torch.logaddexp(total, logits.logsumexp(1).double())
-            found.append(chosen - total)
+        """log P of each target token (N,), natural logarithm, float64; products and log-softmax in float32 at least.
+
+        Where memory runs out, half as many rows and columns are taken at a time from there on. UserError where one row
+        is too much.
+        """
+        found, start = [], 0
+        while start < len(hidden_NH):
+            end = start + self.head_rows
+            try:
+                found.append(self._logprobs(hidden_NH[start:end], targets_N[start:end]))
+                start = end
+                continue
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
+                if self.head_rows == 1:
+                    raise UserError(NO_MEMORY) from error
+            if hidden_NH.is_cuda:
+                torch.cuda.empty_cache()
+            self.head_rows, self.vocab_chunk = self.head_rows // 2, max(1, self.vocab_chunk // 2)
+            log.info("out of memory: the head of %d target tokens at a time from now on", self.head_rows)
         return torch.cat(found)
+
+    def _logprobs(self, hidden_NH: torch.Tensor, targets_N: torch.Tensor) -> torch.Tensor:
+        hidden = hidden_NH.to(torch.promote_types(hidden_NH.dtype, torch.float32))
+        total = torch.full((len(hidden),), -torch.inf, dtype=torch.float64, device=hidden.device)
+        chosen = torch.zeros_like(total)
+        for start in range(0, len(self.head.weight), self.vocab_chunk):
+            logits = self._logits(hidden, start)
+            inside = (targets_N >= start) & (targets_N < start + self.vocab_chunk)
+            here = (targets_N - start).clamp(0, logits.shape[1] - 1)
+            chosen = torch.where(inside, logits.gather(1, here[:, None])[:, 0].double(), chosen)
+            total = torch.logaddexp(total, logits.logsumexp(1).double())
+        return chosen - total
+
+    def _logits(self, hidden: torch.Tensor, start: int) -> torch.Tensor:
+        """The head's columns from `start` on, as many as are taken at a time, in the precision of `hidden`."""
+        columns = slice(start, start + self.vocab_chunk)
+        logits = hidden @ self.head.weight[columns].to(hidden.dtype).T
+        return logits if self.head.bias is None else logits + self.head.bias[columns].to(hidden.dtype)
 
     @torch.inference_mode()
     def whole(self, rows: Sequence[Encoded]) -> torch.Tensor:
