@@ -216,6 +216,36 @@ def test_half_precision_is_near_and_finished_in_float32(rows: list[Encoded]) -> 
     assert (got - exact.gather(1, targets[:, None])[:, 0]).abs().max() < 1e-5
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_of_a_model_that_is_run_whole_is_finished_in_float32(
+    rows: list[Encoded], dtype: torch.dtype
+) -> None:
+    """Gemma 2 caps its logits itself: exact from the states that go into its head, and nearer to float64 over all."""
+    lm = weakly_capped()
+    lm.lm_head = torch.nn.Linear(64, VOCABULARY, bias=False)  # logits about as large as real models'
+    torch.nn.init.normal_(lm.lm_head.weight, std=1.0)
+    lm = lm.to(dtype).eval()
+    forcing, states, rounded = TeacherForcing(lm, 0), [], []
+    prepare(forcing, rows)
+    assert not forcing.is_split
+    lm.lm_head.register_forward_hook(lambda head, args, out: states.append(args[0].double()))
+    for row in rows[:20]:
+        places, targets = slice(-row.num_target - 1, -1), torch.tensor(row.ids[-row.num_target :])[:, None]
+        got = forcing.whole([row])
+        with torch.no_grad():
+            capped = 30 * torch.tanh(states[-1][0, places] @ lm.lm_head.weight.double().T / 30)
+            plain = lm(torch.tensor([row.ids])).logits[0, places].float()
+        exact, own = (torch.log_softmax(logits, -1).gather(1, targets)[:, 0] for logits in (capped, plain))
+        assert (got - exact).abs().max() < 1e-4
+        rounded.append(own.tolist())
+    got = [one.token_logprobs for one in measured(lm, rows[:20], 1, 4096, False)]
+    expected = [term for terms in reference(lm, rows[:20]) for term in terms]
+    ours, theirs = (
+        np.abs(np.array([term for terms in found for term in terms]) - expected) for found in (got, rounded)
+    )
+    assert ours.mean() < theirs.mean() and ours.max() <= theirs.max()
+
+
 def test_a_uniform_model_has_confidence_one_over_the_vocabulary() -> None:
     flat = model("qwen2")
     torch.nn.init.zeros_(flat.lm_head.weight)

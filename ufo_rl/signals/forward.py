@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -72,6 +73,8 @@ class TeacherForcing:
         self.is_split = self.is_split and self._is_head_all(probe)
         if not self.is_split:
             log.info("this model is run whole: its logits are not the head's alone")
+            if self.model.dtype.itemsize < torch.float32.itemsize and not isinstance(self.head, torch.nn.Linear):
+                log.warning("its head is no plain matrix: its logits are rounded to %s", self.model.dtype)
             return
         whole = self.hidden([probe])
         self.last_layer = self._shortened(probe)
@@ -194,12 +197,18 @@ class TeacherForcing:
 
     @torch.inference_mode()
     def whole(self, rows: Sequence[Encoded]) -> torch.Tensor:
-        """log P of the rows' target tokens (N,) by the model's own forward pass: right for every causal LM."""
+        """log P of the rows' target tokens (N,) by the model's own forward pass: right for every causal LM.
+
+        A head that is a matrix is computed in float32 here too; what the model does to its logits is the model's own.
+        """
         width = max(len(row.ids) for row in rows)
         device = self.model.device
         ids_BT = torch.tensor([row.ids + [self.pad_id] * (width - len(row.ids)) for row in rows], device=device)
         mask_BT = torch.tensor([[1] * len(row.ids) + [0] * (width - len(row.ids)) for row in rows], device=device)
-        logits_BTV = self.model(input_ids=ids_BT, attention_mask=mask_BT, use_cache=False).logits
+        is_matrix = isinstance(self.head, torch.nn.Linear)
+        hook = self.head.register_forward_hook(self._unrounded) if is_matrix else nullcontext()
+        with hook:
+            logits_BTV = self.model(input_ids=ids_BT, attention_mask=mask_BT, use_cache=False).logits
         found = []
         for row, logits_TV in zip(rows, logits_BTV, strict=True):
             end, targets = len(row.ids), torch.tensor(row.ids[-row.num_target :], device=device)
@@ -207,6 +216,13 @@ class TeacherForcing:
             logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
             found.append(torch.log_softmax(logits, -1).gather(1, targets[:, None])[:, 0].double())
         return torch.cat(found)
+
+    def _unrounded(self, head: Any, args: tuple[torch.Tensor, ...], out: torch.Tensor) -> torch.Tensor:
+        """The head's output in float32 at least, in place of one that half precision has rounded."""
+        if out.dtype.itemsize >= torch.float32.itemsize:
+            return out
+        columns = range(0, out.shape[-1], self.vocab_chunk)
+        return torch.cat([self._logits(args[0].float(), start) for start in columns], -1)
 
     def _is_head_all(self, probe: Encoded) -> bool:
         """Whether the model's logits are what its head makes of the body's final states: nothing scaled, nothing capped.
