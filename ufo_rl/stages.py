@@ -73,7 +73,7 @@ def confidence(config: Config, request: Request, ranks: Ranks) -> dict[str, Any]
                 yield rows, encode(tokenizer, texts, [row.target_start for row in rows]), []
                 continue
             prompts = tokenizer(texts, add_special_tokens=False)["input_ids"]
-            for part in scorer.respond(texts, settings.max_response_tokens):
+            for part in scorer.respond(texts, prompts, settings.max_response_tokens):
                 answered = [Encoded([*prompts[i], *said.ids], len(said.ids), "") for i, said in part]
                 yield [rows[i] for i, _ in part], answered, [said.text for _, said in part]
 

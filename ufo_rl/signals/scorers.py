@@ -36,13 +36,21 @@ class OwnScorer:
         self.budget = Budget(batch_tokens, model.device.type)
         self._is_ready = False
 
-    def respond(self, texts: Sequence[str], max_tokens: int) -> Iterator[list[tuple[int, Completion]]]:
+    def respond(
+        self, texts: Sequence[str], prompts: Sequence[list[int]], max_tokens: int
+    ) -> Iterator[list[tuple[int, Completion]]]:
+        """See `greedy`. `prompts`, the texts' tokens, are all that responses can share: the first part of them to be
+        finished may be a single one."""
+        self._prepare([Encoded(ids, 1, "") for ids in prompts])
         return greedy(self.engine, texts, max_tokens)
 
-    def measure(self, rows: Sequence[Encoded]) -> Iterator[Batch]:
+    def _prepare(self, rows: Sequence[Encoded]) -> None:
         if not self._is_ready:
             prepare(self.forcing, rows)
             self._is_ready = True
+
+    def measure(self, rows: Sequence[Encoded]) -> Iterator[Batch]:
+        self._prepare(rows)
         return measure(self.forcing, rows, self.budget, self.batch_size)
 
     def facts(self) -> dict[str, Any]:
@@ -64,7 +72,9 @@ class VLLMScorer:
     def __init__(self, engine: Any) -> None:
         self.engine = engine
 
-    def respond(self, texts: Sequence[str], max_tokens: int) -> Iterator[list[tuple[int, Completion]]]:
+    def respond(
+        self, texts: Sequence[str], prompts: Sequence[list[int]], max_tokens: int
+    ) -> Iterator[list[tuple[int, Completion]]]:
         return greedy(self.engine, texts, max_tokens)
 
     def measure(self, rows: Sequence[Encoded]) -> Iterator[Batch]:
