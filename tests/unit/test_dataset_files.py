@@ -91,3 +91,9 @@ def test_olympiadbench_answers_are_the_one_element_of_their_lists(shared_data):
     assert [(row["id"], row["error"], p.answer) for row, p in zip(rows, prompts, strict=True) if row["error"]] == [
         (2592, "1e-1", "4.2")
     ]
+
+
+def test_half_a_surrogate_pair_in_json_becomes_a_question_mark(tmp_path):
+    (tmp_path / "rows.jsonl").write_text('{"question": "\\ud83d\\ude00 \\ud83d 1+1?", "answer": "\\u0032"}\n')
+    ((where, row),) = read_rows(tmp_path / "rows.jsonl")
+    assert (where, row) == ("rows.jsonl:1", {"question": "\U0001f600 ? 1+1?", "answer": "2"})

@@ -37,6 +37,8 @@ def _jsonl(path: Path) -> Iterator[Row]:
             where = f"{path.name}:{number}"
             try:
                 row = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
+                if b"\\u" in line:  # half of a surrogate pair is no text: it could not be written again
+                    row = json.loads(json.dumps(row, ensure_ascii=False).encode("utf-8", "replace"))
             except ValueError as err:  # bad JSON and bad UTF-8
                 yield where, f"no JSON: {err}"
                 continue

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+import mpmath
+
 from ufo_rl.reward.expression import NoFormula, Tree, parse
 from ufo_rl.reward.value import NoValue, evaluate, points, uses, variables
 from ufo_rl.reward.verifier import Verdict
@@ -70,14 +72,15 @@ def _depths(text: str) -> tuple[int, int]:
 
 
 def _has_value(tree: Tree) -> bool:
-    """Whether it has one somewhere; both signs in one formula count as one."""
+    """Whether it has one somewhere, a real one where no i is written; both signs in one formula count as one."""
     if uses(tree, "pm") or uses(tree, "mp"):
         return True
-    names = sorted(variables(tree))
+    names, is_complex = sorted(variables(tree)), uses(tree, "i")
     for point in points(names) if names else [{}]:
         try:
-            evaluate(tree, point)
+            value = evaluate(tree, point)
         except NoValue:
             continue
-        return True
+        if is_complex or not isinstance(value, mpmath.mpc):
+            return True
     return False

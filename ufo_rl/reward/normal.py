@@ -146,6 +146,7 @@ DELIMITERS = ((r"\(", r"\)"), (r"\[", r"\]"), ("**", "**"), ("__", "__"), ("`", 
 LONE_C = re.compile(r"(?<![A-Za-z\\])c(?![A-Za-z])")
 ADDED_C = re.compile(r"(?:(?<=\+)|(?<=\+ ))c$|(?:^|(?<==)|(?<== ))c(?= ?\+)")  # a constant of integration, C elsewhere
 WRAPPED = re.compile(r"(\\text)?\{")
+MAX_WRAPS = 8  # braces around braces that are taken off; each costs a look at the whole text
 NO_WORDS = re.compile(
     r"[\d\\(,]|(?<=\{)[A-Z] (?:and|or) [A-Z]\}"
 )  # what makes the content of \text{..} more than words
@@ -169,7 +170,10 @@ def normalise(answer: str) -> str:
     text = without_thousands(text.strip().rstrip(" .,;:"))
     text = LOOSE_SPACE.sub(r"\1", COMMAND_SPACE.sub(lambda found: found[1] or "", text)).strip()
     text = text.rstrip(".,;:") if not text.endswith(r"\,") else text
-    while match := WRAPPED.match(text):
+    for _ in range(MAX_WRAPS):
+        match = WRAPPED.match(text)
+        if match is None:
+            break
         if closes(text, match.end() - 1) < len(text) - 1 or (match[1] and not NO_WORDS.search(text, match.end())):
             break
         text = without_thousands(text[match.end() : -1].strip())
