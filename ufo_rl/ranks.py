@@ -5,12 +5,35 @@ from __future__ import annotations
 import os
 import resource
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from ufo_rl.records import UserError
+
 Item = TypeVar("Item")
 GIB = 2**30
+
+
+def own_device(environment: Mapping[str, str]) -> dict[str, str]:
+    """Changes of the environment that leave this rank one GPU, its first: for libraries that take the first they see.
+
+    `environment` is what torch.distributed.run sets; nothing changes for a rank that is alone on its host, or where
+    CUDA_VISIBLE_DEVICES hides all GPUs. UserError where it names fewer GPUs than the host has ranks. Must be applied
+    before the first import of torch.
+    """
+    local, num_local = int(environment["LOCAL_RANK"]), int(environment["LOCAL_WORLD_SIZE"])
+    visible = environment.get("CUDA_VISIBLE_DEVICES")
+    if num_local == 1 or visible == "":
+        return {}
+    # not yet run on a machine with GPUs: what is tested is this computation
+    devices = [str(i) for i in range(num_local)] if visible is None else visible.split(",")
+    if len(devices) < num_local:
+        raise UserError(
+            f"engine vllm needs a GPU for each rank: CUDA_VISIBLE_DEVICES={visible} names {len(devices)}, this host has "
+            f"{num_local} ranks; take {len(devices)} ranks a host (launch.num_ranks)"
+        )
+    return {"CUDA_VISIBLE_DEVICES": devices[local].strip(), "LOCAL_RANK": "0"}
 
 
 @dataclass(frozen=True)

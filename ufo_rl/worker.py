@@ -16,7 +16,9 @@ from typing import Any
 
 from ufo_rl.artifacts import write_json
 from ufo_rl.config import Config, load
+from ufo_rl.environment import hardware
 from ufo_rl.launch import PARENT
+from ufo_rl.ranks import Ranks, own_device
 from ufo_rl.records import UserError
 
 PR_SET_PDEATHSIG = 1  # Linux, <sys/prctl.h>
@@ -62,13 +64,23 @@ def main() -> None:
 
 def run(request: dict[str, Any]) -> dict[str, Any]:
     """The stage that the request names, with a typed configuration and this rank's place."""
-    from ufo_rl import stages
-    from ufo_rl.ranks import Ranks
-
     config: Config = load(request["config"])
+    if uses_vllm(request["kind"], config) and config.launch.device != "cpu" and hardware()["gpus"]:
+        os.environ.update(own_device(os.environ))
+    from ufo_rl import stages  # imports torch
+
     ranks = Ranks.from_environment(config.launch.device)
     stage: Callable[..., dict[str, Any]] = stages.STAGES[request["kind"]]
     return stage(config, request, ranks)
+
+
+def uses_vllm(kind: str, config: Config) -> bool:
+    """Whether a stage may run vLLM on several ranks. vLLM takes the first GPU it sees, whatever the rank."""
+    confidence, samples = config.signal.confidence, config.signal.pass_rate
+    if kind == "confidence":
+        return confidence is not None and confidence.engine == "vllm"
+    is_sampled = kind == "pass_rate" and samples is not None and samples.rollouts is None
+    return config.engine.name == "vllm" and (is_sampled or kind == "completions")
 
 
 def die_with_parent() -> None:
