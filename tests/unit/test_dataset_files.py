@@ -8,6 +8,7 @@ from omegaconf import OmegaConf
 
 from ufo_rl.build import build
 from ufo_rl.dataset import count_drops
+from ufo_rl.dataset.files import read_rows
 
 CONF = Path(__file__).parents[2] / "conf"
 

@@ -24,7 +24,7 @@ NESTED = re.compile(r"\(\(|\[\[|\\\{\\\{")
 # What math-verify reads whole; of a formula with anything else it may read the beginning and be content with that.
 READ = re.compile(
     r"\\(?:[{}|\\, ]|(?:frac|sqrt|binom|cdot|times|sum|prod|int|lim|to|infty|cup|cap|setminus|mathbb|begin|end|pm|mp|le|ge|ne"
-    r"|in|pi|emptyset|overline|text|sin|cos|tan|cot|sec|csc|arcsin|arccos|arctan|ln|log|exp|lfloor|rfloor|lceil|rceil|bmod"
+    r"|in|pi|circ|emptyset|overline|text|sin|cos|tan|cot|sec|csc|arcsin|arccos|arctan|ln|log|exp|lfloor|rfloor|lceil|rceil|bmod"
     r"|alpha|beta|gamma|delta|theta|lambda|mu|sigma|phi|omega)(?![A-Za-z]))"
 )
 MATRIX = re.compile(r"\\begin\{[a-zA-Z]*matrix\}|\\begin\{array\}")
