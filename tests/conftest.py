@@ -81,3 +81,16 @@ class Ufo:
 
     def metrics(self, folder: Path) -> dict[str, Any]:
         return json.loads((folder / "metrics.json").read_text())
+
+
+def family(mark: str) -> list[int]:
+    """Processes whose environment carries the mark: all descendants of the command."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        try:
+            is_ours = folder.name.isdigit() and f"UFO_TEST={mark}".encode() in (folder / "environ").read_bytes()
+            if is_ours and (folder / "stat").read_text().rpartition(")")[2].split()[0] not in "ZX":
+                found.append(int(folder.name))
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
+            continue
+    return found

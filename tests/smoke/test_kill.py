@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Ufo
+from tests.conftest import Ufo, family
 from ufo_rl.journal import parse
 
 pytestmark = pytest.mark.smoke
@@ -33,19 +33,6 @@ ARGUMENTS = (
     "train.max_steps=12",
     "train.save_steps=2",
 )
-
-
-def family(mark: str) -> list[int]:
-    """Processes whose environment carries the mark: all descendants of the command."""
-    found = []
-    for folder in Path("/proc").iterdir():
-        try:
-            is_ours = folder.name.isdigit() and f"UFO_TEST={mark}".encode() in (folder / "environ").read_bytes()
-            if is_ours and (folder / "stat").read_text().rpartition(")")[2].split()[0] not in "ZX":
-                found.append(int(folder.name))
-        except (FileNotFoundError, ProcessLookupError, PermissionError):
-            continue
-    return found
 
 
 def starts(journal: Path) -> list[str]:
