@@ -19,6 +19,8 @@ import ufo_rl
 from tests.conftest import Ufo, family
 from tests.scoring_only import collect, rows_in_chunks
 from ufo_rl.selection import select
+from ufo_rl.selector.band import Band
+from ufo_rl.selector.extreme import Extreme
 from ufo_rl.selector.ufo import Ufo as UfoSelector
 
 pytestmark = pytest.mark.smoke
@@ -73,8 +75,9 @@ def test_kills_repeat_no_published_row_and_a_grown_pool_adds_its_own(
     _, unbroken = collect([*POOL, SLOW[1], rows, "paths.outputs=unbroken"])
     assert (broken["id"] == unbroken["id"]).all()
     assert np.abs(broken["confidence"] - unbroken["confidence"]).max() < 1e-5
-    one, other = (select(columns, UfoSelector("mean", "confidence"), 0.1, seed=0) for columns in (broken, unbroken))
-    assert len(set(one.ids) ^ set(other.ids)) <= 2 * other.near_cut
+    for selector in (UfoSelector("mean", "confidence"), Extreme(False), Band(0.2, 0.4)):
+        one, other = (select(columns, selector, 0.1, seed=0) for columns in (broken, unbroken))
+        assert len(set(one.ids) - set(other.ids)) <= other.near_cut < 0.01 * NUM_ROWS
 
     account, _ = collect([*POOL, SLOW[1], f"dataset.num_prompts={NUM_ROWS + 1000}"])
     assert (account["num_scored"], account["num_cached"]) == (1000, NUM_ROWS)
