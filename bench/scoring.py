@@ -1,8 +1,9 @@
 """Scoring at the speed of the hardware: the authors' procedure, ours, and K = 16 samples, in one run on GSM8K's rows.
+With --sample the lab is measured on its own problems too, which it answers and ends by itself.
 
     UFO_RL_DATA=FOLDER python bench/scoring.py --shapes tiny qwen2.5-0.5b
 
-Writes scoring.json (a row for each shape, precision and machine; the latest stays) and scoring.md.
+Writes scoring.json: an entry for each shape, pool, precision and machine; the latest stays.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ from ufo_rl.signals.spans import Encoded, encode
 
 HERE = Path(__file__).parent
 NUM_SAMPLES = 16
+POOLS = {"gsm8k": ["dataset=gsm8k", "template=r1", "eval=gsm8k"], "arithmetic": ["dataset=arithmetic"]}
 AUTHORS_BATCHES = {"tiny": 16}  # batches of the authors' procedure that are timed; 4 for real shapes: all are alike
 
 
@@ -53,17 +55,20 @@ def main() -> None:
     options = parser.parse_args()
     if not os.environ.keys() >= ALLOCATOR.keys():  # as the ranks of a run have it
         os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **ALLOCATOR})
-    for shape in options.shapes:
+    asked = [(shape, "gsm8k") for shape in options.shapes]
+    if options.sample and "tiny" in options.shapes:
+        asked.append(("tiny", "arithmetic"))
+    for shape, pool in asked:
         try:
-            result = bench(shape, options)
+            result = bench(shape, pool, options)
         except UserError as error:
             sys.exit(str(error))
         record(result)
         say(json.dumps(result, indent=1))
 
 
-def bench(shape: str, options: argparse.Namespace) -> dict[str, Any]:
-    (job,) = compose_jobs(["dataset=gsm8k", "template=r1", "eval=gsm8k"])
+def bench(shape: str, pool: str, options: argparse.Namespace) -> dict[str, Any]:
+    (job,) = compose_jobs(POOLS[pool])
     config = load(job.plain)
     prompts = load_pool(config.dataset, "dataset", config).prompts
     model, tokenizer = shapes.load(shape, [p.question for p in prompts], options.dtype, options.device)
@@ -84,6 +89,7 @@ def bench(shape: str, options: argparse.Namespace) -> dict[str, Any]:
     flops = forward_flops(body - last, head + last, b.pop("computed_tokens"), b.pop("target_tokens"))
     result: dict[str, Any] = {
         "shape": shape,
+        "pool": pool,
         "dtype": options.dtype,
         "device": device_name(options.device),
         "threads": torch.get_num_threads(),
@@ -215,7 +221,7 @@ def device_name(device: str) -> str:
 def record(result: dict[str, Any]) -> None:
     path = HERE / "scoring.json"
     results = json.loads(path.read_text()) if path.is_file() else []
-    names = ("shape", "dtype", "device")
+    names = ("shape", "pool", "dtype", "device")
     results = [one for one in results if any(one[name] != result[name] for name in names)] + [result]
     path.write_text(json.dumps(results, indent=1) + "\n")
 

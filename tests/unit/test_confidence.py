@@ -31,12 +31,15 @@ from transformers import (
     SmolLM3ForCausalLM,
 )
 
+from ufo_rl.engine.hf import HFEngine
+from ufo_rl.model import end_ids, load_model, load_tokenizer, packaged, pad_id
 from ufo_rl.records import UserError
 from ufo_rl.signals.budget import Budget
 from ufo_rl.signals.confidence import Measured, measure, prepare
 from ufo_rl.signals.forward import HEAD_ROWS, VOCAB_CHUNK, TeacherForcing
 from ufo_rl.signals.packing import pack
-from ufo_rl.signals.spans import Encoded
+from ufo_rl.signals.scorers import OwnScorer
+from ufo_rl.signals.spans import Encoded, encode
 
 VOCABULARY = 40
 SIZES = {"hidden_size": 64, "num_hidden_layers": 3, "num_attention_heads": 4, "vocab_size": VOCABULARY}
@@ -244,6 +247,32 @@ def test_half_precision_of_a_model_that_is_run_whole_is_finished_in_float32(
         np.abs(np.array([term for terms in found for term in terms]) - expected) for found in (got, rounded)
     )
     assert ours.mean() < theirs.mean() and ours.max() <= theirs.max()
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_the_padding_side_of_the_tokenizer_changes_nothing(side: str) -> None:
+    """Texts of several lengths in one batch: given answers, and the model's own, which are greedy token by token."""
+    folder = packaged("package:lab/tiny")
+    tokenizer, lm = load_tokenizer(folder), load_model(folder, "float32", "cpu")
+    tokenizer.padding_side = side
+    chats = [[{"role": "user", "content": question}] for question in ("2+3=?", "12+3-4+20-7=?", "99-1+2=?")]
+    texts = [tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True) for chat in chats]
+    double = copy.deepcopy(lm).double()
+    scorer = OwnScorer(lm, HFEngine(lm, tokenizer, 4096, end_ids(folder, tokenizer)), pad_id(tokenizer), 4096, None)
+    rows = encode(tokenizer, [text + "<answer> -24" for text in texts], [len(text) + 9 for text in texts])
+    prompts = tokenizer(texts, add_special_tokens=False)["input_ids"]
+    (part,) = scorer.respond(texts, prompts, 96)
+    said = dict(part)
+    rows += [Encoded([*prompts[i], *said[i].ids], len(said[i].ids), "") for i in range(3)]
+    assert len({len(row.ids) for row in rows}) == 6
+    found = dict(item for batch in scorer.measure(rows) for item in batch)
+    assert sum(one.padded_tokens for one in found.values()) > 0
+    for i, terms in enumerate(reference(double, rows)):
+        assert found[i].token_logprobs == pytest.approx(terms, rel=1e-5, abs=1e-5)
+    for row in rows[3:]:
+        with torch.no_grad():
+            best = double(torch.tensor([row.ids])).logits[0].argmax(-1)
+        assert best[-row.num_target - 1 : -1].tolist() == row.ids[-row.num_target :]
 
 
 def test_a_uniform_model_has_confidence_one_over_the_vocabulary() -> None:

@@ -136,16 +136,6 @@ def test_no_context_or_no_target_is_an_error(text: str, start: int) -> None:
         encode(FAMILIES["byte_level_bpe"](), [text], [start])
 
 
-def test_the_padding_side_of_the_tokenizer_changes_nothing() -> None:
-    tokenizer = byte_level_bpe()
-    texts = ["the question <answer> 42", "<answer> -5"]
-    found = []
-    for side in ("left", "right"):
-        tokenizer.padding_side = side
-        found.append(encode(tokenizer, texts, [22, 9]))
-    assert found[0] == found[1]
-
-
 def test_the_common_prefix_by_hand() -> None:
     shared = list(range(10))
     rows = [Encoded([*shared, 20, 21], 1, ""), Encoded([*shared, 20, 22, 23], 1, ""), Encoded([*shared, 30, 31], 1, "")]

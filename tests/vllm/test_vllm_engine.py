@@ -27,7 +27,9 @@ from ufo_rl.engine.vllm_engine import VLLMEngine
 from ufo_rl.model import end_ids, load_model, load_tokenizer, packaged, pad_id
 from ufo_rl.records import Completion
 from ufo_rl.reward.answer import Grader
-from ufo_rl.signals.forward import TeacherForcing
+from ufo_rl.signals.flops import weights
+from ufo_rl.signals.packing import PackedLinear
+from ufo_rl.signals.scorers import OwnScorer, VLLMScorer
 from ufo_rl.signals.spans import encode
 
 LAB = packaged("package:lab/tiny")
@@ -181,15 +183,36 @@ def test_a_seed_says_what_is_drawn(vllm_engine: VLLMEngine, prompts: tuple[list[
 
 
 def test_one_pass_confidence_agrees(
-    vllm_engine: VLLMEngine, folder: Path, prompts: tuple[list[str], list[str]]
+    vllm_engine: VLLMEngine, hf_engine: HFEngine, folder: Path, prompts: tuple[list[str], list[str]]
 ) -> None:
-    """Both in float32: confidence within 1e-4, mean log-probability within 1e-3."""
+    """Scorer against scorer, ours with all that makes it fast: confidence within 1e-4, mean log-probability within 1e-3,
+    both in float32."""
     texts, golds = prompts
     tokenizer = load_tokenizer(folder)
-    heads = [text + "<answer> " for text in texts]
+    heads = [f"what all prompts begin with: {text}<answer> " for text in texts]
     rows = encode(tokenizer, [h + g for h, g in zip(heads, golds, strict=True)], [len(head) for head in heads])
-    ours = TeacherForcing(load_model(folder, "float32", "cpu"), pad_id(tokenizer)).whole(rows).tolist()
-    for row, theirs in zip(rows, vllm_engine.logprobs([(row.ids, row.num_target) for row in rows]), strict=True):
-        mine, ours = ours[: row.num_target], ours[row.num_target :]
-        a, b = sum(mine) / len(mine), sum(theirs) / len(theirs)
+    own = OwnScorer(load_model(folder, "float32", "cpu"), hf_engine, pad_id(tokenizer), 4096, None)
+    ours, theirs = (
+        dict(item for batch in scorer.measure(rows) for item in batch) for scorer in (own, VLLMScorer(vllm_engine))
+    )
+    assert own.forcing.last_layer is not None
+    assert any(isinstance(module, PackedLinear) for module in own.forcing.model.modules())
+    assert sorted(ours) == sorted(theirs) == list(range(NUM_PROMPTS))
+    for i, one in ours.items():
+        assert (
+            one.prefix_tokens >= len("what all prompts begin with: ")
+            and theirs[i].num_target_tokens == one.num_target_tokens
+        )
+        assert theirs[i].token_logprobs == pytest.approx(one.token_logprobs, abs=3e-3)
+        a, b = one.mean_logprob, theirs[i].mean_logprob
         assert abs(a - b) < 1e-3 and abs(math.exp(a) - math.exp(b)) < 1e-4
+
+
+def test_the_cost_of_both_is_counted_by_the_same_weights(vllm_engine: VLLMEngine, folder: Path) -> None:
+    body, head = weights(load_model(folder, "float32", "cpu"))
+    assert VLLMScorer(vllm_engine).facts() == {
+        "token_weights": body + head,
+        "target_weights": 0,
+        "body_weights": body,
+        "head_weights": head,
+    }
