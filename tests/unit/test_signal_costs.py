@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import torch
 from torch.utils.flop_counter import FlopCounterMode
-from transformers import Qwen2Config, Qwen2ForCausalLM
+from transformers import GraniteConfig, GraniteForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
 from ufo_rl.engine import Sampling
 from ufo_rl.engine.hf import HFEngine
@@ -16,6 +16,8 @@ from ufo_rl.model import load_model, load_tokenizer, packaged
 from ufo_rl.signal_costs import account, flops, remember
 from ufo_rl.signals.flops import weights, weights_of
 from ufo_rl.signals.last_layer import target_weights
+from ufo_rl.signals.scorers import OwnScorer
+from ufo_rl.signals.spans import Encoded
 
 LAB = packaged("package:lab/tiny")
 # two layers: queries 8 x 8 + 8, keys and values 8 x 4 + 4 each, output 8 x 8, three matrices 8 x 16, two norms; a last norm
@@ -34,6 +36,20 @@ def test_the_weights_of_a_small_model_by_hand(tmp_path: Path) -> None:
         lm.save_pretrained(tmp_path)
         assert weights_of(tmp_path) == (BODY, HEAD)
     assert target_weights(lm.base_model) == LAST
+
+
+def test_what_is_computed_at_targets_alone_by_hand() -> None:
+    """Qwen's last layer and head; nothing of a model whose logits are scaled: it is run whole."""
+    granite = GraniteForCausalLM(GraniteConfig(**SHAPES, logits_scaling=1.1))
+    body = BODY - 2 * (8 + 4 + 4)  # no biases
+    for lm, expected in (
+        (Qwen2ForCausalLM(Qwen2Config(**SHAPES)), (BODY - LAST, HEAD + LAST, BODY)),
+        (granite, (body + HEAD, 0, body)),
+    ):
+        scorer = OwnScorer(lm.eval(), HFEngine(lm, load_tokenizer(LAB), 64, []), 0, None, None)
+        list(scorer.measure([Encoded([1, 2, 3, 4], 2, "")]))
+        facts = scorer.facts()
+        assert tuple(facts[name] for name in ("token_weights", "target_weights", "body_weights")) == expected
 
 
 def test_operations_by_hand() -> None:

@@ -55,10 +55,12 @@ class OwnScorer:
 
     def facts(self) -> dict[str, Any]:
         """What the cost record needs to know of the model and the machine."""
-        last = self.last if self.forcing.last_layer is not None else 0
+        at_targets = self.head + (self.last if self.forcing.last_layer is not None else 0)
+        if not self.forcing.is_split:
+            at_targets = 0  # run whole, the model computes everything everywhere
         return {
-            "token_weights": self.body - last,
-            "target_weights": self.head + last,
+            "token_weights": self.body + self.head - at_targets,
+            "target_weights": at_targets,
             "body_weights": self.body,
             "head_weights": self.head,
             "matrix_flops_per_s": matrix_rate(self.forcing.model),
