@@ -15,6 +15,7 @@ from hydra._internal.utils import get_args_parser
 from ufo_rl.grade_file.options import parser, read_options
 from ufo_rl.records import StageFailed, UserError
 
+GOES_ON = ("evaluate",)  # commands that keep what is finished when they are stopped
 OK, FAILED, MISTAKE, INTERRUPTED = 0, 1, 2, 130
 
 
@@ -65,7 +66,13 @@ def command(name: str, arguments: list[str]) -> int:
     if any(word in ("-h", "--help") for word in arguments):
         sys.stdout.write(f"{usage}\n")
         return OK
-    return run(arguments)
+    try:
+        return run(arguments)
+    except KeyboardInterrupt:
+        if name in GOES_ON:
+            raise
+        sys.stderr.write(f"ufo-rl: {name} interrupted; nothing was written\n")
+        return INTERRUPTED
 
 
 def _compare(arguments: list[str]) -> int:
@@ -100,11 +107,7 @@ def _grade(arguments: list[str]) -> int:
     from ufo_rl.grade_file.command import grade_file
 
     _log_to_stderr()
-    try:
-        sys.stdout.write(grade_file(options) + "\n")
-    except KeyboardInterrupt:
-        sys.stderr.write("ufo-rl: grade interrupted; nothing was written\n")
-        return INTERRUPTED
+    sys.stdout.write(grade_file(options) + "\n")
     return OK
 
 
@@ -117,6 +120,8 @@ def _contamination(arguments: list[str]) -> int:
     from ufo_rl.overlaps import overlaps
 
     parsed = get_args_parser().parse_intermixed_args(arguments)
+    if parsed.multirun:
+        raise UserError("contamination: one dataset at a time, without -m; several benchmarks are eval=[math500,amc23]")
     sys.stdout.write(overlaps(parsed.overrides, parsed.config_dir, parsed.config_name) + "\n")
     return OK
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ufo_rl.artifacts import write_json
 from ufo_rl.contamination import Overlap, find
 from ufo_rl.keys import digest
-from ufo_rl.prepare import check_batch
+from ufo_rl.prepare import check_batch, whole_benchmarks
 from ufo_rl.records import Drop, Prompt, UserError
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def decontaminate(run: Pipeline) -> None:
     Raises UserError where no prompt is left, or fewer than a training step needs.
     """
     settings = run.config.contamination
-    found = overlap(run.prompts, run.prepared.benchmarks, settings.ngram, settings.threshold)
+    found = overlap(run.prompts, whole_benchmarks(run.config), settings.ngram, settings.threshold)
     details: dict[str, list[str]] = {}
     for name, one in found.items():
         for pair in one.pairs:

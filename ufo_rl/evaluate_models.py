@@ -24,6 +24,7 @@ from ufo_rl.records import Prompt, StageFailed, UserError
 from ufo_rl.report import evaluation_table
 from ufo_rl.tracking import open_run
 
+HEADLINE = ("accuracy", "n", "is_subset")  # W&B's sortable columns: math500_accuracy and so on
 NODES = ("model", "template", "eval", "engine", "reward")  # of the configuration: what an evaluation is about
 
 
@@ -75,7 +76,7 @@ def _run(
         Journal(run.journal, "run", run.attempt).write("begin")
         evaluations = Evaluations(run, questions)
         found = [evaluations.final(name, run.model_folder, step=0) for name in config.eval]
-        tracker.summary({f"{one['benchmark']}_accuracy": one["accuracy"] for one in found})
+        tracker.summary({one["benchmark"]: {name: one[name] for name in HEADLINE} for one in found})
     write_json(folder / "metrics.json", {"benchmarks": found, "seconds": run.seconds()})
     shutil.rmtree(folder / ".work", ignore_errors=True)
     return found

@@ -91,7 +91,7 @@ def summarise(
     return {
         "benchmark": name,
         "n": num_questions,
-        "is_subset": benchmark.limit is not None,
+        "is_subset": num_questions != benchmark.size,
         "num_samples": num_samples,
         **found,
         **counts,

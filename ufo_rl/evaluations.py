@@ -75,12 +75,13 @@ class Evaluations:
             self.run.plain["reward"]["grader"],
             self.run.plain["eval"][name]["relative_tolerance"],
         ]
-        limit = self.run.config.eval[name].limit
         identity = {
             **store.identity,
             "num_samples": self.run.config.eval[name].num_samples,
-            "questions": digest([[p.id, self.run.render(p, self._shots(name)), p.answer] for p in prompts]),
-            "limit": limit,
+            "questions": digest(
+                [[p.id, self.run.render(p, self._shots(name)), p.answer, p.level, p.subject] for p in prompts]
+            ),
+            "size": self.run.config.eval[name].size,
             "grader": grader,
         }
         folder = self.run.cache / "evaluations" / f"{name}-{digest(identity)}"
@@ -208,4 +209,4 @@ def _made_with(said: pa.Table) -> list[dict[str, Any]]:
 
 
 def _numbers(found: dict[str, Any]) -> dict[str, Any]:
-    return {k: v for k, v in found.items() if isinstance(v, int | float) and not isinstance(v, bool)}
+    return {k: v for k, v in found.items() if isinstance(v, int | float)}

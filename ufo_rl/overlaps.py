@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ufo_rl.check import compose_jobs
 from ufo_rl.config import load
 from ufo_rl.contamination import Overlap, find
-from ufo_rl.prepare import prepare
+from ufo_rl.prepare import prepare, whole_benchmarks
 from ufo_rl.records import Prompt, UserError
 
 UNUSED = ("model", "selector", "signal", "reward", "train")  # groups that say nothing about pool or benchmarks
@@ -24,14 +24,15 @@ def overlaps(overrides: Sequence[str], config_dir: str | None = None, config_nam
     config = load(jobs[0].plain)
     prepared = prepare(config, wrong=UNUSED)
     settings, prompts = config.contamination, prepared.pool.prompts
-    found = find(prompts, prepared.benchmarks, settings.ngram, settings.threshold)
+    benchmarks = whole_benchmarks(config)
+    found = find(prompts, benchmarks, settings.ngram, settings.threshold)
     lines = [
         f"{len(prompts):,} prompts of {config.dataset.get('name', 'custom')}. A prompt is a hit when it holds at least "
         f"{settings.threshold:g} of",
         f"a question's {settings.ngram}-grams, or all of its text but for punctuation and white space (exact).",
     ]
     for name, one in found.items():
-        lines += _benchmark(name, one, prepared.benchmarks[name])
+        lines += _benchmark(name, one, benchmarks[name])
     hits = set[str]().union(*(one.hit_prompts for one in found.values()))
     if hits:
         lines += ["", f"contamination.remove=true takes these {len(hits)} prompts out of the pool of a run."]

@@ -142,6 +142,14 @@ def load_benchmarks(config: Config, wrong: Collection[str] = ()) -> dict[str, li
     return benchmarks
 
 
+def whole_benchmarks(config: Config) -> dict[str, list[Prompt]]:
+    """All questions of each benchmark, whatever eval.NAME.limit asks."""
+    return {
+        name: load_pool(benchmark.dataset, f"eval.{name}.dataset", config).prompts
+        for name, benchmark in config.eval.items()
+    }
+
+
 def check_target(config: Config, pool: Pool) -> None:
     """The target `solution` needs one for every prompt."""
     settings = config.signal.confidence

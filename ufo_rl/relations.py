@@ -57,6 +57,15 @@ def _samples_differ(config: Config) -> list[str]:
     ]
 
 
+def _limit_within_size(config: Config) -> list[str]:
+    return [
+        f"eval.{name}.limit={benchmark.limit} is more than the {benchmark.size} questions of the benchmark; "
+        f"for all of them: eval.{name}.limit=null"
+        for name, benchmark in config.eval.items()
+        if benchmark.limit is not None and benchmark.size is not None and benchmark.limit > benchmark.size
+    ]
+
+
 def _name_is_a_word(config: Config) -> list[str]:
     if config.name.replace("-", "").replace("_", "").replace(".", "").isalnum():
         return []
@@ -91,6 +100,7 @@ RELATIONS = (
     ({"template"}, _shows_question),
     ({"eval"}, _is_evaluated),
     ({"eval"}, _samples_differ),
+    ({"eval"}, _limit_within_size),
     ({"signal"}, _is_interval),
     ({"name"}, _name_is_a_word),
     ({"deepspeed"}, _zero_stage),

@@ -78,6 +78,21 @@ def test_more_samples_another_limit_and_another_grader_reuse_what_is_stored(ufo:
     assert "generating" not in output and re.search(r"^arithmetic \(subset\) +6 +4 ", output, flags=re.M)
 
 
+def test_new_labels_of_the_same_questions_make_new_tables_and_no_completion(ufo: Ufo) -> None:
+    rows = [{"question": f"{i}+1=?", "answer": str(i + 1), "part": "low" if i < 3 else "high"} for i in range(6)]
+    (ufo.folder / "mine.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    custom = (*COMMAND, "eval=custom", "eval.custom.dataset.path=mine.jsonl", "eval.custom.size=6")
+    assert "by subject" not in ufo.run(*custom)
+    output = ufo.run(*custom, "eval.custom.dataset.subject=part")
+    assert "generating" not in output and re.search(
+        r"custom by subject: high [\d.]+ \(n 3\), low [\d.]+ \(n 3\)", output
+    )
+    output = ufo.run(*custom, "eval.custom.limit=2")
+    assert "generating" not in output and "custom (subset)" in output
+    journals = "".join(path.read_text() for path in ufo.folder.glob("outputs/evaluations/dev/*/metrics.jsonl"))
+    assert '"is_subset": true' in journals and '"is_subset": false' in journals
+
+
 def test_a_run_and_an_evaluation_of_its_models_share_completions(ufo: Ufo) -> None:
     folder = ufo.experiment("selector=random", "ratio=50pct")
     metrics = ufo.metrics(folder)

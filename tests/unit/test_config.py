@@ -53,6 +53,13 @@ def test_batch_must_be_divisible_by_the_group() -> None:
     assert "train.per_device_train_batch_size=21" in found
 
 
+def test_a_limit_beyond_the_benchmark_is_refused() -> None:
+    assert problems({"eval.arithmetic.limit": 601}) == [
+        "eval.arithmetic.limit=601 is more than the 600 questions of the benchmark; for all of them: "
+        "eval.arithmetic.limit=null"
+    ]
+
+
 def test_unknown_and_missing_keys() -> None:
     found = problems({"train.lerning_rate": 1.0})
     assert found[0].startswith('train.lerning_rate: unknown key; did you mean "learning_rate"?')

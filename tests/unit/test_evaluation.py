@@ -124,6 +124,12 @@ def test_missing_answers_are_refused(grader: Grader) -> None:
         answered(["#### 1"] * 3, grader.grade_all)
 
 
+def test_a_limit_below_the_size_makes_a_subset(grader: Grader) -> None:
+    rows = [{k: v for k, v in row.items() if k not in NOT_TEXTS} for row in answered(["#### 1"] * 4, grader.grade_all)]
+    for size, limit, is_subset in ((4, None, False), (4, 4, False), (6, 4, True)):
+        assert summarise("mine", benchmark(size, limit), 4, rows, grader.same)["is_subset"] is is_subset
+
+
 def test_another_size_is_refused_and_a_limit_takes_the_first_by_id() -> None:
     with pytest.raises(UserError, match=r"eval.mine: 4 questions found, the benchmark has 5 \(eval.mine.size\)"):
         questions("mine", benchmark(size=5), Pool(PROMPTS))
