@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
+import ufo_rl.prepare as prepare_module
 from tests.conftest import Ufo
+from tests.scoring_only import collect
+from ufo_rl.check import compose_jobs
+from ufo_rl.config import load
+from ufo_rl.experiment import inputs_key
+from ufo_rl.prepare import prepare
 
 pytestmark = pytest.mark.smoke
 
@@ -33,17 +40,18 @@ def test_a_changed_dataset_file_is_noticed(ufo: Ufo) -> None:
     assert set(ufo.metrics(folder)["seconds"]) == {"base_eval", "train", "eval", "total"}
 
 
-def test_an_edited_solution_is_scored_again(ufo: Ufo) -> None:
+def test_an_edited_solution_is_scored_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     rows = [{"question": f"{i}+2=?", "answer": str(i + 2), "why": f"{i} and 2 are {i + 2}"} for i in range(1, 25)]
-    data = ufo.folder / "mine.jsonl"
-    data.write_text("\n".join(map(json.dumps, rows)))
-    command = [a for a in ufo.SMALL if not a.startswith("dataset.")]
-    command += ["dataset=custom", "dataset.path=mine.jsonl", "dataset.solution=why", "train.max_steps=1"]
-    command += ["signal.confidence.target=solution", "selector=ufo", "ratio=50pct"]
-    ufo.run(*command)
-    assert "done before" in ufo.run(*command)
-    for row in rows[:3]:  # questions and answers stay
-        row["why"] += ", as can be counted"
-    data.write_text("\n".join(map(json.dumps, rows)))
-    output = ufo.run(*command)
-    assert "done before" not in output and "confidence: measuring 3 of 24 prompts" in output
+    command = ["dataset=custom", "dataset.path=mine.jsonl", "dataset.solution=why", "ratio=50pct"]
+    command += ["signal.confidence.target=solution", "launch.threads_per_rank=1"]
+    keys, scored = [], []
+    for num_edited in (0, 3):  # questions and answers stay
+        for row in rows[:num_edited]:
+            row["why"] += ", as can be counted"
+        Path("mine.jsonl").write_text("\n".join(map(json.dumps, rows)))
+        config = load(compose_jobs(command)[0].plain)
+        prepare_module._load.cache_clear()  # another command is another process
+        keys.append(inputs_key(config, prepare(config)))
+        scored.append(collect(command)[0]["num_scored"])
+    assert keys[0] != keys[1] and scored == [24, 3]
