@@ -131,6 +131,33 @@ def test_not_equal(grader, gold, answer):
     assert not grader.grade(gold, boxed(answer)).correct
 
 
+@pytest.mark.parametrize(
+    ("exact", "right", "wrong"),
+    [
+        ("1/2", ["0.5", "0.500000"], ["0.500001", "0.4999999"]),
+        (r"\frac{1}{8}", ["0.125"], ["0.125001"]),
+        (r"\sqrt{\frac14}", ["0.50"], ["0.499999"]),
+        ("1/3", ["0.333333", "0.33333333"], ["0.333334", "0.33333"]),
+        ("2/3", ["0.666666", "0.666667"], ["0.666665", "0.666668"]),
+        (r"\sqrt{2}", ["1.414213", "1.414214"], ["1.41421", "1.414215"]),  # 1.4142135...
+        (r"-\pi", ["-3.141592", "-3.141593"], ["3.141593", "-3.141594"]),
+        ("1/300", ["0.00333333"], ["0.003333", "0.003334"]),
+        ("2/7", [r"28.571428\%", r"28.571429\%"], [r"28.571427\%", r"28.5714\%"]),
+        (r"\frac{1}{2^{60}}", ["0.00000000000000000086736173798840354"], ["0.000000", "0.000001"]),
+        (r"\int_0^1 x^2 dx", ["0.333333"], ["0.333334", "0.3333"]),
+        (r"\int_0^1 x dx", ["0.5"], ["0.5000001"]),
+        (r"(\int_0^1 x dx, 3)", ["(0.5, 3)"], ["(0.5000001, 3)"]),
+        ("(3,4)", ["(3.0,4)"], ["(3.000001,4)"]),
+        (r"\lim_{x \to 0} x", ["0.0"], ["0.0000001"]),
+    ],
+)
+def test_decimals_stand_for_what_they_are_rounded_from(grader, exact, right, wrong):
+    assert [[grader.grade(*pair).correct for pair in ((exact, boxed(d)), (d, boxed(exact)))] for d in right] == [
+        [True, True] for _ in right
+    ]
+    assert not any(grader.grade(exact, boxed(d)).correct or grader.grade(d, boxed(exact)).correct for d in wrong)
+
+
 def test_unparsed_is_wrong_with_its_reason(grader):
     assert grader.grade("42", "it is 42") == grader.grade("42", r"\boxed{42")
     nothing = grader.grade("42", "it is 42")

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
 from ufo_rl.reward.answer import Grader
 from ufo_rl.reward.extract import extract
+from ufo_rl.reward.normal import normalise
+from ufo_rl.reward.rational import rational
 
 # Neighbours that are equal by the contract, and why.
 EQUAL = {
@@ -92,3 +96,37 @@ def test_golds_grade_their_neighbours_wrong(grader: Grader, golds: dict[str, lis
     equal = [gold for (gold, _), one in zip(pairs, graded, strict=True) if one.correct]
     assert (len(pairs), len(equal)) == (15_470, 15)
     assert set(equal) == set(EQUAL)
+
+
+def decimals(value: Fraction) -> list[str]:
+    """A value at six places and six significant digits or more: rounded, and one off from what may be written there."""
+    places = max(6, 5 - math.floor(math.log10(abs(value))))
+    cut, rounded = math.floor(abs(value) * 10**places), round(abs(value) * 10**places)
+    sign = "-" if value < 0 else ""
+    return [f"{sign}{n // 10**places}.{n % 10**places:0{places}d}" for n in (rounded, cut - 1, rounded + 1)]
+
+
+def test_decimals_of_fractions_are_right_to_the_last_place(grader: Grader, golds: dict[str, list[str]]) -> None:
+    fractions = [
+        (gold, value)
+        for name in ("math500", "minerva", "olympiadbench")
+        for gold in golds[name]
+        if re.search("/|frac", gold) and (value := rational(normalise(gold))) is not None and value.denominator > 1
+    ]
+    rows = [(gold, decimal) for gold, value in fractions for decimal in decimals(value)]
+    graded = grader.grade_all([gold for gold, _ in rows], [rf"\boxed{{{decimal}}}" for _, decimal in rows])
+    is_right = [one.correct for one in graded]
+    assert (len(fractions), len(rows)) == (134, 3 * 134)
+    assert [row for row, right in zip(rows[0::3], is_right[0::3], strict=True) if not right] == [
+        (r"\frac{9}{256}", "0.0351562"),  # which is 0.03515625
+        (r"$\frac{79}{128}$", "0.617188"),  # which is 0.6171875
+    ]
+    assert [row for rest in (1, 2) for row, right in zip(rows[rest::3], is_right[rest::3], strict=True) if right] == []
+
+
+def test_nothing_that_is_always_the_same_is_right_for_tiny_numbers(grader: Grader, golds: dict[str, list[str]]) -> None:
+    tiny = [gold for gold in golds["minerva"] if re.fullmatch(r"[\d.]+e-\d+", gold) and float(gold) < 0.01]
+    rows = [(gold, answer) for gold in tiny for answer in ("0.000001", "0.000000", "0", "1", "-0.000001")]
+    graded = grader.grade_all([gold for gold, _ in rows], [rf"\boxed{{{answer}}}" for _, answer in rows])
+    assert len(tiny) == 22
+    assert [row for row, one in zip(rows, graded, strict=True) if one.correct] == []

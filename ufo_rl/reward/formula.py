@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from fractions import Fraction
-
 import mpmath
 
-from ufo_rl.reward.expression import NoFormula, Tree, parse
-from ufo_rl.reward.value import NoValue, as_float, evaluate, points, same_function, same_value, uses, variables
-
-SIGNIFICANT = 6  # decimals that a rounded value must have to stand for an exact one
+from ufo_rl.reward.decimals import DECIMAL, stands_for
+from ufo_rl.reward.expression import NoFormula, parse
+from ufo_rl.reward.value import NoValue, Value, evaluate, points, same_function, same_value, uses, variables
 
 
 def same_formula(gold: str, answer: str) -> bool | None:
@@ -23,41 +19,27 @@ def same_formula(gold: str, answer: str) -> bool | None:
     if verdict is False and (uses(a, "deg") or uses(b, "deg")):
         verdict = same_function(a, b, in_radians=True)
     if verdict is False and not variables(a) and not variables(b):
-        verdict = _percent(gold, answer, a, b) or _rounded(gold, a, b, answer)
+        try:
+            x, y = evaluate(a, {}), evaluate(b, {})
+        except NoValue:
+            return False
+        return _percent(gold, answer, x, y) or _is_rounded(gold, answer, x, y)
     return verdict
 
 
-def _percent(gold: str, answer: str, a: Tree, b: Tree) -> bool:
+def _percent(gold: str, answer: str, x: Value, y: Value) -> bool:
     """A percent sign that only one of them has may be left out."""
     if gold.endswith("%") == answer.endswith("%"):
-        return False
-    try:
-        x, y = evaluate(a, {}), evaluate(b, {})
-    except NoValue:
         return False
     return same_value(x * 100, y) if gold.endswith("%") else same_value(x, y * 100)
 
 
-def _rounded(gold: str, a: Tree, b: Tree, answer: str) -> bool:
-    """An exact value and its decimals, rounded or cut, at least six of them."""
-    decimals = {text: re.fullmatch(r"-?\d*\.(\d+)%?", text) for text in (gold, answer)}
-    if (decimals[gold] is None) == (decimals[answer] is None):
+def _is_rounded(gold: str, answer: str, x: Value, y: Value) -> bool:
+    """Whether one is a decimal that stands for the other (see `decimals.py`), which is none."""
+    if bool(DECIMAL.fullmatch(gold)) == bool(DECIMAL.fullmatch(answer)):
         return False
-    short = decimals[gold] or decimals[answer]
-    assert short is not None
-    places = len(short[1])
-    try:
-        x, y = evaluate(a, {}), evaluate(b, {})
-    except NoValue:
-        return False
-    if places < SIGNIFICANT or isinstance(x, mpmath.mpc) or isinstance(y, mpmath.mpc):
-        return False
-    distance = abs(x - y) if isinstance(x, Fraction) and isinstance(y, Fraction) else abs(as_float(x) - as_float(y))
-    return (
-        bool(distance <= Fraction(1, 10**places))
-        if isinstance(distance, Fraction)
-        else bool(distance <= mpmath.mpf(10) ** -places)
-    )
+    decimal, other, value = (gold, answer, y) if DECIMAL.fullmatch(gold) else (answer, gold, x)
+    return stands_for(decimal, value * 100 if decimal.endswith("%") or other.endswith("%") else value)
 
 
 def same_equation(a: list[str], b: list[str]) -> bool | None:

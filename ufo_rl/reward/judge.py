@@ -25,6 +25,10 @@ GRACE_S = 0.5
 # A chain of 2,000 signs is a tree of a thousand levels, two calls each; Python allows a thousand calls.
 MAX_CALLS = 10_000
 
+# math-verify rounds floats to so many places. Its own choice is six, which makes 0.5000001 the integral of x from 0 to 1;
+# a float has fifteen.
+FLOAT_PLACES = 14
+
 # An expression of numbers and operators only.
 PLAIN = re.compile(r"[\d\s.,+*/^()\u00d7\u00f7-]+")
 
@@ -87,6 +91,9 @@ def judge_of_all() -> Callable[[str, str, float | None], Verdict]:
 
 def _math_verify() -> Callable[[str, str], Verdict]:
     from math_verify import ExprExtractionConfig, LatexExtractionConfig, parse, verify
+    from sympy import Basic
+
+    from ufo_rl.reward.decimals import DECIMAL, from_sympy, stands_for
 
     def parsed(text: str) -> list[Any]:
         # Delimited text is read as one expression; bare text would be searched for any number in it. For the same reason
@@ -96,7 +103,12 @@ def _math_verify() -> Callable[[str, str], Verdict]:
 
     def judge(gold: str, answer: str) -> Verdict:
         reference, candidate = parsed(gold), parsed(answer)
-        if verify(reference, candidate, timeout_seconds=0):
+        for decimal, other, found in ((gold, answer, candidate), (answer, gold, reference)):
+            if DECIMAL.fullmatch(decimal) and not DECIMAL.fullmatch(other) and found and isinstance(found[0], Basic):
+                value = from_sympy(found[0])
+                if value is not None:
+                    return Verdict(stands_for(decimal, value))
+        if verify(reference, candidate, float_rounding=FLOAT_PLACES, timeout_seconds=0):
             return Verdict(True)
         for what, found in (("reference", reference), ("answer", candidate)):
             if all(isinstance(item, str) for item in found):
