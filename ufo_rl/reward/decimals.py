@@ -16,13 +16,14 @@ PLACES = SIGNIFICANT = 6
 WRITTEN = 12  # a value of at most so many significant digits can be written out, and then must be
 MAX_PLACES = 60  # of a value of 100 digits; what agrees so far is equal
 WHOLE = mpmath.mpf(10) ** -40  # nearer to a whole number than this is one that was computed with 100 digits
+FLOATS = (1e-300, 1e300)  # sizes whose floats have all their digits
 
 
 def stands_for(decimal: str, value: Value) -> bool:
     """Whether a decimal (any percent sign left out) is the real `value`, or that value rounded or cut.
 
     A value that ends, such as 1/2 or 35/64, has one decimal. One that does not, such as 1/3 or pi, may be given by
-    six places and six digits behind the first that is not zero, all of them right; both ways to round a half are.
+    six places and six significant digits, all of them right, or as programs print the nearest float.
     """
     match = DECIMAL.fullmatch(decimal)
     if match is None or isinstance(value, mpmath.mpc):
@@ -40,6 +41,8 @@ def stands_for(decimal: str, value: Value) -> bool:
         exponent = int(mpmath.floor(mpmath.log10(size)))
         if _is_whole(value, places) or _is_whole(value, WRITTEN - 1 - exponent):
             return False
+        if FLOATS[0] < size < FLOATS[1] and given == Fraction(repr(float(value))):
+            return True
         scaled = _scaled(abs(value), places)
         cut = scaled.__floor__() if isinstance(scaled, Fraction) else int(mpmath.floor(scaled))
         return digits == cut or (digits == cut + 1 and 2 * (scaled - cut) >= 1)

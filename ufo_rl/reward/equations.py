@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from ufo_rl.reward.expression import NoFormula, parse
-from ufo_rl.reward.formula import same_equation
+from ufo_rl.reward.formula import same_equation, same_formula
 from ufo_rl.reward.normal import split
 from ufo_rl.reward.sequences import Same
 from ufo_rl.reward.value import variables
@@ -13,7 +13,8 @@ from ufo_rl.reward.value import variables
 INEQUALITIES = ("<", ">", r"\le", r"\ge", r"\ne")
 # What may stand in front of "=" without changing the value behind it: x, a_1, f(x), f^{-1}(x), |AB|, \angle ABC, AB.
 NAME = re.compile(
-    r"\\?[A-Za-z]+(?:_\{?[\w\\]+\}?)?(?:\^\{?-1\}?)?'*(?:\([\w,]{1,6}\))?"
+    r"\\?[A-Za-z]+(?:_\{?[\w\\]+\}?)?(?:\^\{?(?:-1|(?:\\prime)+)\}?)?'*(?:\([\w,]{1,6}\))?"
+    r"|\\text\{(?![^{}]*\b(?:not?|never)\b)[^{}=]*\}(?: ?(?:\\(?:angle|triangle) ?)?[A-Z]{1,4})?|P\(.*\)|E[(\[].*[)\]]"
     r"|\|[A-Z]{1,2}\||m?\\[a-z]+ ?[A-Z]{1,4}|\\[a-z]+\{[A-Z]{1,2}\}|\\(?:sin|cos|tan|cot|arg|log|ln)(?: ?[a-z]|\\[a-z]+)"
 )
 # The same for a quotient of names: AB:CD, \frac{AB}{CD}, \frac{dy}{dx}.
@@ -21,6 +22,8 @@ QUOTIENT = re.compile(
     r"\\frac\{[A-Z]{1,3}\}\{[A-Z]{1,3}\}|\\frac\{d[a-z]\}\{d[a-z]\}|[A-Za-z](?:_\{?\w+\}?)?[:/][A-Za-z](?:_\{?\w+\}?)?"
 )
 OF_ONE = re.compile(r"([A-Za-z])\(([A-Za-z])\)")
+# What an answer may repeat of its question, without a value that we could compute.
+ASKED = re.compile(r"\\(?:lim|int|sum|prod|max|min|sup|inf|gcd|lcm|det|dim|deg|Pr)(?![A-Za-z])|\\begin\{[vV]matrix\}")
 
 
 def same_equations(gold: str, answer: str, same: Same) -> bool | None:
@@ -42,11 +45,14 @@ def same_equations(gold: str, answer: str, same: Same) -> bool | None:
         if one and not (x and y) and {a[0], b[0]} & {"y", one[1]}:  # y = x^2 and f = x^2, too
             return same(a[-1], b[-1])
         if x and y:  # p(t) = t^2 says what f(x) = x^2 says
+            if x[2] != y[2] and re.search(rf"(?<![A-Za-z\\]){x[2]}(?![A-Za-z])", b[-1]):
+                return False
             return same(a[-1], re.sub(rf"(?<![A-Za-z\\]){y[2]}(?![A-Za-z])", x[2], b[-1]))
         return same_equation(a, b)
     if len(b) == 1:
         value = _defined(a)
         return False if value is None else same(value, b[0]) or same(_repeated(a, value), b[0])
+    b = [side for side in b[:-1] if not ASKED.match(side)] + b[-1:]
     value = _defined(b) if _is_name(b[0]) or not _has_unknowns(b[0]) else None
     return False if value is None else same(a[0], value) or same(a[0], _repeated(b, value))
 
@@ -71,7 +77,7 @@ def _has_unknowns(side: str) -> bool:
     try:
         return bool(variables(parse(side)))
     except NoFormula:
-        return False
+        return True  # a derivative, an integral: no value that could be checked
 
 
 def _defined(sides: list[str]) -> str | None:
@@ -82,4 +88,6 @@ def _defined(sides: list[str]) -> str | None:
         return sides[-1]
     if len(sides) == 2 and _is_name(sides[1]):
         return None if _has_unknowns(sides[0]) else sides[0]
-    return None if any(_has_unknowns(side) for side in sides) else sides[-1]
+    if any(_has_unknowns(side) for side in sides):
+        return None
+    return sides[-1] if all(same_formula(side, sides[-1]) for side in sides[:-1]) else None
