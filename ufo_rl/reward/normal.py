@@ -3,6 +3,7 @@
 # ruff: noqa: RUF001  (signs that look alike are what this file is about)
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 
@@ -11,7 +12,18 @@ VULGAR = {
     **{"⅙": "1/6", "⅚": "5/6", "⅛": "1/8", "⅜": "3/8", "⅝": "5/8", "⅞": "7/8", "⅐": "1/7", "⅑": "1/9", "⅒": "1/10"},
 }
 SIGNS = {
-    **{"−": "-", "–": "-", "‐": "-", "‑": "-", "×": r"\times ", "·": r"\cdot ", "⋅": r"\cdot ", "÷": "/", "∶": ":"},
+    **{
+        "−": "-",
+        "–": "-",
+        "‐": "-",
+        "‑": "-",
+        "‒": "-",
+        "×": r"\times ",
+        "·": r"\cdot ",
+        "⋅": r"\cdot ",
+        "÷": "/",
+        "∶": ":",
+    },
     **{
         "≤": r"\le ",
         "⩽": r"\le ",
@@ -151,6 +163,9 @@ NO_WORDS = re.compile(
     r"[\d\\(,]|(?<=\{)[A-Z] (?:and|or) [A-Z]\}"
 )  # what makes the content of \text{..} more than words
 THOUSANDS = re.compile(r"([+-]?)(\d{1,3}(?:,\d{3})+|\d{1,3}(?: \d{3})+)((?:\.\d+)?%?)")
+# Decimals that come round three times: 0.333..., 0.1666..., 0.121212...
+REPEATING = re.compile(r"(-?\d{0,20}\.\d{0,20}?)(\d{1,6}?)\2{2,60}\\ldots")
+FACTORIAL = re.compile(r"(?<![\w.])(\d{1,3})!=")
 
 
 def normalise(answer: str) -> str:
@@ -163,6 +178,7 @@ def normalise(answer: str) -> str:
             inside = text[len(opening) : -len(closing)]
             if opening not in inside:
                 text = inside.strip()
+    text = FACTORIAL.sub(_factorial, text)
     for pattern, new in REPLACED:
         text = pattern.sub(new, text)
     if len(LONE_C.findall(text)) == 1:
@@ -177,7 +193,18 @@ def normalise(answer: str) -> str:
         if closes(text, match.end() - 1) < len(text) - 1 or (match[1] and not NO_WORDS.search(text, match.end())):
             break
         text = without_thousands(text[match.end() : -1].strip())
+    if match := REPEATING.fullmatch(text):
+        text = rf"{match[1]}\overline{{{match[2]}}}"
     return text
+
+
+def _factorial(found: re.Match[str]) -> str:
+    """5!=120 as 5! = 120; in 5!=6 the two signs are one relation."""
+    value, sides = (
+        str(math.factorial(int(found[1]))),
+        re.findall(r"=\s*(\d+)(?![\d.])", found.string[found.end() - 1 :]),
+    )
+    return f"{found[1]}! =" if value in sides else found[0]
 
 
 def _plain(raised: str) -> str:
