@@ -139,7 +139,7 @@ def test_not_equal(grader, gold, answer):
         (r"\sqrt{\frac14}", ["0.50"], ["0.499999"]),
         ("1/3", ["0.333333", "0.33333333"], ["0.333334", "0.33333"]),
         ("2/3", ["0.666666", "0.666667"], ["0.666665", "0.666668"]),
-        (r"\sqrt{2}", ["1.414213", "1.414214"], ["1.41421", "1.414215"]),  # 1.4142135...
+        (r"\sqrt{2}", ["1.414213", "1.414214", "1.4142135623730951"], ["1.41421", "1.414215", "1.4142135623730952"]),
         (r"-\pi", ["-3.141592", "-3.141593"], ["3.141593", "-3.141594"]),
         ("1/300", ["0.00333333"], ["0.003333", "0.003334"]),
         ("2/7", [r"28.571428\%", r"28.571429\%"], [r"28.571427\%", r"28.5714\%"]),
@@ -156,6 +156,37 @@ def test_decimals_stand_for_what_they_are_rounded_from(grader, exact, right, wro
         [True, True] for _ in right
     ]
     assert not any(grader.grade(exact, boxed(d)).correct or grader.grade(d, boxed(exact)).correct for d in wrong)
+
+
+@pytest.mark.parametrize(
+    ("gold", "right", "wrong"),
+    [
+        (r"y^{\prime}+r y-r x(t)=0", [r"y^{\prime} + r y - r x(t) = 0"], ["0"]),
+        (r"\nabla\cdot E=0", [], ["0"]),
+        (r"\int f=1", [], ["1"]),
+        ("x=5", ["5"], ["6"]),
+        (r"\text{area}=5", ["5", r"\text{area of } \triangle ABC = 5"], [r"\text{not } = 5"]),
+        ("90", [r"\angle ABC = 90", r"\angle ABC = 90^\circ"], [r"\angle ABC = 91"]),
+        ("1/2", ["P(X=2)=1/2", r"P(A\cup B)=\frac12"], ["P(X=2)=2"]),
+        ("3", [r"f^{\prime}(2)=3", r"\lim_{x\to1} 3x = 3", r"\gcd(6,9)=3"], ["2x=3", "x'+x=3"]),
+        ("10", ["5+5=10", r"A = 2\cdot 5 = 10", "x = 10"], ["4=10", "1=2=10", "x=4=10", "10=4"]),
+        ("120", ["5!=120", "5! = 120", "x=5!=120", r"5!=5\cdot4\cdot3\cdot2=120"], ["4!=120", "x!=120", "5"]),
+        (r"x\ne 3", ["x != 3", "x!=3"], ["x=3"]),
+        ("-5", ["\u20125", "\u22125"], ["5"]),
+        ("1/3", [r"0.333\ldots", "0.3333..."], [r"0.33\ldots", r"0.332\ldots", "0.333"]),
+        ("1/6", [r"0.1666\ldots"], [r"0.1616\ldots"]),
+        ("f(x)=x", ["f(y)=y"], ["f(y)=x"]),
+        (
+            r"\frac{1}{46}\binom{2024}{990}+\frac{1}{2}",
+            [r"\frac{\binom{2024}{990}+23}{46}"],
+            [r"\frac{\binom{2024}{991}+23}{46}"],
+        ),
+        (r"\binom{10^9}{2}", ["499999999500000000"], ["499999999500000001", r"\binom{10^9}{500000}"]),
+    ],
+)
+def test_kinds_of_answers(grader, gold, right, wrong):
+    assert [answer for answer in right if not grader.grade(gold, boxed(answer)).correct] == []
+    assert [answer for answer in wrong if grader.grade(gold, boxed(answer)).correct] == []
 
 
 def test_unparsed_is_wrong_with_its_reason(grader):

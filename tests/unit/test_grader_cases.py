@@ -9,13 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from omegaconf import OmegaConf
 
+from ufo_rl.conf_path import conf_folder
 from ufo_rl.reward.answer import Grader
+
+# Cases that are decided against their label, each with the reason. A category may lose 15 % of its own.
+WRONG: dict[str, str] = {}
 
 
 @pytest.fixture(scope="module")
 def grader() -> Iterator[Grader]:
-    made = Grader(time_limit_s=3, max_chars=5000)
+    limits = OmegaConf.load(conf_folder() / "reward" / "default.yaml").grader
+    assert (limits.time_limit_s, limits.max_chars) == (5.0, 2000)
+    made = Grader(limits.time_limit_s, limits.max_chars)
     yield made
     made.close()
 
@@ -27,10 +34,8 @@ def cases(shared_data: Path) -> list[dict[str, Any]]:
 
 def test_labelled_verdicts(grader: Grader, cases: list[dict[str, Any]]) -> None:
     graded = grader.grade_all([case["gold"] for case in cases], [case["completion"] for case in cases])
-    wrong = [case for case, one in zip(cases, graded, strict=True) if one.correct != case["expected"]]
-    sizes, errors = (Counter(case["category"] for case in some) for some in (cases, wrong))
-    assert len(cases) == 1210 and 1 - len(wrong) / len(cases) >= 0.96, [case["id"] for case in wrong]
-    num_unequal = sum(not case["expected"] for case in cases)
-    assert sum(not case["expected"] for case in wrong) / num_unequal <= 0.01
-    assert errors["no_answer"] == errors["integer"] == 0
-    assert all(1 - errors[name] / size >= 0.85 for name, size in sizes.items()), errors
+    wrong = {case["id"]: one for case, one in zip(cases, graded, strict=True) if one.correct != case["expected"]}
+    assert set(wrong) == set(WRONG), wrong
+    sizes, errors = Counter(c["category"] for c in cases), Counter(c["category"] for c in cases if c["id"] in WRONG)
+    assert (len(cases), len(sizes)) == (1210, 18)
+    assert all(1 - errors[name] / size >= 0.85 for name, size in sizes.items())

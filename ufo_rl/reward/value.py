@@ -204,7 +204,8 @@ def _factorial(a: Value) -> Value:
 def _binomial(n: Value, k: Value) -> Value:
     if not all(isinstance(x, Fraction) and x.denominator == 1 and x >= 0 for x in (n, k)):
         raise NoValue("a binomial of no whole numbers")
-    if max(n, k) > MAX_FACTORIAL:
+    chosen = max(0, min(k, n - k))  # the same number, and no more than 2^n or n^chosen
+    if min(n, chosen * n.numerator.bit_length()) > MAX_BITS:
         raise TooLarge("a binomial")
     return Fraction(math.comb(n.numerator, k.numerator))
 
