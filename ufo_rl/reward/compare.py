@@ -9,17 +9,18 @@ import re
 from collections.abc import Callable
 from functools import partial
 
+from ufo_rl.reward.choices import same_choice
 from ufo_rl.reward.equations import same_equations
 from ufo_rl.reward.formula import same_formula
 from ufo_rl.reward.matrices import same_cases, same_matrices
 from ufo_rl.reward.normal import normalise
+from ufo_rl.reward.qualifiers import with_base, without_approximation
 from ufo_rl.reward.relations import same_sets
 from ufo_rl.reward.sequences import Same, same_sequences
-from ufo_rl.reward.words import same_choice, same_words, without_words
+from ufo_rl.reward.words import same_words, without_words
 
 # Parts of an answer are compared like answers, this deep.
 MAX_DEPTH = 6
-APPROXIMATE = re.compile(r"\\approx.*|\\text\{\(?(?:about|approx)[^}]*\}?.*", re.DOTALL)
 OPEN_END = re.compile(r"[-+*/^_=<>]$|^[*/^_=<>]")  # nothing stands beside an operator
 
 
@@ -37,7 +38,7 @@ def _same(depth: int, gold: str, answer: str) -> bool | None:
         return None
     if OPEN_END.search(gold) or OPEN_END.search(answer):
         return False
-    gold, answer = APPROXIMATE.sub("", gold).strip() or gold, APPROXIMATE.sub("", answer).strip() or answer
+    gold, answer = (with_base(without_approximation(text)) for text in (gold, answer))
     if (len(gold) > 2 or gold.casefold() == "no") and gold.isalpha() and gold.casefold() == answer.casefold():
         return True
     same_part = partial(_same, depth + 1)

@@ -15,20 +15,28 @@ BARE_BOX = re.compile(r"\\(?:boxed|fbox)(?:[ \t]+([^\s{}$]+)|(\d+))")
 ADVERB = r"(?:[ \t]+(?:therefore|thus|then|hence|now|simply|just|indeed|clearly|exactly|finally))?"
 SAID = re.compile(
     r"[Aa](?<![A-Za-z][Aa])(?i:nswers?[*_]*(?:[ \t]+(?:to|for)[ \t]+(?:the|this|that)[ \t]+(?:question|problem|exercise))?"
-    rf"(?:{ADVERB}[ \t]+(?:is|are|equals|(?:would|must|should|will)[ \t]+be){ADVERB}[ \t]*:?|[ \t]*[:=\uff1a])[*_]*)",
+    rf"(?:{ADVERB}[ \t]+(?:is|are|equals|(?:would|must|should|will)[ \t]+be)(?:[ \t]+equal[ \t]+to)?{ADVERB}"
+    r"[ \t]*:?|[ \t]*[:=\uff1a])[*_]*)",
 )
 MAX_SAID = 2000  # characters behind "the answer is"
+VALUE = r"(?:[\d$\\]|(?<![\w'])[A-J](?![\w']))"
 SAID_END = re.compile(
-    r"</[a-z_]+>|<(?:[a-z_]{3,}>|\|)|[.!?]\s+(?=[A-Z])"
-    r"|,?\s+(?:because|since|as|which|but|(?:and )?not|and (?:this|that|it|we))\s|[.!,;]*\s*$"
+    r"</[a-z_]+>|<(?:[a-z_]{3,}>|\|)|[.!?]\s+(?=[A-Z](?![.)]))"
+    r"|,?\s+(?:because|since|as(?!\s+(?:is|are|well)\b)|which|(?:but |and )?not)\s"
+    # a second value is part of what the sentence says, unless it belongs to a check of the first
+    rf"|,?\s+but\s(?![^.!?]{{0,80}}?{VALUE})"
+    rf"|,?\s+and (?:this|that|it|we)\s(?!(?:(?!check|verif|have\b|=)[^.!?]){{0,80}}?{VALUE})|[.!,;]*\s*$"
 )
 REMARK = re.compile(r"(?:not|correct|right|wrong|incorrect|reasonable|valid|consistent|confirmed)\b", re.IGNORECASE)
+WRONG = re.compile(r"(?:(?:wrong|incorrect)\b|not\s+(?:right|correct|valid)\b|not\s+(?P<what>\S.*))", re.IGNORECASE)
+HARMLESS = re.compile(r"(?:wrong|incorrect|unique|obvious|clear|an?)\b", re.IGNORECASE)  # behind "the answer is not"
 QUOTED = re.compile(r"(\${1,2})([^$]+)\1|\\\[(.+?)\\\]|\\\((.+?)\\\)", re.DOTALL)
 LAST_IS = re.compile(r"^(?:The|the|Thus|So|Therefore|Hence)\b.*\s(?:is|are|equals)\s+(?=\S)")
 WORD = re.compile(r"(?<![\\A-Za-z])[^\W\d_]{3,}")
 
 # Markers inside markers, such as a box in an answer tag; deeper ones would make the search quadratic.
 MAX_NESTING = 4
+MAX_REMARKS = 8  # remarks behind the last answer that are looked at
 
 
 def extract(completion: str) -> str:
@@ -74,10 +82,23 @@ def _markers(text: str) -> Iterator[tuple[int, str]]:
             yield match.end("answer"), match["answer"]
     for match in BARE_BOX.finditer(text):
         yield match.end(), match[1] or match[2]
+    remarks: list[str] = []
     for match in reversed(list(SAID.finditer(text))):
-        if said := _said(text[match.end() : match.end() + MAX_SAID].lstrip()):
-            yield match.end() + 1, said
+        rest = text[match.end() : match.end() + MAX_SAID].lstrip()
+        if said := _said(rest):
+            if not any(_takes_back(remark, said) for remark in remarks[:MAX_REMARKS]):
+                yield match.end() + 1, said
             break
+        remarks.append(rest)
+
+
+def _takes_back(remark: str, said: str) -> bool:
+    """Whether a remark behind a later "the answer is" rejects what was said; "not 6" does not reject 5."""
+    match = WRONG.match(remark)
+    if match is None or (match["what"] and HARMLESS.match(match["what"])):
+        return False
+    what = _said(match["what"]) if match["what"] else ""
+    return not re.match(VALUE + r"|[-(]", what) or what == said
 
 
 def _said(rest: str) -> str:

@@ -19,7 +19,7 @@ FREE_SIGNS, SIGNS_PER_SIGN = 24, 2
 MAX_POWERS = 8
 SIGN = re.compile(r"\\?[A-Za-z]+|\d+|\S")
 # What math-verify reads as a product of unknowns, or not at all.
-FOREIGN = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{3,}|[^\x20-\x7e]")
+FOREIGN = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{3,}|[^\x20-\x7e]|\\text\{[^{}]*\}")
 NESTED = re.compile(r"\(\(|\[\[|\\\{\\\{")
 # What math-verify reads whole; of a formula with anything else it may read the beginning and be content with that.
 READ = re.compile(

@@ -1,12 +1,12 @@
-"""Answers in words: letters of a choice, plain words, and the units and sentences around a value."""
+"""Answers in words: plain words, and the units and sentences around a value."""
 
 from __future__ import annotations
 
 import re
 
 from ufo_rl.reward.normal import without_thousands
+from ufo_rl.reward.qualifiers import TEXT, without_qualifier
 
-TEXT = re.compile(r"\\text\{([^{}]*)\}")
 UNIT_WORDS = (
     "mm|cm|dm|km|inch(?:es)?|feet|foot|ft|yards?|yd|miles?|mi|mph|kph|seconds?|secs?|sec|minutes?|mins?|min|hours?|hrs?|hr"
     "|days?|weeks?|months?|years?|grams?|kg|mg|pounds?|lbs?|ounces?|oz|liters?|litres?|mL|ml|gallons?|cents?|dollars?|usd|USD"
@@ -14,33 +14,40 @@ UNIT_WORDS = (
     "|kilometers?|per|points?|ways|times|in|Hz|kW|kWh|GB|MB"
 )
 POWER = r"(?:\^\{?-?[1-3]\}?)?"
-# Words that change the value before them, or make it one of several.
-NO_UNIT = (
-    r"(?!(?:or|and|if|else|not|to|than|mod|is|are|was|more|less|most|least|only|times|plus|minus|over|squared|cubed"
-    r"|factorial|dozen|hundred|thousand|million|billion|trillion|hundreds|thousands|millions|billions|half|percent)\b)"
+# Words that change the value before them, make it one of several, or doubt it.
+NUMBERS = (
+    r"zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|(?:twen|thir|for|fif|six|seven|eigh|nine)ty"
+    r"|dozens?|scores?|hundreds?|thousands?|[mbtr]+illions?|lakhs?|crores?|half|halves|quarters?|thirds?|fourths?|fifths?"
+    r"|sixths?|sevenths?|eighths?|ninths?|tenths?|elevenths?|twelfths?|hundredths?|thousandths?|millionths?|percent"
 )
-TEXT_UNIT = rf"\\text\{{\s*{NO_UNIT}[^{{}}]*\}}"
+NO_UNIT = (
+    rf"(?!(?i:{NUMBERS}|base|binary|octal|hexadecimal|or|and|but|if|else|not|nor|than|mod|modulo|is|are|was|could|might|may"
+    r"|more|less|fewer|most|least|only|plus|minus|negative|over|point|below|above|under|divided|multiplied|added|choose"
+    r"|squared|cubed|factorial|except|without|excluding|maybe|perhaps|possibly|probably|versus|vs|either|neither|unless"
+    r"|instead|otherwise|where|when|nothing|none|never)\b)"
+)
+TEXT_WORD = rf"{NO_UNIT}[^\W\d_][^\W\d_'.-]*(?:\^?-?[1-3](?!\d))?"
+NOT_FIRST = r"(?!(?:to|of)\b|times\b(?! (?:as|the)\b|[\s.)]*\}))"
+TEXT_UNIT = rf"\\text\{{[\s(]*{NOT_FIRST}(?:{TEXT_WORD}(?:[ ,./*'()-]+{TEXT_WORD})*)?[\s.)']*\}}"
 WORD_UNIT = rf"(?<![A-Za-z\\])(?:{UNIT_WORDS})(?![A-Za-z])"
 UNIT = re.compile(
     rf"(?:(?:\\frac\{{{TEXT_UNIT}{POWER}\}}\{{{TEXT_UNIT}{POWER}\}}|{TEXT_UNIT}|{WORD_UNIT}){POWER}(?:\\cdot|[ /.*])*)+$"
 )
 ANY_WORDS = re.compile(
-    rf"(?:(?<=[\d%]) |(?<=\}}) ?)(?=[A-Za-z ]*[A-Za-z]{{3}})(?:{NO_UNIT}[A-Za-z]{{2,}}(?: |$)){{1,4}}$"
+    rf"(?:(?<=[\d%]) |(?<=\}}) ?)(?=[A-Za-z ]*[A-Za-z]{{3}})(?!(?:times|to|of)\b)(?:{NO_UNIT}[A-Za-z]{{2,}}(?: |$)){{1,4}}$"
 )
 LETTER = rf"(?:[smghLlCFKNJWVA]|{UNIT_WORDS}|\\Omega|\\mu [smgFA]){POWER}"
 LETTER_UNIT = re.compile(rf"(?<=[\d}}]) ?{LETTER}(?:(?:\\cdot|[/ *]){LETTER})*$")
+NEGATION = (
+    r"(?:\b(?:not?|cannot|never|none|neither|nor|nothing|except|excluding|without|impossible|unlikely|wrong|incorrect|or|but"
+    r"|unless|maybe|perhaps)\b|n't)"
+)
 SENTENCE = re.compile(
-    r"^(?!.*(?:\bnot?\b|n't))(?:\\text\{[^{}]*(?:\b(?:is|are|equals|be)|[=:])\s*\}"
+    rf"^(?!.*(?i:{NEGATION}))(?:\\text\{{[^{{}}]*(?:\b(?:is|are|equals|be)|[=:])\s*\}}"
     r"|[^\d=]*?(?<![A-Za-z\\])[A-Za-z]{2,}\b.*(?:(?<![A-Za-z])(?:is|are|equals|be)(?![A-Za-z])|=))\s*(?=\S)"
 )
-# What follows a formula to say for which numbers it holds.
-QUALIFIER = re.compile(
-    r"[,;(\s]{0,9}(?:(?:\\text\{[^{}]*\})?(?P<whole>[a-z])\\in\\mathbb\{[ZN]\}(?:[_^]\{?[+*]\}?)?\)?"
-    r"|(?:\\text\{\s*)?\(?(?:for (?:all|any|every|each)|where|with)(?![a-z])[^=]*)$"
-)
-MARKS = re.compile(r"^(?:an?|the) |[\s$'\"]|(?<!\d)[.,]|[.,](?!\d)|(?<=[a-z])-(?=[a-z]{3})")
+MARKS = re.compile(r"^(?:an?|the) |[\s$'\"]|(?<!\d)[.,]|[.,](?!\d)|(?<=[a-z])-(?=[a-z]{3})|(?<=\bno solution)s")
 LONG = re.compile(r"[a-z]{4}")
-CHOICE = re.compile(r"[\[(]?([A-Ja-j])[\])]?(?:[.:)]+(?!\s*(?:[,;/&]|or\b|and\b))(?:\s*\S.*)?)?", re.DOTALL)
 
 
 def bare(text: str) -> str:
@@ -48,25 +55,10 @@ def bare(text: str) -> str:
     return TEXT.sub(r"\1", text).strip(" .,")
 
 
-def same_choice(gold: str, answer: str) -> bool | None:
-    """Whether the answer picks the gold's letter; None where the gold is no letter, or the answer picks none or several."""
-    wanted = re.fullmatch(r"\(?([A-J])\)?", bare(gold))
-    if not wanted:
-        return None
-    found = CHOICE.fullmatch(re.sub(r"^(?:Answer|Option|Choice)\s*:?\s*", "", bare(answer), flags=re.IGNORECASE))
-    if found is None:  # "D, it can't be A": one letter before the comma, a reason behind it
-        head, _, reason = bare(answer).partition(",")
-        found = re.fullmatch(r"(?:[a-z]+ )*([A-J])", head) if len(reason.split()) > 2 else None
-    return None if found is None else found[1].upper() == wanted[1]
-
-
 def without_words(text: str, other: str = "") -> str:
     """Without the units behind a value, or the sentence before it. One letter is a unit only behind a number, and only
     where the other answer has no letters."""
-    qualifier = QUALIFIER.search(text)
-    shorter = text[: qualifier.start()] if qualifier else text
-    if qualifier and (name := qualifier["whole"]) and "k" not in shorter:  # whole numbers have any name
-        shorter = re.sub(rf"(?<![A-Za-z\\]){name}(?![A-Za-z])", "k", shorter)
+    shorter = without_qualifier(text)
     if shorter == text:
         shorter = UNIT.sub("", text).strip()
     if shorter == text and other and not re.search("[A-Za-z]", other):
