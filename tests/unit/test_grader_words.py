@@ -118,6 +118,9 @@ def test_words_that_change_or_doubt_a_value_are_no_units(grader: Grader) -> None
         (r"\sqrt{2}", r"\sqrt{2} \approx 1.42", False),
         (r"\frac{737}{39}", r"\frac{737}{39}\text{ (about }18.9\text{ cards)}", True),  # 18.897..
         ("3.2", r"x \approx 3.2", True),
+        (r"\pi", r"\pi \approx 3.14159", True),
+        (r"\frac{1}{3}", r"\frac{1}{3} \approx 33.3\%", True),
+        (r"5\sqrt{2}", r"5\sqrt{2}\text{ cm} \approx 7.07\text{ cm}", True),
     ],
 )
 def test_base_condition_and_approximation(grader: Grader, gold: str, answer: str, is_right: bool) -> None:
@@ -191,6 +194,13 @@ def test_a_letter_may_have_its_text_and_reject_others(grader: Grader, answer: st
         ("The answer is 5. The answer is not 6.", "5"),
         ("The answer is 5. The answer is not unique.", "5"),
         ("The answer is wrong. Answer: 5", "5"),
+        ("Answer: 5. Hence the answer is not 5 but 6.", ""),
+        ("The answer isn't 5", ""),
+        ("The answer is $5$, but it could be $6$.", "5, but it could be $6$"),
+        ("The answer is 5. Or maybe 6.", "5. Or maybe 6"),
+        ("The answer is 5. Maybe you see it.", "5"),
+        ("The answer is $5$ or $6$.", "5 or $6$"),
+        ("The answer is $5$, as $2+3=5$.", "5"),
         ("The answer is 5. Wait, the answer is 6", "6"),
         (r"Answer: 5, and then Answer: not 5. So \boxed{6}", "6"),
     ],

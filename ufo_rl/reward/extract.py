@@ -22,15 +22,23 @@ MAX_SAID = 2000  # characters behind "the answer is"
 VALUE = r"(?:[\d$\\]|(?<![\w'])[A-J](?![\w']))"
 SAID_END = re.compile(
     r"</[a-z_]+>|<(?:[a-z_]{3,}>|\|)|[.!?]\s+(?=[A-Z](?![.)]))"
+    rf"(?!(?:Or|Maybe|Perhaps|Possibly)\b[^.!?]{{0,80}}?{VALUE})"
     r"|,?\s+(?:because|since|as(?!\s+(?:is|are|well)\b)|which|(?:but |and )?not)\s"
     # a second value is part of what the sentence says, unless it belongs to a check of the first
     rf"|,?\s+but\s(?![^.!?]{{0,80}}?{VALUE})"
     rf"|,?\s+and (?:this|that|it|we)\s(?!(?:(?!check|verif|have\b|=)[^.!?]){{0,80}}?{VALUE})|[.!,;]*\s*$"
 )
-REMARK = re.compile(r"(?:not|correct|right|wrong|incorrect|reasonable|valid|consistent|confirmed)\b", re.IGNORECASE)
-WRONG = re.compile(r"(?:(?:wrong|incorrect)\b|not\s+(?:right|correct|valid)\b|not\s+(?P<what>\S.*))", re.IGNORECASE)
+REMARK = re.compile(r"(?:n't|not|correct|right|wrong|incorrect|reasonable|valid|consistent|confirmed)\b", re.IGNORECASE)
+WRONG = re.compile(
+    r"(?:(?:wrong|incorrect)\b|(?:n't|not)\s+(?:right|correct|valid)\b|(?:n't|not)\s+(?P<what>\S.*))", re.IGNORECASE
+)
 HARMLESS = re.compile(r"(?:wrong|incorrect|unique|obvious|clear|an?)\b", re.IGNORECASE)  # behind "the answer is not"
 QUOTED = re.compile(r"(\${1,2})([^$]+)\1|\\\[(.+?)\\\]|\\\((.+?)\\\)", re.DOTALL)
+# A second value behind the first, as in "$5$ or maybe $6$".
+ADDED = re.compile(
+    r"\s*(?:,|,?\s*(?:or|and|but)\s(?:\s*(?:it|this|that|is|be|also|even|maybe|perhaps|possibly|could|might|may)\s){0,4})\s*"
+    + VALUE
+)
 LAST_IS = re.compile(r"^(?:The|the|Thus|So|Therefore|Hence)\b.*\s(?:is|are|equals)\s+(?=\S)")
 WORD = re.compile(r"(?<![\\A-Za-z])[^\W\d_]{3,}")
 
@@ -86,10 +94,11 @@ def _markers(text: str) -> Iterator[tuple[int, str]]:
     for match in reversed(list(SAID.finditer(text))):
         rest = text[match.end() : match.end() + MAX_SAID].lstrip()
         if said := _said(rest):
-            if not any(_takes_back(remark, said) for remark in remarks[:MAX_REMARKS]):
+            if not any(_takes_back(remark, said) for remark in remarks):
                 yield match.end() + 1, said
             break
-        remarks.append(rest)
+        if len(remarks) < MAX_REMARKS:
+            remarks.append(rest)
 
 
 def _takes_back(remark: str, said: str) -> bool:
@@ -98,13 +107,15 @@ def _takes_back(remark: str, said: str) -> bool:
     if match is None or (match["what"] and HARMLESS.match(match["what"])):
         return False
     what = _said(match["what"]) if match["what"] else ""
-    return not re.match(VALUE + r"|[-(]", what) or what == said
+    return not re.match(VALUE + r"|[-(]", what) or re.match(re.escape(said) + r"(?![\w.])", what) is not None
 
 
 def _said(rest: str) -> str:
     """What a sentence gives as the answer: inside $..$, or the line up to its end or its reason, from the last "is" on."""
     if match := QUOTED.match(rest):
-        return next(filter(None, match.groups()[1:])).strip()
+        tail = rest[match.end() :].partition("\n")[0]
+        tail = tail[: SAID_END.search(tail).start()]  # pyright: ignore[reportOptionalMemberAccess]
+        return next(filter(None, match.groups()[1:])).strip() + (tail if ADDED.match(tail) else "")
     rest = rest.partition("\n")[0]
     if "boxed" not in rest:
         rest = LAST_IS.sub("", rest[: SAID_END.search(rest).start()])  # pyright: ignore[reportOptionalMemberAccess]

@@ -8,7 +8,7 @@ from typing import Any
 import mpmath
 
 from ufo_rl.reward.expression import NoFormula, parse
-from ufo_rl.reward.normal import split
+from ufo_rl.reward.normal import split, without_thousands
 from ufo_rl.reward.value import DIGITS, NoValue, as_float, evaluate
 
 TEXT = re.compile(r"\\text\{([^{}]*)\}")
@@ -28,6 +28,7 @@ KIND = (
 STATED = re.compile(rf"(?P<name>{NAMES})|{KIND}(?: of)?(?: {NAMES})?|{NAMES} (?:is|are|being) {KIND}")
 BASE = re.compile(r"^(\d+) ?(?:\\text\{)? ?\(? ?(?:in )?base[ -]?(?:\}|\\text\{)? ?(\d+) ?\)? ?\}?$")
 APPROXIMATE = re.compile(r"\\approx|\\text\{\(?(?:about|approx)[^{}]*\}?")
+UNIT = re.compile(TEXT.pattern + r"(?:\^\{?-?[1-3]\}?)?")
 DECIMAL = re.compile(r"(-?\d+(?:\.(\d+))?)(?:\\times10\^\{?(-?\d+)\}?)?(?:%|\^\\circ)?")
 NAME = re.compile(r"\\?[A-Za-z]+(?:_\{?\w+\}?)?|\\angle ?[A-Z]+")
 
@@ -73,20 +74,20 @@ def without_approximation(text: str) -> str:
     if first is None or not first.start():
         return text
     exact = text[: first.start()].rstrip(" (")
-    if NAME.fullmatch(exact):
-        return f"{exact}={text[first.end() :]}" if first[0] == r"\approx" else text
-    rounded = [TEXT.sub("", part).strip(" ()") for part in APPROXIMATE.split(text)[1:]]
+    rounded = [UNIT.sub("", part).strip(" ()") for part in APPROXIMATE.split(text)[1:]]
     with mpmath.workdps(DIGITS):
-        value = _number(exact)
+        value = _number(UNIT.sub("", exact))
+        if value is None and NAME.fullmatch(exact) and first[0] == r"\approx":
+            return f"{exact}={text[first.end() :]}"
         return exact if value is not None and all(_agrees(value, part) for part in rounded) else text
 
 
 def _agrees(value: Any, rounded: str) -> bool:
     """Whether a decimal is the value to its last digit, rounded or cut."""
-    match = DECIMAL.fullmatch(rounded)
+    match = DECIMAL.fullmatch(without_thousands(rounded))
     if match is None:
         return False
-    power = int(match[3] or 0)
+    power = int(match[3] or 0) - 2 * rounded.endswith("%")
     if abs(power) > 400:
         return False
     near = mpmath.mpf(match[1]) * mpmath.mpf(10) ** power
@@ -97,7 +98,7 @@ def _agrees(value: Any, rounded: str) -> bool:
 
 def _number(text: str) -> Any:
     try:
-        value = as_float(evaluate(parse(text), {}))
+        value = as_float(evaluate(parse(without_thousands(text)), {}))
     except (NoFormula, NoValue, KeyError):  # KeyError: an unknown
         return None
     return value if isinstance(value, mpmath.mpf) and mpmath.isfinite(value) else None

@@ -21,20 +21,20 @@ NUMBERS = (
     r"|sixths?|sevenths?|eighths?|ninths?|tenths?|elevenths?|twelfths?|hundredths?|thousandths?|millionths?|percent"
 )
 NO_UNIT = (
-    rf"(?!(?i:{NUMBERS}|base|binary|octal|hexadecimal|or|and|but|if|else|not|nor|than|mod|modulo|is|are|was|could|might|may"
+    rf"(?!(?i:{NUMBERS}|base|binary|octal|hexadecimal|or|but|if|else|not|nor|than|mod|modulo|is|are|was|could|might|may"
     r"|more|less|fewer|most|least|only|plus|minus|negative|over|point|below|above|under|divided|multiplied|added|choose"
     r"|squared|cubed|factorial|except|without|excluding|maybe|perhaps|possibly|probably|versus|vs|either|neither|unless"
     r"|instead|otherwise|where|when|nothing|none|never)\b)"
 )
 TEXT_WORD = rf"{NO_UNIT}[^\W\d_][^\W\d_'.-]*(?:\^?-?[1-3](?!\d))?"
-NOT_FIRST = r"(?!(?:to|of)\b|times\b(?! (?:as|the)\b|[\s.)]*\}))"
-TEXT_UNIT = rf"\\text\{{[\s(]*{NOT_FIRST}(?:{TEXT_WORD}(?:[ ,./*'()-]+{TEXT_WORD})*)?[\s.)']*\}}"
+NOT_FIRST = r"(?!(?:to|of|and)\b|times\b(?! (?:as|the)\b|[\s.)]*\}))"
+TEXT_UNIT = rf"\\text\{{[\s(-]*{NOT_FIRST}(?:{TEXT_WORD}(?:(?:[ ,./*'()-]|\\cdot ?)+{TEXT_WORD})*)?[\s.)']*\}}"
 WORD_UNIT = rf"(?<![A-Za-z\\])(?:{UNIT_WORDS})(?![A-Za-z])"
 UNIT = re.compile(
     rf"(?:(?:\\frac\{{{TEXT_UNIT}{POWER}\}}\{{{TEXT_UNIT}{POWER}\}}|{TEXT_UNIT}|{WORD_UNIT}){POWER}(?:\\cdot|[ /.*])*)+$"
 )
 ANY_WORDS = re.compile(
-    rf"(?:(?<=[\d%]) |(?<=\}}) ?)(?=[A-Za-z ]*[A-Za-z]{{3}})(?!(?:times|to|of)\b)(?:{NO_UNIT}[A-Za-z]{{2,}}(?: |$)){{1,4}}$"
+    rf"(?:(?<=[\d%]) |(?<=\}}) ?)(?=[A-Za-z ]*[A-Za-z]{{3}})(?!(?:times|to|of|and)\b)(?:{NO_UNIT}[A-Za-z]{{2,}}(?: |$)){{1,4}}$"
 )
 LETTER = rf"(?:[smghLlCFKNJWVA]|{UNIT_WORDS}|\\Omega|\\mu [smgFA]){POWER}"
 LETTER_UNIT = re.compile(rf"(?<=[\d}}]) ?{LETTER}(?:(?:\\cdot|[/ *]){LETTER})*$")
