@@ -14,7 +14,7 @@ from ufo_rl.reward.sequences import num_items
 from ufo_rl.reward.verifier import Verifier
 
 # In the keys of stored verdicts: raise it when a verdict changes.
-VERSION = 4
+VERSION = 5
 MAX_COMPLETION = 1_000_000  # characters, from the end: more than any model's context
 CACHED = 2**16  # verdicts: the completions of a group mostly agree
 
