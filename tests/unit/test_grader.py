@@ -169,6 +169,8 @@ def test_decimals_stand_for_what_they_are_rounded_from(grader, exact, right, wro
         ("90", [r"\angle ABC = 90", r"\angle ABC = 90^\circ"], [r"\angle ABC = 91"]),
         ("1/2", ["P(X=2)=1/2", r"P(A\cup B)=\frac12"], ["P(X=2)=2"]),
         ("3", [r"f^{\prime}(2)=3", r"\lim_{x\to1} 3x = 3", r"\gcd(6,9)=3"], ["2x=3", "x'+x=3"]),
+        ("6", ["[ABC]=6", r"\mathbb{E}[X]=6", r"\text{lcm}(2,3)=6", r"2\text{ m}\cdot 3\text{ m}=6"], [r"\sqrt{AB}=6"]),
+        ("0", [r"\int_0^1 0 dx=0"], [r"\nabla\cdot E=0", r"y^{\prime}+y=0"]),
         ("10", ["5+5=10", r"A = 2\cdot 5 = 10", "x = 10"], ["4=10", "1=2=10", "x=4=10", "10=4"]),
         ("120", ["5!=120", "5! = 120", "x=5!=120", r"5!=5\cdot4\cdot3\cdot2=120"], ["4!=120", "x!=120", "5"]),
         (r"x\ne 3", ["x != 3", "x!=3"], ["x=3"]),
@@ -219,11 +221,11 @@ def test_limits_are_checked(time_limit_s, max_chars, relative_tolerance, named):
 def test_tolerance_is_relative_to_the_gold_and_for_numbers_alone():
     grader = Grader(time_limit_s=10, max_chars=2000, relative_tolerance=0.01)
     near = [("100", "101"), ("100", "99"), ("-2", "-2.02"), ("3.83e35", r"3.8 \times 10^{35}"), (r"\pi", "3.14")]
-    near += [("4.5 m", r"x = 4.53\text{ m}"), ("33%", "0.333"), ("5", "4.96%")]
+    near += [("4.5 m", r"x = 4.53\text{ m}"), ("33%", "0.333"), ("5", "4.96%"), ("2", r"\int_0^2 x dx = 2.01")]
     graded = grader.grade_all([gold for gold, _ in near], [boxed(answer) for _, answer in near])
     assert [(g.correct, g.method) for g in graded] == [(True, "tolerance")] * len(near)
     far = [("100", "101.1"), ("101.1", "100"), ("2", "-2"), ("0", "0.001"), ("(100,1)", "(101,1)"), ("x", "1.001x")]
-    far += [("i", "1.001i"), (r"\infty", "100"), ("100", "one hundred")]
+    far += [("i", "1.001i"), (r"\infty", "100"), ("100", "one hundred"), ("100", "50=100.1")]
     assert not any(g.correct for g in grader.grade_all([gold for gold, _ in far], [boxed(answer) for _, answer in far]))
     assert grader.grade("100", boxed("100")).method == "exact"
     grader.close()

@@ -15,15 +15,17 @@ INEQUALITIES = ("<", ">", r"\le", r"\ge", r"\ne")
 NAME = re.compile(
     r"\\?[A-Za-z]+(?:_\{?[\w\\]+\}?)?(?:\^\{?(?:-1|(?:\\prime)+)\}?)?'*(?:\([\w,]{1,6}\))?"
     r"|\\text\{(?![^{}]*\b(?:not?|never)\b)[^{}=]*\}(?: ?(?:\\(?:angle|triangle) ?)?[A-Z]{1,4})?|P\(.*\)|E[(\[].*[)\]]"
-    r"|\|[A-Z]{1,2}\||m?\\[a-z]+ ?[A-Z]{1,4}|\\[a-z]+\{[A-Z]{1,2}\}|\\(?:sin|cos|tan|cot|arg|log|ln)(?: ?[a-z]|\\[a-z]+)"
+    r"|\[[A-Z]{3,6}\]|\\(?:overline|hat|widehat|tilde|vec|overarc|overset\{\\frown\})\{[A-Za-z]{1,2}\}|m?\\angle\{[A-Z]{1,3}\}"
+    r"|\|[A-Z]{1,2}\||m?\\(?!sqrt)[a-z]+ ?[A-Z]{1,4}|\\(?:sin|cos|tan|cot|arg|log|ln)(?: ?[a-z]|\\[a-z]+)"
 )
 # The same for a quotient of names: AB:CD, \frac{AB}{CD}, \frac{dy}{dx}.
 QUOTIENT = re.compile(
     r"\\frac\{[A-Z]{1,3}\}\{[A-Z]{1,3}\}|\\frac\{d[a-z]\}\{d[a-z]\}|[A-Za-z](?:_\{?\w+\}?)?[:/][A-Za-z](?:_\{?\w+\}?)?"
 )
 OF_ONE = re.compile(r"([A-Za-z])\(([A-Za-z])\)")
-# What an answer may repeat of its question, without a value that we could compute.
-ASKED = re.compile(r"\\(?:lim|int|sum|prod|max|min|sup|inf|gcd|lcm|det|dim|deg|Pr)(?![A-Za-z])|\\begin\{[vV]matrix\}")
+# What makes a side that cannot be read one of an equation to be solved; others, such as a limit, an expectation or a
+# product with units, an answer may repeat from its question.
+DIFFERENTIAL = re.compile(r"\\(?:prime|nabla|partial|d?dot)(?![A-Za-z])|'")
 
 
 def same_equations(gold: str, answer: str, same: Same) -> bool | None:
@@ -52,7 +54,7 @@ def same_equations(gold: str, answer: str, same: Same) -> bool | None:
     if len(b) == 1:
         value = _defined(a)
         return False if value is None else same(value, b[0]) or same(_repeated(a, value), b[0])
-    b = [side for side in b[:-1] if not ASKED.match(side)] + b[-1:]
+    b = _without_repeated(b)
     value = _defined(b) if _is_name(b[0]) or not _has_unknowns(b[0]) else None
     return False if value is None else same(a[0], value) or same(a[0], _repeated(b, value))
 
@@ -66,7 +68,7 @@ def _repeated(sides: list[str], value: str) -> str:
 def value_of(text: str) -> str | None:
     """The value that an equation defines (see `_defined`), None for what defines none."""
     sides = split(text, "=")
-    return _defined(sides) if len(sides) > 1 and "" not in sides else None
+    return _defined(_without_repeated(sides)) if len(sides) > 1 and "" not in sides else None
 
 
 def _is_name(side: str) -> bool:
@@ -78,6 +80,19 @@ def _has_unknowns(side: str) -> bool:
         return bool(variables(parse(side)))
     except NoFormula:
         return True  # a derivative, an integral: no value that could be checked
+
+
+def _without_repeated(sides: list[str]) -> list[str]:
+    return [side for side in sides[:-1] if not _is_repeated(side)] + sides[-1:]
+
+
+def _is_repeated(side: str) -> bool:
+    """Whether nobody can say what value the side has, and it is no equation's."""
+    try:
+        parse(side)
+    except NoFormula:
+        return not _is_name(side) and not DIFFERENTIAL.search(side)
+    return False
 
 
 def _defined(sides: list[str]) -> str | None:
