@@ -207,3 +207,11 @@ def test_a_letter_may_have_its_text_and_reject_others(grader: Grader, answer: st
 )
 def test_what_a_sentence_takes_back_or_adds(completion: str, answer: str) -> None:
     assert extract(completion) == answer
+
+
+@pytest.mark.parametrize(
+    ("gold", "answer"),
+    [("10", "1 2 3 4"), ("3", r"1\ 2"), (r"60^\circ", "60'"), ("90", r"\angle ABC = 91 = 90"), ("5", r"2 \quad 3")],
+)
+def test_no_sum_of_candidates_and_no_minutes_for_degrees(grader: Grader, gold: str, answer: str) -> None:
+    assert not grader.grade(gold, rf"\boxed{{{answer}}}").correct

@@ -20,6 +20,8 @@ MAX_POWERS = 8
 SIGN = re.compile(r"\\?[A-Za-z]+|\d+|\S")
 # What math-verify reads as a product of unknowns, or not at all.
 FOREIGN = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{3,}|[^\x20-\x7e]|\\text\{[^{}]*\}")
+# What it adds up, and what it passes over.
+SIDE_BY_SIDE, PRIME = re.compile(r"\d [\d.]"), re.compile("'")
 NESTED = re.compile(r"\(\(|\[\[|\\\{\\\{")
 # What math-verify reads whole; of a formula with anything else it may read the beginning and be content with that.
 READ = re.compile(
@@ -35,6 +37,9 @@ def verdict_without(gold: str, answer: str) -> Verdict | None:
     for what, text in (("reference", gold), ("answer", answer)):
         if "\\" in READ.sub("", text):
             return _unparsed(f"the {what} has commands that math-verify does not know")
+    for words, pattern in (("numbers side by side", SIDE_BY_SIDE), ("a prime", PRIME)):
+        if pattern.search(answer) and not pattern.search(gold):
+            return _unparsed(f"{words}, which the reference does not have")
     limit = FREE_SIGNS + SIGNS_PER_SIGN * len(SIGN.findall(gold))
     if len(SIGN.findall(answer)) > limit:
         return _unparsed(f"more than {limit} signs, {SIGNS_PER_SIGN} for each of the reference and {FREE_SIGNS}")

@@ -43,7 +43,7 @@ NEGATION = (
     r"|unless|maybe|perhaps)\b|n't)"
 )
 SENTENCE = re.compile(
-    rf"^(?!.*(?i:{NEGATION}))(?:\\text\{{[^{{}}]*(?:\b(?:is|are|equals|be)|[=:])\s*\}}"
+    rf"^(?!.*(?i:{NEGATION}))(?!.*=[^=]*\d[^=]*=)(?:\\text\{{[^{{}}]*(?:\b(?:is|are|equals|be)|[=:])\s*\}}"
     r"|[^\d=]*?(?<![A-Za-z\\])[A-Za-z]{2,}\b.*(?:(?<![A-Za-z])(?:is|are|equals|be)(?![A-Za-z])|=))\s*(?=\S)"
 )
 MARKS = re.compile(r"^(?:an?|the) |[\s$'\"]|(?<!\d)[.,]|[.,](?!\d)|(?<=[a-z])-(?=[a-z]{3})|(?<=\bno solution)s")
