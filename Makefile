@@ -20,7 +20,7 @@ demo: $(VENV)/.installed  ## The five-minute tour: four arms on the embedded lab
 	$(BIN)/ufo-rl -cd sweeps -cn demo
 
 test: $(VENV)/.installed  ## All tests, under 10 minutes on 2 cores; UFO_RL_DATA=FOLDER adds those on real data
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal --ignore tests/vllm --ignore tests/soak \
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 3 --dist worksteal --ignore tests/vllm --ignore tests/soak \
 		--ignore tests/smoke/test_scoring_resume.py
 
 soak: $(VENV)/.installed  ## Scoring killed ten times at random, stopped, raced, and on a disk that fills up

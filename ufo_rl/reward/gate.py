@@ -21,7 +21,7 @@ SIGN = re.compile(r"\\?[A-Za-z]+|\d+|\S")
 # What math-verify reads as a product of unknowns, or not at all.
 FOREIGN = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{3,}|[^\x20-\x7e]|\\text\{[^{}]*\}")
 # What it adds up, and what it passes over.
-SIDE_BY_SIDE, PRIME = re.compile(r"\d [\d.]"), re.compile("'")
+SIDE_BY_SIDE, PRIME = re.compile(r"(?<![\w.^}])\d+(?:\.\d+)? [\d.]"), re.compile("'")
 NESTED = re.compile(r"\(\(|\[\[|\\\{\\\{")
 # What math-verify reads whole; of a formula with anything else it may read the beginning and be content with that.
 READ = re.compile(
