@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 import resource
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeVar
 
 from ufo_rl.records import UserError
 
-Item = TypeVar("Item")
 GIB = 2**30
 
 
@@ -58,10 +56,6 @@ class Ranks:
     @property
     def is_first(self) -> bool:
         return self.rank == 0
-
-    def share(self, items: Sequence[Item]) -> Sequence[Item]:
-        """Every world_size-th item: equal parts of a list sorted by cost."""
-        return items[self.rank :: self.world_size]
 
     def peak_memory_gib(self) -> float:
         """The most memory held so far: of the GPU where this rank has one, else of the process."""
