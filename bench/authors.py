@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from ufo_rl.signals.spans import Encoded
+from ufo_rl.signals.confidence.spans import Encoded
 
 BATCH_SIZE = 8
 

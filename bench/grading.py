@@ -22,10 +22,10 @@ from typing import Any
 import grpo_batch
 import math_verify_alone
 
-from ufo_rl.check import compose_jobs
-from ufo_rl.config import load
-from ufo_rl.environment import hardware, versions
-from ufo_rl.reward.answer import Grader
+from ufo_rl.config.compose import compose_jobs
+from ufo_rl.config.load import load
+from ufo_rl.files.environment import hardware, versions
+from ufo_rl.grader.math.answer import Grader
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))

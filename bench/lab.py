@@ -16,7 +16,7 @@ from statistics import fmean
 
 import pyarrow.parquet as pq
 
-from ufo_rl.intervals import paired_difference, spearman
+from ufo_rl.stats.intervals import paired_difference, spearman
 
 NAME = "lab"
 HERE = Path(__file__).resolve().parent

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ufo_rl.selection import select
+from ufo_rl.selector.cut import select
 from ufo_rl.selector.ufo import Ufo
 
 SIZES = (2_000, 200_000)

@@ -13,8 +13,8 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from ufo_rl.doctor import examine
-from ufo_rl.environment import hardware, versions
+from ufo_rl.commands.doctor.command import examine
+from ufo_rl.files.environment import hardware, versions
 
 LEVELS = {"all": ("dataset.num_prompts=4000",)} | {
     str(level): (f"dataset.levels=[{level}]", f"dataset.num_prompts={100 if level == 1 else 2000}")

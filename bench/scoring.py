@@ -21,23 +21,23 @@ import authors
 import shapes
 import torch
 
-from ufo_rl.check import compose_jobs
-from ufo_rl.config import load
-from ufo_rl.engine import Sampling, sample_seed
-from ufo_rl.engine.hf import HFEngine
-from ufo_rl.environment import hardware, versions
-from ufo_rl.launch import ALLOCATOR
-from ufo_rl.model import pad_id
-from ufo_rl.prepare import load_pool
-from ufo_rl.prompts import messages, render, scored_text
-from ufo_rl.records import UserError
-from ufo_rl.signals.budget import Budget
-from ufo_rl.signals.confidence import measure, prepare
+from ufo_rl.config.compose import compose_jobs
+from ufo_rl.config.load import load
+from ufo_rl.errors import UserError
+from ufo_rl.experiment.prepare import load_pool
+from ufo_rl.files.environment import hardware, versions
+from ufo_rl.launch.start import ALLOCATOR
+from ufo_rl.model.engine import Sampling, sample_seed
+from ufo_rl.model.engine.hf import HFEngine
+from ufo_rl.model.template import messages, render, scored_text
+from ufo_rl.model.weights import pad_id
+from ufo_rl.signals.confidence.budget import Budget
+from ufo_rl.signals.confidence.forward import TeacherForcing
+from ufo_rl.signals.confidence.last_layer import target_weights
+from ufo_rl.signals.confidence.measure import measure, prepare
+from ufo_rl.signals.confidence.packing import pack
+from ufo_rl.signals.confidence.spans import Encoded, encode
 from ufo_rl.signals.flops import forward_flops, matrix_rate, weights
-from ufo_rl.signals.forward import TeacherForcing
-from ufo_rl.signals.last_layer import target_weights
-from ufo_rl.signals.packing import pack
-from ufo_rl.signals.spans import Encoded, encode
 
 HERE = Path(__file__).parent
 NUM_SAMPLES = 16

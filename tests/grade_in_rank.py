@@ -12,7 +12,7 @@ from pathlib import Path
 import torch.distributed as dist
 
 from tests.fuzz_completions import fuzzed
-from ufo_rl.reward.answer import Grader
+from ufo_rl.grader.math.answer import Grader
 
 LIMIT_S = 60.0  # no case needs it: verdicts must not depend on how busy the machine is
 

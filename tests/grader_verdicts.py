@@ -15,10 +15,10 @@ from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
-from ufo_rl.reward.answer import Grader
-from ufo_rl.reward.extract import extract
-from ufo_rl.reward.normal import normalise
-from ufo_rl.reward.rational import rational
+from ufo_rl.grader.math.answer import Grader
+from ufo_rl.grader.math.extract import extract
+from ufo_rl.grader.math.normal import normalise
+from ufo_rl.grader.math.rational import rational
 
 REPLACED = (
     *((r"\pm", "+"), ("+", "-"), (r"\le ", "<"), (r"\leq", "<"), ("<", r"\le "), (r"\ge ", ">"), (r"\geq", ">")),

@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from ufo_rl.check import compose_jobs
-from ufo_rl.config import load
-from ufo_rl.experiment import Status
-from ufo_rl.journal import Journal
-from ufo_rl.pipeline import Pipeline
-from ufo_rl.prepare import prepare
-from ufo_rl.signal_cache import SignalCache
-from ufo_rl.tracking import Tracker
+from ufo_rl.config.compose import compose_jobs
+from ufo_rl.config.load import load
+from ufo_rl.experiment.life import Status
+from ufo_rl.experiment.pipeline import Pipeline
+from ufo_rl.experiment.prepare import prepare
+from ufo_rl.files.journal import Journal
+from ufo_rl.signals.cache import SignalCache
+from ufo_rl.tracking.sink import Tracker
 
 
 def collect(overrides: Sequence[str]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:

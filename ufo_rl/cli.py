@@ -12,8 +12,8 @@ from typing import Any
 
 from hydra._internal.utils import get_args_parser
 
-from ufo_rl.grade_file.options import parser, read_options
-from ufo_rl.records import StageFailed, UserError
+from ufo_rl.commands.grade.options import parser, read_options
+from ufo_rl.errors import StageFailed, UserError
 
 GOES_ON = ("evaluate",)  # commands that keep what is finished when they are stopped
 OK, FAILED, MISTAKE, INTERRUPTED = 0, 1, 2, 130
@@ -54,7 +54,7 @@ def _terminate(number: int, frame: Any) -> None:
 
 def command(name: str, arguments: list[str]) -> int:
     """A command that is no experiment; -h anywhere shows how it is used."""
-    from ufo_rl.typed import nearest
+    from ufo_rl.errors import nearest
 
     if name == "help":
         sys.argv[1:] = ["--help"]
@@ -85,7 +85,7 @@ def _compare(arguments: list[str]) -> int:
 
 
 def _doctor(arguments: list[str]) -> int:
-    from ufo_rl.doctor import doctor
+    from ufo_rl.commands.doctor.command import doctor
 
     parsed = get_args_parser().parse_intermixed_args(arguments)
     sys.stdout.write(doctor(parsed.overrides, parsed.config_dir, parsed.config_name) + "\n")
@@ -93,7 +93,7 @@ def _doctor(arguments: list[str]) -> int:
 
 
 def _evaluate(arguments: list[str]) -> int:
-    from ufo_rl.evaluate_models import evaluate
+    from ufo_rl.commands.evaluate import evaluate
 
     _log_to_stderr()
     parsed = get_args_parser().parse_intermixed_args(arguments)
@@ -104,7 +104,7 @@ def _evaluate(arguments: list[str]) -> int:
 
 def _grade(arguments: list[str]) -> int:
     options = read_options(arguments)
-    from ufo_rl.grade_file.command import grade_file
+    from ufo_rl.commands.grade.command import grade_file
 
     _log_to_stderr()
     sys.stdout.write(grade_file(options) + "\n")
@@ -117,7 +117,7 @@ def _log_to_stderr() -> None:
 
 
 def _contamination(arguments: list[str]) -> int:
-    from ufo_rl.overlaps import overlaps
+    from ufo_rl.commands.contamination import overlaps
 
     parsed = get_args_parser().parse_intermixed_args(arguments)
     if parsed.multirun:
@@ -157,12 +157,12 @@ def experiments() -> int:
     if parsed.cfg:
         if parsed.multirun:
             raise UserError("--cfg shows one configuration: leave -m out, and give one value per key")
-        from ufo_rl.check import compose_jobs
+        from ufo_rl.config.compose import compose_jobs
 
         compose_jobs(parsed.overrides, parsed.config_dir, parsed.config_name, parsed.multirun)
         start()
         return OK
-    from ufo_rl.check import check
+    from ufo_rl.config.compose import check
 
     jobs = check(parsed.overrides, parsed.config_dir, parsed.config_name, parsed.multirun)
     start()
@@ -171,7 +171,7 @@ def experiments() -> int:
 
 def outcome(folders: Sequence[Path]) -> int:
     """What became of the jobs: the arms of a sweep in one table, each failed job with its reason."""
-    from ufo_rl.experiment import Status
+    from ufo_rl.experiment.life import Status
     from ufo_rl.report import compare
 
     unique = list(dict.fromkeys(folders))

@@ -4,19 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-
-
-class UserError(Exception):
-    """A mistake in what the user asked for: shown as plain text with exit status 2, never as a traceback."""
-
-    def __init__(self, *problems: str) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = list(problems)
-
-
-class StageFailed(Exception):
-    """A stage ended in an error; the message has its last words and where its log is."""
+from typing import Any
 
 
 def prompt_id(question: str) -> str:
@@ -25,9 +15,18 @@ def prompt_id(question: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+@dataclass(frozen=True)
+class Reference:
+    """What a completion is graded against: the reference answer, and the columns that the dataset brought besides."""
+
+    answer: str
+    columns: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """One question with its reference answer. `level` and `subject` are labels for tables, "" if unknown."""
+    """One question with its reference answer. `level` and `subject` are labels for tables, "" if unknown; `columns` is
+    what else the dataset knows of it (values that JSON can hold): graders, rewards and selectors get it by name."""
 
     id: str
     question: str
@@ -35,6 +34,11 @@ class Prompt:
     solution: str = ""
     level: str = ""
     subject: str = ""
+    columns: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    @property
+    def reference(self) -> Reference:
+        return Reference(self.answer, self.columns)
 
 
 @dataclass(frozen=True)
@@ -76,3 +80,17 @@ class Completion:
     text: str
     ids: list[int]
     finish: str
+
+
+@dataclass(frozen=True)
+class Fact:
+    """What a part (selector, signal, reward, grader, dataset) wants shown of a run.
+
+    It becomes `facts` of metrics.json; `column` is its heading in `ufo-rl compare` (None: no column), `text` a line of the
+    run's summary (None: no line). `value` is what JSON can hold.
+    """
+
+    key: str
+    value: Any
+    column: str | None = None
+    text: str | None = None

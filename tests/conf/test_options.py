@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ufo_rl.build import build
-from ufo_rl.check import Job, compose_jobs
-from ufo_rl.conf_path import conf_folder
-from ufo_rl.config import load
-from ufo_rl.prepare import prepare
+from ufo_rl.config.build import build
+from ufo_rl.config.compose import Job, compose_jobs
+from ufo_rl.config.folder import conf_folder
+from ufo_rl.config.load import load
+from ufo_rl.experiment.prepare import prepare
 
 CONF = conf_folder()
 ROOT = CONF.parent

@@ -8,10 +8,10 @@ import shlex
 
 import pytest
 
-from ufo_rl.check import compose_jobs
-from ufo_rl.conf_path import conf_folder
-from ufo_rl.config import load
-from ufo_rl.grade_file.options import parser
+from ufo_rl.commands.grade.options import parser
+from ufo_rl.config.compose import compose_jobs
+from ufo_rl.config.folder import conf_folder
+from ufo_rl.config.load import load
 
 ROOT = conf_folder().parent
 PAGES = [

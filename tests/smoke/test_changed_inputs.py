@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-import ufo_rl.prepare as prepare_module
+import ufo_rl.experiment.prepare as prepare_module
 from tests.conftest import Ufo
 from tests.scoring_only import collect
-from ufo_rl.check import compose_jobs
-from ufo_rl.config import load
-from ufo_rl.experiment import inputs_key
-from ufo_rl.prepare import prepare
+from ufo_rl.config.compose import compose_jobs
+from ufo_rl.config.load import load
+from ufo_rl.experiment.life import inputs_key
+from ufo_rl.experiment.prepare import prepare
 
 pytestmark = pytest.mark.smoke
 

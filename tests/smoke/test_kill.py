@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Ufo, family
-from ufo_rl.journal import parse
+from ufo_rl.files.journal import parse
 
 pytestmark = pytest.mark.smoke
 STAGES = ("base_eval", "score", "pass_rate", "train", "eval")

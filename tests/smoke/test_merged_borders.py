@@ -10,9 +10,9 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM, PreTrainedTokenizerFast
 
 from tests.scoring_only import collect
-from ufo_rl.check import compose_jobs
-from ufo_rl.config import load
-from ufo_rl.prepare import prepare
+from ufo_rl.config.compose import compose_jobs
+from ufo_rl.config.load import load
+from ufo_rl.experiment.prepare import prepare
 
 pytestmark = pytest.mark.smoke
 POOL = ("dataset.num_prompts=60", "ratio=50pct", "launch.threads_per_rank=1", "tracker=off")

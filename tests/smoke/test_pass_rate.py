@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.scoring_only import collect
-from ufo_rl.model import packaged
+from ufo_rl.model.weights import packaged
 from ufo_rl.signals.flops import weights_of
 
 pytestmark = pytest.mark.smoke

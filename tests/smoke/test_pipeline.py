@@ -16,12 +16,12 @@ import yaml
 
 from tests.conftest import Ufo
 from tests.scoring_only import collect
-from ufo_rl.build import build
-from ufo_rl.check import compose_jobs
-from ufo_rl.config import load
-from ufo_rl.model import load_model, load_tokenizer, packaged
-from ufo_rl.prepare import prepare
-from ufo_rl.prompts import messages, render
+from ufo_rl.config.build import build
+from ufo_rl.config.compose import compose_jobs
+from ufo_rl.config.load import load
+from ufo_rl.experiment.prepare import prepare
+from ufo_rl.model.template import messages, render
+from ufo_rl.model.weights import load_model, load_tokenizer, packaged
 
 pytestmark = pytest.mark.smoke
 LAB = packaged("package:lab/tiny")

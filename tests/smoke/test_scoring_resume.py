@@ -18,8 +18,8 @@ import pytest
 import ufo_rl
 from tests.conftest import Ufo, family
 from tests.scoring_only import collect, rows_in_chunks
-from ufo_rl.selection import select
 from ufo_rl.selector.band import Band
+from ufo_rl.selector.cut import select
 from ufo_rl.selector.extreme import Extreme
 from ufo_rl.selector.ufo import Ufo as UfoSelector
 

@@ -16,16 +16,17 @@ import pytest
 import torch
 
 from tests.conftest import Ufo
-from ufo_rl.artifacts import write_text
-from ufo_rl.check import compose_jobs
-from ufo_rl.config import Config, load
-from ufo_rl.launch import StageFailed, run_stage
-from ufo_rl.model import load_model, load_tokenizer, packaged
-from ufo_rl.prepare import prepare
-from ufo_rl.prompts import messages, render, scored_text
-from ufo_rl.records import UserError
-from ufo_rl.scoring import Row
-from ufo_rl.store import SignalStore
+from ufo_rl.config.compose import compose_jobs
+from ufo_rl.config.load import load
+from ufo_rl.config.schema import Config
+from ufo_rl.errors import StageFailed, UserError
+from ufo_rl.experiment.prepare import prepare
+from ufo_rl.files.atomic import write_text
+from ufo_rl.files.store import SignalStore
+from ufo_rl.launch.publish import Row
+from ufo_rl.launch.start import run_stage
+from ufo_rl.model.template import messages, render, scored_text
+from ufo_rl.model.weights import load_model, load_tokenizer, packaged
 
 pytestmark = pytest.mark.smoke
 LAB = packaged("package:lab/tiny")

@@ -31,7 +31,7 @@ def test_the_wheel_runs_the_lab_from_an_empty_folder(tmp_path: Path) -> None:
     empty.mkdir()
     environment = {**os.environ, "PYTHONPATH": str(site)}
     where = subprocess.run(
-        [sys.executable, "-c", "import ufo_rl.conf_path as c; print(c.conf_folder())"],
+        [sys.executable, "-c", "import ufo_rl.config.folder as c; print(c.conf_folder())"],
         cwd=empty,
         text=True,
         capture_output=True,

@@ -10,17 +10,17 @@ import pytest
 import torch
 from transformers import TrainerCallback
 
-from ufo_rl.check import compose_jobs
-from ufo_rl.config import load
-from ufo_rl.journal import parse
-from ufo_rl.launch import run_stage
-from ufo_rl.model import load_model, load_tokenizer, packaged
-from ufo_rl.prepare import prepare
-from ufo_rl.prompts import messages, render
+from ufo_rl.config.compose import compose_jobs
+from ufo_rl.config.load import load
+from ufo_rl.experiment.prepare import prepare
+from ufo_rl.files.journal import parse
+from ufo_rl.launch.start import run_stage
+from ufo_rl.model.template import messages, render
+from ufo_rl.model.weights import load_model, load_tokenizer, packaged
 from ufo_rl.reward.correctness import Correctness
-from ufo_rl.signals.forward import TeacherForcing
-from ufo_rl.signals.spans import encode
-from ufo_rl.training import grpo_arguments, make_trainer
+from ufo_rl.signals.confidence.forward import TeacherForcing
+from ufo_rl.signals.confidence.spans import encode
+from ufo_rl.training.grpo import grpo_arguments, make_trainer
 
 pytestmark = pytest.mark.smoke
 LAB = packaged("package:lab/tiny")

@@ -10,7 +10,8 @@ from random import Random
 import pytest
 
 from ufo_rl.dataset.arithmetic import LARGEST_OPERAND, Arithmetic, Problem, bucket, stream
-from ufo_rl.records import UserError, prompt_id
+from ufo_rl.errors import UserError
+from ufo_rl.records import prompt_id
 
 SIX_LEVELS = [1, 2, 3, 4, 5, 6]
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from ufo_rl.artifacts import locked, manifest, publish, read_json, write_json, write_text
-from ufo_rl.journal import Journal, Tail
-from ufo_rl.keys import digest
-from ufo_rl.records import UserError
-from ufo_rl.store import SignalStore
+from ufo_rl.errors import UserError
+from ufo_rl.files.atomic import locked, manifest, publish, read_json, write_json, write_text
+from ufo_rl.files.journal import Journal, Tail
+from ufo_rl.files.keys import digest
+from ufo_rl.files.store import SignalStore
 
 
 def test_digest_is_of_the_content() -> None:
@@ -45,7 +45,7 @@ def test_a_publication_is_replaced_whole(tmp_path: Path) -> None:
 
 def test_a_killed_publication_is_cleared_by_the_next(tmp_path: Path) -> None:
     code = (
-        "import os, sys; from pathlib import Path; from ufo_rl.artifacts import publish\n"
+        "import os, sys; from pathlib import Path; from ufo_rl.files.atomic import publish\n"
         "with publish(Path(sys.argv[1])) as (t, c):\n    (t / 'half').write_text('x'); os._exit(9)"
     )
     assert subprocess.run([sys.executable, "-c", code, str(tmp_path / "out")], check=False).returncode == 9
@@ -71,7 +71,7 @@ def test_broken_json_names_the_file(tmp_path: Path) -> None:
 
 def test_a_lock_makes_the_second_wait(tmp_path: Path) -> None:
     code = (
-        "import sys, time; from pathlib import Path; from ufo_rl.artifacts import locked\n"
+        "import sys, time; from pathlib import Path; from ufo_rl.files.atomic import locked\n"
         "with locked(Path(sys.argv[1]), 'x'):\n    print('held', flush=True); time.sleep(1.5)"
     )
     holder = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "lock")], stdout=subprocess.PIPE, text=True)

@@ -7,14 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from ufo_rl import check
-from ufo_rl.check import compose_jobs
-from ufo_rl.conf_path import conf_folder
-from ufo_rl.config import Config, load
-from ufo_rl.evaluation import questions
-from ufo_rl.prepare import load_pool, prepare
-from ufo_rl.records import UserError
-from ufo_rl.reward.answer import Grader
+from ufo_rl.config import compose as check
+from ufo_rl.config.compose import compose_jobs
+from ufo_rl.config.folder import conf_folder
+from ufo_rl.config.load import load
+from ufo_rl.config.schema import Config
+from ufo_rl.errors import UserError
+from ufo_rl.evaluation.benchmark import questions
+from ufo_rl.experiment.prepare import load_pool, prepare
+from ufo_rl.grader.math.answer import Grader
 
 # As published; arithmetic is our own.
 SIZES = {

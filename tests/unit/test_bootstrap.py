@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from ufo_rl.bootstrap import clustered_bootstrap, paired_bootstrap
-from ufo_rl.intervals import paired_difference, wilson
+from ufo_rl.stats.bootstrap import clustered_bootstrap, paired_bootstrap
+from ufo_rl.stats.intervals import paired_difference, wilson
 
 # Pass rates of the questions, as parameters of a Beta distribution.
 U_SHAPED, UNIFORM, CONCENTRATED, HARD = (0.3, 0.3), (1.0, 1.0), (20.0, 20.0), (0.3, 2.7)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ufo_rl.records import UserError
-from ufo_rl.signals.budget import CANDIDATES, Budget, within_memory
+from ufo_rl.errors import UserError
+from ufo_rl.signals.confidence.budget import CANDIDATES, Budget, within_memory
 
 
 def tune(speeds: dict[int, float]) -> int:

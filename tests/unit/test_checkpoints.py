@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ufo_rl.training import last_checkpoint
+from ufo_rl.training.grpo import last_checkpoint
 
 
 def test_the_newest_whole_checkpoint_and_no_torso(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from resource import RLIMIT_FSIZE, setrlimit
 import pytest
 
 from tests.conftest import Ufo
-from ufo_rl.model import packaged
+from ufo_rl.model.weights import packaged
 
 LAB = packaged("package:lab/tiny")
 

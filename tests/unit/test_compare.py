@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from ufo_rl.records import UserError
+from ufo_rl.errors import UserError
 from ufo_rl.report import compare, summary
 from ufo_rl.report.runs import load_run
 

@@ -31,15 +31,15 @@ from transformers import (
     SmolLM3ForCausalLM,
 )
 
-from ufo_rl.engine.hf import HFEngine
-from ufo_rl.model import end_ids, load_model, load_tokenizer, packaged, pad_id
-from ufo_rl.records import UserError
-from ufo_rl.signals.budget import Budget
-from ufo_rl.signals.confidence import Measured, measure, prepare
-from ufo_rl.signals.forward import HEAD_ROWS, VOCAB_CHUNK, TeacherForcing
-from ufo_rl.signals.packing import pack
-from ufo_rl.signals.scorers import OwnScorer
-from ufo_rl.signals.spans import Encoded, encode
+from ufo_rl.errors import UserError
+from ufo_rl.model.engine.hf import HFEngine
+from ufo_rl.model.weights import end_ids, load_model, load_tokenizer, packaged, pad_id
+from ufo_rl.signals.confidence.budget import Budget
+from ufo_rl.signals.confidence.forward import HEAD_ROWS, VOCAB_CHUNK, TeacherForcing
+from ufo_rl.signals.confidence.measure import Measured, measure, prepare
+from ufo_rl.signals.confidence.packing import pack
+from ufo_rl.signals.confidence.scorers import OwnScorer
+from ufo_rl.signals.confidence.spans import Encoded, encode
 
 VOCABULARY = 40
 SIZES = {"hidden_size": 64, "num_hidden_layers": 3, "num_attention_heads": 4, "vocab_size": VOCABULARY}

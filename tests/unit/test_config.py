@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from ufo_rl.build import build
-from ufo_rl.check import compose_jobs
-from ufo_rl.config import load
-from ufo_rl.identity import run_id
-from ufo_rl.records import UserError
+from ufo_rl.config.build import build
+from ufo_rl.config.compose import compose_jobs
+from ufo_rl.config.identity import run_id
+from ufo_rl.config.load import load
+from ufo_rl.errors import UserError
 
 
 def plain(*overrides: str) -> dict[str, Any]:

@@ -9,11 +9,11 @@ from random import Random
 
 import pytest
 
-from ufo_rl.check import compose_jobs
-from ufo_rl.config import load
-from ufo_rl.contamination import Pair, find, normal_form
+from ufo_rl.config.compose import compose_jobs
+from ufo_rl.config.load import load
+from ufo_rl.dataset.overlap import Pair, find, normal_form
 from ufo_rl.dataset.rows import value_at
-from ufo_rl.prepare import load_benchmarks
+from ufo_rl.experiment.prepare import load_benchmarks
 from ufo_rl.records import Prompt, prompt_id
 
 TEST_SETS = ("math500", "gsm8k", "aime24", "aime25", "amc23", "minerva", "olympiadbench")

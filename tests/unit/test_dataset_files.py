@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from ufo_rl.build import build
+from ufo_rl.config.build import build
 from ufo_rl.dataset import count_drops
-from ufo_rl.dataset.files import read_rows
+from ufo_rl.files.rows import read_rows
 
 CONF = Path(__file__).parents[2] / "conf"
 

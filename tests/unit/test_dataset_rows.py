@@ -7,10 +7,11 @@ import pytest
 
 from ufo_rl.dataset import count_drops, list_drops
 from ufo_rl.dataset.custom import CustomDataset
-from ufo_rl.dataset.files import read_rows
 from ufo_rl.dataset.hub import HubDataset, numbered
 from ufo_rl.dataset.rows import Columns, to_pool
-from ufo_rl.records import Drop, UserError, prompt_id
+from ufo_rl.errors import UserError
+from ufo_rl.files.rows import read_rows
+from ufo_rl.records import Drop, prompt_id
 
 PLAIN = Columns(question="question", answer="answer")
 GSM8K = {

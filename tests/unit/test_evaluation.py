@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from ufo_rl.config import Benchmark
-from ufo_rl.evaluation import judge, questions, summarise
-from ufo_rl.records import Graded, Pool, Prompt, UserError
-from ufo_rl.reward.answer import Grader
+from ufo_rl.config.schema import Benchmark
+from ufo_rl.errors import UserError
+from ufo_rl.evaluation.benchmark import judge, questions, summarise
+from ufo_rl.grader.math.answer import Grader
+from ufo_rl.records import Graded, Pool, Prompt
 
 PROMPTS = [Prompt(f"q{i}", f"{i}+1=?", str(i + 1), level=str(1 + i % 2)) for i in range(4)]
 NOT_TEXTS = ("question", "prompt", "completion")

@@ -16,9 +16,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.conftest import Ufo
-from ufo_rl.grade_file.command import grade_file
-from ufo_rl.grade_file.options import read_options
-from ufo_rl.records import UserError
+from ufo_rl.commands.grade.command import grade_file
+from ufo_rl.commands.grade.options import read_options
+from ufo_rl.errors import UserError
 
 HANGS = r"\boxed{\int_0^1 9^{9^{9^9}} dx}"
 # By hand: three right, one by each of the first three ways; 7 against 8; no answer twice; one that takes for ever.

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
-from ufo_rl.conf_path import conf_folder
-from ufo_rl.reward.answer import Grader
+from ufo_rl.config.folder import conf_folder
+from ufo_rl.grader.math.answer import Grader
 
 # Cases that are decided against their label, each with the reason. A category may lose 15 % of its own.
 WRONG: dict[str, str] = {}

@@ -15,10 +15,10 @@ import pytest
 from omegaconf import OmegaConf
 
 from tests.fuzz_completions import KINDS, MEGABYTE, Fuzzed, fuzzed
-from ufo_rl.conf_path import conf_folder
+from ufo_rl.config.folder import conf_folder
+from ufo_rl.grader.math.answer import Grader
+from ufo_rl.grader.math.judge import MEMORY_LIMIT_BYTES
 from ufo_rl.records import Graded
-from ufo_rl.reward.answer import Grader
-from ufo_rl.reward.judge import MEMORY_LIMIT_BYTES
 
 NUM_COMPLETIONS, AT_ONCE = 10_000, 250
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.grader_verdicts import decimal_pairs, digest, golds_of, neighbour_pairs
-from ufo_rl.reward.answer import VERSION, Grader
+from ufo_rl.grader.math.answer import VERSION, Grader
 
 # Neighbours that are equal by the contract, and why.
 EQUAL = {

@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 
 from tests.grade_in_rank import LIMIT_S, cases, handlers
+from ufo_rl.grader.math.answer import Grader
 from ufo_rl.records import Graded
-from ufo_rl.reward.answer import Grader
 
 GOLDS, COMPLETIONS, EXPECTED = zip(*cases(), strict=True)
 

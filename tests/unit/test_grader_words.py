@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from ufo_rl.reward.answer import Grader
-from ufo_rl.reward.extract import extract
+from ufo_rl.grader.math.answer import Grader
+from ufo_rl.grader.math.extract import extract
 
 
 @pytest.fixture(scope="module")

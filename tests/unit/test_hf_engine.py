@@ -9,9 +9,9 @@ import pytest
 import torch
 from transformers import GenerationConfig
 
-from ufo_rl.engine import Sampling, sample_seed
-from ufo_rl.engine.hf import HFEngine, InverseTransform
-from ufo_rl.model import end_ids, load_model, load_tokenizer, packaged
+from ufo_rl.model.engine import Sampling, sample_seed
+from ufo_rl.model.engine.hf import HFEngine, InverseTransform
+from ufo_rl.model.weights import end_ids, load_model, load_tokenizer, packaged
 from ufo_rl.records import Completion
 
 LAB = packaged("package:lab/tiny")

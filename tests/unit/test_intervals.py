@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from ufo_rl.intervals import paired_difference, spearman, wilson
+from ufo_rl.stats.intervals import paired_difference, spearman, wilson
 
 
 def pairs(both: int, lost: int, gained: int, neither: int) -> tuple[np.ndarray, np.ndarray]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ufo_rl.journal import seconds_spent
+from ufo_rl.files.journal import seconds_spent
 
 
 def line(time: float, attempt: int, stage: str, event: str, **values: Any) -> dict[str, Any]:

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from ufo_rl.bootstrap import clustered_bootstrap
-from ufo_rl.measures import avg_at_k, by_label, group_answers, maj_at_k, pass_at_k, sampled
-from ufo_rl.reward import compare
+from ufo_rl.grader.math import compare
+from ufo_rl.stats.bootstrap import clustered_bootstrap
+from ufo_rl.stats.samples import avg_at_k, by_label, group_answers, maj_at_k, pass_at_k, sampled
 
 
 def test_pass_at_k_worked_by_hand():

@@ -8,9 +8,9 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from ufo_rl.selection import select
 from ufo_rl.selector import Bounded, Selector
 from ufo_rl.selector.band import Band
+from ufo_rl.selector.cut import select
 from ufo_rl.selector.extreme import Extreme
 from ufo_rl.selector.ufo import Ufo
 

@@ -6,10 +6,11 @@ import pytest
 from tokenizers import Tokenizer, models
 from transformers import PreTrainedTokenizerFast
 
-from ufo_rl.config import Template
-from ufo_rl.model import load_tokenizer, packaged
-from ufo_rl.prompts import accepts_system_role, messages, render, scored_text
-from ufo_rl.records import Prompt, UserError
+from ufo_rl.config.schema import Template
+from ufo_rl.errors import UserError
+from ufo_rl.model.template import accepts_system_role, messages, render, scored_text
+from ufo_rl.model.weights import load_tokenizer, packaged
+from ufo_rl.records import Prompt
 
 R1 = Template("r1", "Think first.", "{question}")
 SHORT = Template("short", "", "{question}")

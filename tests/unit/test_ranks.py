@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from ufo_rl.check import compose_jobs
-from ufo_rl.config import load
-from ufo_rl.ranks import Ranks, own_device
-from ufo_rl.records import UserError
-from ufo_rl.worker import uses_vllm
+from ufo_rl.config.compose import compose_jobs
+from ufo_rl.config.load import load
+from ufo_rl.errors import UserError
+from ufo_rl.launch.place import Ranks, own_device
+from ufo_rl.launch.worker import uses_vllm
 
 
 def environment(local_rank: int, num_local: int, visible: str | None = None) -> dict[str, str]:

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from ufo_rl.engine import Sampling
-from ufo_rl.engine.hf import HFEngine
-from ufo_rl.model import end_ids, load_model, load_tokenizer, packaged, pad_id
+from ufo_rl.model.engine import Sampling
+from ufo_rl.model.engine.hf import HFEngine
+from ufo_rl.model.weights import end_ids, load_model, load_tokenizer, packaged, pad_id
 from ufo_rl.records import Completion
-from ufo_rl.signals import scorers
-from ufo_rl.signals.confidence import Measured
-from ufo_rl.signals.spans import MIN_PREFIX, Encoded
+from ufo_rl.signals.confidence import scorers
+from ufo_rl.signals.confidence.measure import Measured
+from ufo_rl.signals.confidence.spans import MIN_PREFIX, Encoded
 
 
 class Counting:

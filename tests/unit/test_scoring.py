@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from ufo_rl.records import UserError
-from ufo_rl.scoring import PUBLISH_EVERY_S, Row, score
-from ufo_rl.store import SignalStore
+from ufo_rl.errors import UserError
+from ufo_rl.files.store import SignalStore
+from ufo_rl.launch.publish import PUBLISH_EVERY_S, Row, score
 
 ROWS = [Row.of(f"id{i}", f"text {i}", 0, "gold") for i in range(6)]
 

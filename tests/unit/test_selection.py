@@ -10,17 +10,16 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from ufo_rl.config import num_kept
-from ufo_rl.records import UserError
-from ufo_rl.selection import select
+from ufo_rl.errors import UserError
 from ufo_rl.selector import Selector
 from ufo_rl.selector.accuracy import Accuracy
 from ufo_rl.selector.band import Band
+from ufo_rl.selector.cut import num_kept, select
 from ufo_rl.selector.extreme import Extreme
 from ufo_rl.selector.full import Full
+from ufo_rl.selector.score_table import fuzziness, score_table
 from ufo_rl.selector.ufo import Ufo
 from ufo_rl.selector.uniform import Uniform
-from ufo_rl.tables import fuzziness, score_table
 
 SELECTORS = {
     "ufo": Ufo("mean", "confidence"),

@@ -10,14 +10,14 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import GraniteConfig, GraniteForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
-from ufo_rl.engine import Sampling
-from ufo_rl.engine.hf import HFEngine
-from ufo_rl.model import load_model, load_tokenizer, packaged
-from ufo_rl.signal_costs import account, flops, remember
+from ufo_rl.model.engine import Sampling
+from ufo_rl.model.engine.hf import HFEngine
+from ufo_rl.model.weights import load_model, load_tokenizer, packaged
+from ufo_rl.signals.confidence.last_layer import target_weights
+from ufo_rl.signals.confidence.scorers import OwnScorer
+from ufo_rl.signals.confidence.spans import Encoded
+from ufo_rl.signals.costs import account, flops, remember
 from ufo_rl.signals.flops import weights, weights_of
-from ufo_rl.signals.last_layer import target_weights
-from ufo_rl.signals.scorers import OwnScorer
-from ufo_rl.signals.spans import Encoded
 
 LAB = packaged("package:lab/tiny")
 # two layers: queries 8 x 8 + 8, keys and values 8 x 4 + 4 each, output 8 x 8, three matrices 8 x 16, two norms; a last norm

@@ -10,8 +10,8 @@ import pytest
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from ufo_rl.records import UserError
-from ufo_rl.signals.spans import Encoded, common_prefix, encode
+from ufo_rl.errors import UserError
+from ufo_rl.signals.confidence.spans import Encoded, common_prefix, encode
 
 CORPUS = [
     "the answer is 42 and then <answer> -5 </answer>",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ufo_rl.experiment import Status
+from ufo_rl.experiment.life import Status
 
 
 def test_done_is_what_is_written_whole(tmp_path: Path) -> None:

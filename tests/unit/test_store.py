@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
-from ufo_rl.store import MANY, SignalStore
+from ufo_rl.files.store import MANY, SignalStore
 
 
 def filled(folder: Path, num_chunks: int) -> SignalStore:

@@ -21,16 +21,16 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from ufo_rl.dataset.arithmetic import Arithmetic
-from ufo_rl.engine import Engine, Sampling, sample_seed
-from ufo_rl.engine.hf import HFEngine
-from ufo_rl.engine.vllm_engine import VLLMEngine
-from ufo_rl.model import end_ids, load_model, load_tokenizer, packaged, pad_id
+from ufo_rl.grader.math.answer import Grader
+from ufo_rl.model.engine import Engine, Sampling, sample_seed
+from ufo_rl.model.engine.hf import HFEngine
+from ufo_rl.model.engine.vllm_engine import VLLMEngine
+from ufo_rl.model.weights import end_ids, load_model, load_tokenizer, packaged, pad_id
 from ufo_rl.records import Completion
-from ufo_rl.reward.answer import Grader
+from ufo_rl.signals.confidence.packing import PackedLinear
+from ufo_rl.signals.confidence.scorers import OwnScorer, VLLMScorer
+from ufo_rl.signals.confidence.spans import encode
 from ufo_rl.signals.flops import weights
-from ufo_rl.signals.packing import PackedLinear
-from ufo_rl.signals.scorers import OwnScorer, VLLMScorer
-from ufo_rl.signals.spans import encode
 
 LAB = packaged("package:lab/tiny")
 NUM_PROMPTS, NUM_SAMPLES = 48, 16

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from ufo_rl.records import Pool, Prompt, UserError, prompt_id
+from ufo_rl.errors import UserError
+from ufo_rl.records import Pool, Prompt, prompt_id
 
 LARGEST_OPERAND = {1: 12, 2: 12, 3: 15, 4: 20, 5: 30, 6: 50}
 LARGEST_TOTAL = 99

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ufo_rl.dataset.files import SUFFIXES, read_rows
 from ufo_rl.dataset.rows import Columns, to_pool
-from ufo_rl.records import Pool, UserError
+from ufo_rl.errors import UserError
+from ufo_rl.files.rows import SUFFIXES, read_rows
+from ufo_rl.records import Pool
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ufo_rl.dataset.files import Row, read_rows
 from ufo_rl.dataset.rows import Columns, to_pool
-from ufo_rl.records import Pool, UserError
+from ufo_rl.errors import UserError
+from ufo_rl.files.rows import Row, read_rows
+from ufo_rl.records import Pool
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from ufo_rl.dataset.files import Row
-from ufo_rl.records import Drop, Pool, Prompt, UserError, prompt_id
-from ufo_rl.reward.extract import boxed
-from ufo_rl.reward.gold import problem_of
+from ufo_rl.errors import UserError
+from ufo_rl.files.rows import Row
+from ufo_rl.grader.math.extract import boxed
+from ufo_rl.grader.math.gold import problem_of
+from ufo_rl.records import Drop, Pool, Prompt, prompt_id
 
 # More bad rows than this and the mapping is wrong, not the rows.
 MAX_NAMED_ROWS = 20

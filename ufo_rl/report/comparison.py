@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any
 
-from ufo_rl.bootstrap import paired_bootstrap
-from ufo_rl.identity import VOLATILE
-from ufo_rl.intervals import Difference, paired_difference
+from ufo_rl.config.identity import VOLATILE
 from ufo_rl.report.runs import Run
+from ufo_rl.stats.bootstrap import paired_bootstrap
+from ufo_rl.stats.intervals import Difference, paired_difference
 
 # Keys (with all below them) that change no result, or that make another arm or seed of one experiment.
 NOT_SETTINGS = (*VOLATILE, "selector", "ratio", "seed")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ufo_rl.intervals import Difference
 from ufo_rl.report.comparison import Block, Mean, Result, gather, means
 from ufo_rl.report.runs import Run, find_runs
 from ufo_rl.report.signatures import costly_selection, is_step_matched, unstable_training, worse_than_full
 from ufo_rl.report.text import NOTHING, count, fit, interval, percent, points, seconds, table
+from ufo_rl.stats.intervals import Difference
 
 # Epochs that differ by less are the same budget: the last incomplete batch is rounded.
 EPOCH_TOLERANCE = 0.02

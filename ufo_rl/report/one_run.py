@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ufo_rl.intervals import Difference
 from ufo_rl.report.comparison import change
 from ufo_rl.report.many_runs import correlation, signal_costs
 from ufo_rl.report.runs import Run, load_run
 from ufo_rl.report.signatures import unstable_training
 from ufo_rl.report.text import count, fit, interval, percent, points, seconds
+from ufo_rl.stats.intervals import Difference
 
 
 def summary(folder: Path) -> str:

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ufo_rl.artifacts import read_json
-from ufo_rl.intervals import RankCorrelation, wilson
-from ufo_rl.journal import parse
-from ufo_rl.records import UserError
+from ufo_rl.errors import UserError
+from ufo_rl.files.atomic import read_json
+from ufo_rl.files.journal import parse
+from ufo_rl.stats.intervals import RankCorrelation, wilson
 
 RUN_FILE = "run.json"
 

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from statistics import fmean, median, variance
 from typing import Any
 
-from ufo_rl.intervals import Difference
 from ufo_rl.report.runs import Run
 from ufo_rl.report.text import points, seconds
+from ufo_rl.stats.intervals import Difference
 
 # A gradient norm this many times its running median is a spike: an order of magnitude is beyond the noise of
 # small batches. The logged norm is the one before clipping.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 
-from ufo_rl.intervals import Difference
+from ufo_rl.stats.intervals import Difference
 
 MAX_COLUMNS = 120
 GAP = "  "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from ufo_rl.reward.answer import Grader
+from ufo_rl.grader.math.answer import Grader
 
 
 class Correctness:

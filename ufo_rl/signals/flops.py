@@ -11,7 +11,7 @@ import torch
 from torch.nn.functional import linear
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
-from ufo_rl.signals.packing import can_pack
+from ufo_rl.signals.confidence.packing import can_pack
 
 ROWS = 1024  # of the left matrix: a batch's tokens
 REPEATS = 5

@@ -1,0 +1,1 @@
+"""The commands of `ufo-rl`, a file or folder each."""

@@ -1,0 +1,54 @@
+"""`ufo-rl contamination`: which prompts of a dataset are questions of the benchmarks, before anything is run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ufo_rl.config.compose import compose_jobs
+from ufo_rl.config.load import load
+from ufo_rl.dataset.overlap import Overlap, find
+from ufo_rl.errors import UserError
+from ufo_rl.experiment.prepare import prepare, whole_benchmarks
+from ufo_rl.records import Prompt
+
+UNUSED = ("model", "selector", "signal", "reward", "train")  # groups that say nothing about pool or benchmarks
+MAX_SHOWN = 60  # characters of a question
+
+
+def overlaps(overrides: Sequence[str], config_dir: str | None = None, config_name: str | None = None) -> str:
+    """The counts and all pairs for the dataset and the benchmarks of one configuration."""
+    jobs = compose_jobs(overrides, config_dir, config_name)
+    if len(jobs) > 1:
+        raise UserError(
+            f"contamination: {config_name} is a sweep; name its dataset and benchmarks: dataset=..., eval=..."
+        )
+    config = load(jobs[0].plain)
+    prepared = prepare(config, wrong=UNUSED)
+    settings, prompts = config.contamination, prepared.pool.prompts
+    benchmarks = whole_benchmarks(config)
+    found = find(prompts, benchmarks, settings.ngram, settings.threshold)
+    lines = [
+        f"{len(prompts):,} prompts of {config.dataset.get('name', 'custom')}. A prompt is a hit when it holds at least "
+        f"{settings.threshold:g} of",
+        f"a question's {settings.ngram}-grams, or all of its text but for punctuation and white space (exact).",
+    ]
+    for name, one in found.items():
+        lines += _benchmark(name, one, benchmarks[name])
+    hits = set[str]().union(*(one.hit_prompts for one in found.values()))
+    if hits:
+        lines += ["", f"contamination.remove=true takes these {len(hits)} prompts out of the pool of a run."]
+    return "\n".join(lines)
+
+
+def _benchmark(name: str, one: Overlap, questions: Sequence[Prompt]) -> list[str]:
+    text = {question.id: " ".join(question.question.split())[:MAX_SHOWN] for question in questions}
+    lines = ["", f"{name}: {one.describe()}, {len(one.hit_prompts)} prompts"]
+    if one.pairs:
+        lines.append(f"  {'question':<16}  {'prompt':<16}  share  exact  question begins")
+    for pair in one.pairs:
+        share = "-" if pair.containment is None else f"{pair.containment:.2f}"
+        exact = "yes" if pair.is_exact else "no"
+        lines.append(
+            f"  {pair.question_id:<16}  {pair.prompt_id:<16}  {share:>5}  {exact:<5}  {text[pair.question_id]}"
+        )
+    return lines

@@ -1,0 +1,1 @@
+"""`ufo-rl doctor`: is the selection stable enough to trust?"""

@@ -1,0 +1,158 @@
+"""`ufo-rl doctor`: is this set-up stable enough to trust its selection? Scores a sample of the user's pool in several ways.
+
+Batch sizes, precisions and engines must not decide who is kept. The reference is float32, one prompt at a time.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+
+from ufo_rl.config.compose import compose_jobs
+from ufo_rl.config.load import load
+from ufo_rl.errors import UserError
+from ufo_rl.experiment.prepare import prepare
+from ufo_rl.launch.progress import Progress
+from ufo_rl.launch.publish import Row
+from ufo_rl.launch.spool import write_rows
+from ufo_rl.launch.start import run_stage
+from ufo_rl.model.template import accepts_system_role, messages, render, scored_text
+from ufo_rl.model.weights import fetch, load_tokenizer
+from ufo_rl.report.text import table
+from ufo_rl.selector.cut import select
+
+SAMPLE = 512  # prompts
+KEPT = 0.1  # the share whose overlap is reported
+STABLE = 0.01  # of the kept prompts may differ
+REFERENCE, CONFIGURED = "float32, batch 1", "as configured"  # as ufo_rl.commands.doctor.examination calls them
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way of scoring, against the reference: differences of s, the share of the reference's kept prompts that it
+    keeps too, Jaccard overlap of the two kept sets. `problem` where it could not be gone."""
+
+    name: str
+    max_difference: float
+    mean_difference: float
+    kept_share: float
+    jaccard: float
+    prompts_per_s: float
+    problem: str = ""
+
+
+def doctor(overrides: Sequence[str], config_dir: str | None = None, config_name: str | None = None) -> str:
+    """The report for one configuration. UserError where the selector does not use confidence."""
+    return _report(*examine(overrides, SAMPLE, config_dir, config_name))
+
+
+def examine(
+    overrides: Sequence[str], sample: int | None, config_dir: str | None = None, config_name: str | None = None
+) -> tuple[int, list[Way]]:
+    """How many prompts were scored (at most `sample`, drawn at random), and what came of it in each way."""
+    (job,) = compose_jobs(overrides, config_dir, config_name)
+    config = load(job.plain)
+    prepared = prepare(config)
+    if config.signal.confidence is None or tuple(prepared.selector.signals) != ("confidence",):
+        raise UserError(f"selector={config.selector.get('name')} does not use confidence alone: nothing to examine")
+    if config.signal.confidence.target == "response":
+        raise UserError("signal.confidence.target=response: doctor examines the targets answer, solution and question")
+    prompts = prepared.pool.prompts
+    if sample is not None and len(prompts) > sample:
+        prompts = Random(0).sample(prompts, sample)
+    sys.stderr.write(f"scoring {len(prompts)} of {len(prepared.pool.prompts)} prompts in several ways ...\n")
+    folder = fetch(config.model)
+    tokenizer = load_tokenizer(folder)
+    has_system = accepts_system_role(tokenizer)
+    rows = []
+    for prompt in prompts:
+        text = render(tokenizer, messages(config.template, prompt.question, has_system))
+        rows.append(Row.of(prompt.id, *scored_text(config.signal.confidence.target, text, prompt), prompt.answer))
+    with tempfile.TemporaryDirectory() as work:
+        found = _score(job.plain, folder, rows, Path(work))
+    ids = np.array([row.id for row in rows])
+    return len(rows), _compare(found, ids, prepared.selector, config.seed)
+
+
+def _score(plain: dict[str, Any], model: Path, rows: list[Row], work: Path) -> dict[str, dict[str, Any]]:
+    write_rows(work / "rows.jsonl", (asdict(row) for row in rows))
+    plain = {**plain, "launch": {**plain["launch"], "num_ranks": 1, "num_nodes": 1}}
+    request = {
+        "kind": "doctor",
+        "config": plain,
+        "model": str(model),
+        "rows": str(work / "rows.jsonl"),
+        "attempt": 1,
+        "journal": str(work / "metrics.jsonl"),
+    }
+    shown = Progress("doctor")
+
+    def follow(line: dict[str, Any]) -> None:
+        if line["event"] == "progress":
+            shown.update(line["done"], line["total"], line["unit"])
+
+    try:
+        (result,) = run_stage("doctor", request, work, load(plain).launch, follow)
+    finally:
+        shown.close()
+    return result["ways"]
+
+
+def _compare(ways: dict[str, dict[str, Any]], ids: np.ndarray, selector: Any, seed: int) -> list[Way]:
+    exact = np.array(ways[REFERENCE]["log_confidence"])
+    kept, found = _kept(ids, exact, selector, seed), []
+    for name, way in ways.items():
+        if "problem" in way:
+            found.append(Way(name, *[math.nan] * 5, problem=way["problem"]))
+            continue
+        logs = np.array(way["log_confidence"])
+        difference, mine = np.abs(np.exp(logs) - np.exp(exact)), _kept(ids, logs, selector, seed)
+        same, speed = len(kept & mine), len(ids) / way["seconds"]
+        shares = same / len(kept), same / len(kept | mine)
+        found.append(Way(name, float(difference.max()), float(difference.mean()), *shares, speed))
+    return found
+
+
+def _report(num_prompts: int, ways: Sequence[Way]) -> str:
+    header = ["way", "max |ds|", "mean |ds|", "kept share", "Jaccard", "speed"]
+    rows = [
+        [
+            way.name,
+            f"{way.max_difference:.1e}",
+            f"{way.mean_difference:.1e}",
+            f"{way.kept_share:.1%}",
+            f"{way.jaccard:.3f}",
+            f"{way.prompts_per_s:.0f} prompts/s",
+        ]
+        for way in ways
+        if not way.problem
+    ]
+    lines = [
+        f"Confidence s of {num_prompts} prompts, against {REFERENCE}; kept: the {KEPT:.0%} that the selector would keep.",
+        table(header, rows),
+        *(f"{way.name}: not possible ({way.problem})" for way in ways if way.problem),
+    ]
+    (mine,) = [way for way in ways if way.name == CONFIGURED]
+    if mine.problem:
+        lines.append("As configured it cannot be scored.")
+    elif 1 - mine.kept_share <= STABLE:
+        lines.append("As configured: stable.")
+    else:
+        lines.append(
+            f"As configured: {1 - mine.kept_share:.1%} of the kept prompts depend on rounding. Score in float32 for a "
+            "selection that does not: signal.confidence.dtype=float32"
+        )
+    return "\n".join(lines)
+
+
+def _kept(ids: np.ndarray, logs: np.ndarray, selector: Any, seed: int) -> set[str]:
+    columns = {"id": ids, "confidence": np.exp(logs), "log_confidence": logs}
+    return set(select(columns, selector, KEPT, seed).ids)

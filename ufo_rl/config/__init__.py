@@ -1,0 +1,1 @@
+"""Configuration: types and ranges, composition, what a run's identity is."""

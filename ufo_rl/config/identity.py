@@ -1,0 +1,81 @@
+"""What makes a run the run it is: a readable name and the hash of everything that can change its results."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+from ufo_rl.config.build import part_class
+from ufo_rl.errors import UserError
+from ufo_rl.files.keys import digest
+
+# Keys that change no result: where files go, who is told, how fast it is.
+VOLATILE = (
+    "name",
+    "force",
+    "paths",
+    "tracker",
+    "hydra",
+    "plugins",
+    "engine.batch_tokens",
+    "engine.memory_share",
+    "signal.confidence.batch_size",
+    "signal.confidence.batch_tokens",
+    "launch.threads_per_rank",
+    "launch.num_nodes",
+    "launch.node_rank",
+    "launch.rendezvous",
+    "launch.device",
+)
+
+
+def identity(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a resolved plain configuration that decides the results.
+
+    Signals that the selector does not use are left out, and so is what counts as contaminated where nothing is removed
+    for it; a selector that keeps everything has the ratio 1 whatever was asked, so that a sweep over ratios trains it
+    once.
+    """
+    kept = copy.deepcopy(dict(config))
+    for key in VOLATILE:
+        *parents, last = key.split(".")
+        node: Any = kept
+        for parent in parents:
+            node = node.get(parent, {}) if isinstance(node, dict) else {}
+        if isinstance(node, dict):
+            node.pop(last, None)
+    contamination = kept.get("contamination")
+    if isinstance(contamination, Mapping) and contamination.get("remove") is False:
+        del kept["contamination"]
+    try:
+        selector = part_class(kept["selector"], "selector", config.get("plugins", []))
+    except (UserError, KeyError):
+        return kept  # an invalid configuration gets a name too; validation reports it
+    kept["signal"] = {name: node for name, node in kept["signal"].items() if name in selector.signals}
+    if selector.keeps_all:
+        kept["ratio"] = {"value": 1.0}
+    return kept
+
+
+def cell_id(config: Mapping[str, Any]) -> str:
+    """8 hex digits shared by the runs that differ in nothing but the seed."""
+    return digest({k: v for k, v in identity(config).items() if k != "seed"}, 8)
+
+
+def run_id(config: Mapping[str, Any]) -> str:
+    """For example tiny-arithmetic-ufo-10pct-s0-209687c7: short choices and 8 hex digits of the identity."""
+    kept = identity(config)
+    ratio = "full" if kept["ratio"]["value"] == 1.0 else percent(kept["ratio"]["value"])
+    words = [kept["model"]["name"], kept["dataset"]["name"], kept["selector"].get("name", "custom")]
+    if ratio not in words:
+        words.append(ratio)
+    return "-".join([*map(str, words), f"s{kept['seed']}", digest(kept, 8)])
+
+
+def percent(ratio: Any) -> str:
+    """0.05 -> 05pct, 0.1 -> 10pct, 0.005 -> 00.5pct: sorts as text."""
+    if not isinstance(ratio, int | float):
+        return str(ratio)
+    whole, _, rest = f"{100 * ratio:.6g}".partition(".")
+    return f"{int(whole):02d}{'.' + rest if rest else ''}pct"

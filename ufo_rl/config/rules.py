@@ -1,0 +1,107 @@
+"""Rules that tie keys of the configuration together: each says, in a list, what is wrong and how to mend it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ufo_rl.config.schema import Config
+
+
+def _whole_groups(config: Config) -> list[str]:
+    train, ranks = config.train, config.launch.num_ranks
+    batch = train.per_device_train_batch_size * train.gradient_accumulation_steps * ranks
+    if batch % train.num_generations == 0:
+        return []
+    multiple = math.ceil(train.per_device_train_batch_size / train.num_generations) * train.num_generations
+    return [
+        f"train.per_device_train_batch_size={train.per_device_train_batch_size} x "
+        f"train.gradient_accumulation_steps={train.gradient_accumulation_steps} x launch.num_ranks={ranks} = {batch} "
+        f"completions a step, not divisible by train.num_generations={train.num_generations}; "
+        f"take train.per_device_train_batch_size={multiple}"
+    ]
+
+
+def _shows_question(config: Config) -> list[str]:
+    user = config.template.user
+    if "{question}" in user:
+        return []
+    return [f'template.user="{user}" has no {{question}}: the model would never see the question']
+
+
+def _is_interval(config: Config) -> list[str]:
+    settings = config.signal.pass_rate
+    if settings is None or settings.adaptive is None:
+        return []
+    shown = f"signal.pass_rate.adaptive=[{','.join(f'{end:g}' for end in settings.adaptive)}]"
+    if len(settings.adaptive) != 2 or settings.adaptive[0] > settings.adaptive[1]:
+        return [f"{shown} must be an interval of pass rates [low,high], for example [0.4,0.6]"]
+    low, high = settings.adaptive
+    if any(low <= k / settings.num_samples <= high for k in range(settings.num_samples + 1)):
+        return []
+    return [f"{shown} holds no pass rate of signal.pass_rate.num_samples={settings.num_samples}; widen it"]
+
+
+def _is_evaluated(config: Config) -> list[str]:
+    return [] if config.eval else ["eval is empty; choose a benchmark, for example eval=arithmetic"]
+
+
+def _samples_differ(config: Config) -> list[str]:
+    return [
+        f"eval.{name}.num_samples={benchmark.num_samples} at eval.{name}.temperature=0 would be the same completion so often; "
+        f"take a temperature above 0, for example eval.{name}.temperature=1.0, or num_samples=1"
+        for name, benchmark in config.eval.items()
+        if benchmark.num_samples > 1 and benchmark.temperature == 0
+    ]
+
+
+def _limit_within_size(config: Config) -> list[str]:
+    return [
+        f"eval.{name}.limit={benchmark.limit} is more than the {benchmark.size} questions of the benchmark; "
+        f"for all of them: eval.{name}.limit=null"
+        for name, benchmark in config.eval.items()
+        if benchmark.limit is not None and benchmark.size is not None and benchmark.limit > benchmark.size
+    ]
+
+
+def _name_is_a_word(config: Config) -> list[str]:
+    if config.name.replace("-", "").replace("_", "").replace(".", "").isalnum():
+        return []
+    return [f'name="{config.name}" must be one word of letters, digits, ".", "-" and "_": it names a folder']
+
+
+def _zero_stage(config: Config) -> list[str]:
+    zero = (config.deepspeed.config or {}).get("zero_optimization", {})
+    if not isinstance(zero, Mapping) or zero.get("stage") in (None, 0, 1, 2, 3):
+        return []
+    return [f"deepspeed.config.zero_optimization.stage={zero.get('stage')} must be 0, 1, 2 or 3"]
+
+
+def _nodes(config: Config) -> list[str]:
+    launch, problems = config.launch, []
+    if launch.num_ranks % launch.num_nodes:
+        problems.append(
+            f"launch.num_ranks={launch.num_ranks} (of all hosts) is not divisible by launch.num_nodes={launch.num_nodes}; "
+            f"take launch.num_ranks={launch.num_nodes * math.ceil(launch.num_ranks / launch.num_nodes)}"
+        )
+    if launch.node_rank >= launch.num_nodes:
+        problems.append(f"launch.node_rank={launch.node_rank} must be below launch.num_nodes={launch.num_nodes}")
+    if launch.num_nodes > 1 and launch.rendezvous is None:
+        problems.append("launch.rendezvous=null: several hosts need the first one's host:port, for example node0:29500")
+    return problems
+
+
+# Rules that tie keys together, and the groups whose values they look at.
+RELATIONS = (
+    ({"train", "launch"}, _whole_groups),
+    ({"launch"}, _nodes),
+    ({"template"}, _shows_question),
+    ({"eval"}, _is_evaluated),
+    ({"eval"}, _samples_differ),
+    ({"eval"}, _limit_within_size),
+    ({"signal"}, _is_interval),
+    ({"name"}, _name_is_a_word),
+    ({"deepspeed"}, _zero_stage),
+)

@@ -1,0 +1,110 @@
+"""Stage 4, `evaluate`: completions of a benchmark's questions, graded; a declared denominator, an interval, one row each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from ufo_rl.config.schema import Benchmark
+from ufo_rl.errors import UserError
+from ufo_rl.records import Graded, Pool, Prompt
+from ufo_rl.stats.intervals import wilson
+from ufo_rl.stats.samples import by_label, group_answers, sampled
+
+GradeAll = Callable[[Sequence[str], Sequence[str]], Sequence[Graded]]
+Row = dict[str, Any]
+# Why an answer counts as wrong without a comparison: how the grader's reason begins, and the name of its count.
+REASONS = {"unparsed": "unparsed", "timeout": "timeouts", "crash": "crashes"}
+
+
+def questions(name: str, benchmark: Benchmark, pool: Pool) -> list[Prompt]:
+    """The benchmark's questions by id. Its size is the denominator of every accuracy: declared, never counted; a set of
+    another size is refused."""
+    if benchmark.size is None:
+        raise UserError(
+            f"eval.{name}.size=null: declare how many questions the benchmark has, the denominator of its accuracy; "
+            f"{len(pool.prompts)} were found, so if the file is complete: eval.{name}.size={len(pool.prompts)}"
+        )
+    if len(pool.prompts) != benchmark.size:
+        raise UserError(
+            f"eval.{name}: {len(pool.prompts)} questions found, the benchmark has {benchmark.size} "
+            f"(eval.{name}.size); take the complete file"
+        )
+    return sorted(pool.prompts, key=lambda p: p.id)[: benchmark.limit]
+
+
+def judge(asked: Iterable[tuple[Prompt, str]], completions: Iterable[Row], grade_all: GradeAll) -> Iterator[Row]:
+    """The rows of a benchmark: one for every completion that was asked for, graded.
+
+    asked: prompts and rendered texts, once for each of their samples. completions: what the model said, in the same
+    order (sample, completion, generated_tokens, finish). ValueError where one is missing.
+    """
+    pairs = list(zip(asked, completions, strict=True))
+    verdicts = grade_all([prompt.answer for (prompt, _), _ in pairs], [said["completion"] for _, said in pairs])
+    for ((prompt, text), said), verdict in zip(pairs, verdicts, strict=True):
+        yield {
+            "id": prompt.id,
+            "sample": said["sample"],
+            "level": prompt.level,
+            "subject": prompt.subject,
+            "question": prompt.question,
+            "prompt": text,
+            "gold": prompt.answer,
+            "completion": said["completion"],
+            "extracted": verdict.extracted,
+            "correct": verdict.correct,
+            "method": verdict.method,
+            "reason": verdict.reason,
+            "num_tokens": said["generated_tokens"],
+            "finish": said["finish"],
+        }
+
+
+def summarise(
+    name: str, benchmark: Benchmark, num_questions: int, rows: Sequence[Row], same: Callable[[str, str], bool]
+) -> dict[str, Any]:
+    """Accuracy over exactly `num_questions` with its 95 % interval; truncated and unparsed count as wrong.
+
+    rows: `judge`'s columns but the texts, ordered by question and sample. Greedy or one sample: pass@1 with the Wilson
+    interval. Several samples: avg@k, pass@k and maj@k with intervals over the questions (`measures.sampled`); `same`
+    says whether two answers are equal, for the vote. ValueError where rows are missing.
+    """
+    num_samples = benchmark.num_samples
+    if len(rows) != num_questions * num_samples:
+        raise ValueError(f"{name}: {len(rows)} answers for {num_questions} questions x {num_samples} samples")
+    correct_NK = np.array([row["correct"] for row in rows], dtype=bool).reshape(num_questions, num_samples)
+    if num_samples == 1:
+        num_correct = int(correct_NK.sum())
+        low, high = wilson(num_correct, num_questions)
+        found = {"num_correct": num_correct, "accuracy": num_correct / num_questions, "ci_low": low, "ci_high": high}
+    else:
+        votes = [_labels(rows[i : i + num_samples], same) for i in range(0, len(rows), num_samples)]
+        found = sampled(correct_NK, votes)
+        mean = f"avg_at_{num_samples}"
+        found |= {"accuracy": found[mean], "ci_low": found[f"{mean}_ci_low"], "ci_high": found[f"{mean}_ci_high"]}
+    first = rows[::num_samples]
+    counts = {word: sum(row["reason"].startswith(reason) for row in rows) for reason, word in REASONS.items()} | {
+        "truncated": sum(row["finish"] == "length" for row in rows)
+    }
+    tokens = sum(row["num_tokens"] for row in rows)
+    return {
+        "benchmark": name,
+        "n": num_questions,
+        "is_subset": num_questions != benchmark.size,
+        "num_samples": num_samples,
+        **found,
+        **counts,
+        **{f"{word}_share": count / len(rows) for word, count in counts.items()},
+        "mean_tokens": tokens / len(rows),
+        "generated_tokens": tokens,
+        "by_level": by_label([row["level"] for row in first], correct_NK),
+        "by_subject": by_label([row["subject"] for row in first], correct_NK),
+    }
+
+
+def _labels(rows: Sequence[Row], same: Callable[[str, str], bool]) -> list[str]:
+    """What each sample of a question votes for: right ones for the gold, the others for what they say."""
+    wrong = iter(group_answers([row["extracted"] for row in rows if not row["correct"]], same))
+    return [row["gold"] if row["correct"] else next(wrong) for row in rows]

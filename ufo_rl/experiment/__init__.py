@@ -1,0 +1,1 @@
+"""One run: claimed, its stages in order, written down."""

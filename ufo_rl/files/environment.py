@@ -1,0 +1,75 @@
+"""What a run was made with: package versions, the state of the source tree, the machine."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+PACKAGES = (
+    "ufo-rl",
+    "torch",
+    "transformers",
+    "trl",
+    "accelerate",
+    "deepspeed",
+    "datasets",
+    "hydra-core",
+    "omegaconf",
+    "wandb",
+    "math-verify",
+)
+
+
+def versions() -> dict[str, str]:
+    """Installed versions of the packages that decide results."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def git() -> dict[str, Any] | None:
+    """Commit and dirty flag of the checkout that the package runs from; None for an installed wheel."""
+    package = Path(__file__).resolve().parents[1]
+    if not (package.parent / ".git").exists():
+        return None
+    commit = _output(["git", "-C", str(package), "rev-parse", "HEAD"])
+    changes = _output(["git", "-C", str(package), "status", "--porcelain", "--untracked-files=no"])
+    return None if commit is None else {"commit": commit, "dirty": bool(changes)}
+
+
+def hardware() -> dict[str, Any]:
+    gpus = _output(["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"])
+    return {
+        "system": platform.platform(),
+        "cpu": _cpu(),
+        "cpus": os.cpu_count(),
+        "gpus": gpus.splitlines() if gpus else [],
+    }
+
+
+def _cpu() -> str:
+    """The name of the processor; Python's own platform module knows only its architecture on Linux."""
+    about = Path("/proc/cpuinfo")
+    lines = about.read_text().splitlines() if about.is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _output(command: list[str]) -> str | None:
+    """What the command prints; None where it is missing or fails."""
+    if shutil.which(command[0]) is None:
+        return None
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    except subprocess.TimeoutExpired:
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None

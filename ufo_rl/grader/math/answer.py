@@ -1,0 +1,114 @@
+"""The grader: is the final answer of a completion the reference answer? Training and evaluation share it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+
+from ufo_rl.grader.math.extract import extract, extract_list
+from ufo_rl.grader.math.normal import normalise
+from ufo_rl.grader.math.rational import same_number
+from ufo_rl.grader.math.sequences import num_items
+from ufo_rl.grader.math.verifier import Verifier
+from ufo_rl.records import Graded
+
+# In the keys of stored verdicts: raise it when a verdict changes.
+VERSION = 5
+MAX_COMPLETION = 1_000_000  # characters, from the end: more than any model's context
+CACHED = 2**16  # verdicts: the completions of a group mostly agree
+
+
+class Grader:
+    """Grades completions, each within about `time_limit_s` seconds. Thread-safe; the verifier starts when first needed.
+
+    time_limit_s: wall-clock seconds that one comparison may take, > 0.
+    max_chars: longest answer that is compared by more than its text or number, in characters, >= 1; longer ones count as
+        unparsed.
+    relative_tolerance: > 0: numbers that are not equal still count as equal, by method `tolerance`, when they differ by at
+        most that share of the gold; units do not matter. None: exact answers.
+    """
+
+    def __init__(self, time_limit_s: float, max_chars: int, relative_tolerance: float | None = None) -> None:
+        problems = []
+        if not time_limit_s > 0:
+            problems.append(f"time_limit_s must be above 0 seconds, got {time_limit_s}")
+        if max_chars < 1:
+            problems.append(f"max_chars must be at least 1 character, got {max_chars}")
+        if relative_tolerance is not None and not relative_tolerance > 0:
+            problems.append(f"relative_tolerance must be above 0, or None for exact answers, got {relative_tolerance}")
+        if problems:
+            raise ValueError("; ".join(problems))
+        self.max_chars = max_chars
+        self.relative_tolerance = relative_tolerance
+        self._verifier = Verifier(time_limit_s, relative_tolerance=relative_tolerance)
+        self._judge = lru_cache(maxsize=CACHED)(self._judged)
+
+    def grade(self, gold: str, completion: str) -> Graded:
+        """The verdict on one completion against the bare reference answer `gold`.
+
+        In this order: no final answer (wrong, `unparsed`), same text (`exact`), two exact rationals (`number`, decides
+        both ways), formulas and what is built of them (`formula`), math-verify. Several boxes on one line are one list if the
+        gold is a list. A timeout, a crash and what cannot be parsed are wrong, each with its reason.
+        """
+        completion = completion[-MAX_COMPLETION:]
+        extracted = extract(completion)
+        if not extracted:
+            return Graded(False, "", "none", "unparsed: no final answer")
+        graded = self._grade(gold, extracted)
+        if graded.correct or graded.reason.startswith("timeout"):  # which has taken all the time there is
+            return graded
+        if (boxes := extract_list(completion)) and num_items(gold) > 1:
+            together = self._grade(gold, boxes)
+            return together if together.correct else graded
+        return graded
+
+    def grade_all(self, golds: Sequence[str], completions: Sequence[str]) -> list[Graded]:
+        """Verdicts in order, several at a time; ValueError when the two lists differ in length."""
+        with ThreadPoolExecutor(self._verifier.num_children) as threads:
+            return list(threads.map(lambda pair: self.grade(*pair), zip(golds, completions, strict=True)))
+
+    def same(self, one: str, other: str) -> bool:
+        """Whether two answers, already extracted, are the same."""
+        return self._grade(one, other).correct
+
+    def close(self) -> None:
+        """Ends the verifier's processes; the next question that needs one starts it."""
+        self._verifier.close()
+
+    def _grade(self, gold: str, extracted: str) -> Graded:
+        if len(extracted) > self.max_chars:  # and not kept: a megabyte each would fill the memory
+            return self._judged_long(gold, extracted)
+        try:
+            return self._judge(gold, extracted)
+        except _Undecided as undecided:
+            return Graded(False, extracted, "none", undecided.reason)
+
+    def _judged(self, gold: str, extracted: str) -> Graded:
+        if not gold.strip():
+            return Graded(False, extracted, "none", "unparsed: the reference is empty")
+        reference, answer = normalise(gold), normalise(extracted)
+        if reference and reference == answer:
+            return Graded(True, extracted, "exact")
+        is_same = same_number(reference, answer)
+        if is_same or (is_same is False and self.relative_tolerance is None):
+            return Graded(is_same, extracted, "number")
+        verdict = self._verifier.verify(gold, extracted)
+        if verdict.reason.startswith("crash"):
+            raise _Undecided(verdict.reason)
+        if verdict.reason:
+            return Graded(False, extracted, "none", verdict.reason)
+        return Graded(verdict.equal, extracted, verdict.method)
+
+    def _judged_long(self, gold: str, extracted: str) -> Graded:
+        if gold.strip() == extracted:
+            return Graded(True, extracted, "exact")
+        return Graded(False, extracted, "none", f"unparsed: {len(extracted)} characters, the limit is {self.max_chars}")
+
+
+class _Undecided(Exception):
+    """A crash: another try may end well, so the verdict is not kept."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason

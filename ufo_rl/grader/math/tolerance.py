@@ -1,0 +1,42 @@
+"""Numbers that are nearly equal: for benchmarks of measured values, and only when asked for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import mpmath
+
+from ufo_rl.grader.math.equations import value_of
+from ufo_rl.grader.math.expression import NoFormula, parse
+from ufo_rl.grader.math.normal import normalise
+from ufo_rl.grader.math.value import DIGITS, NoValue, as_float, evaluate
+from ufo_rl.grader.math.words import without_words
+
+
+def nearly_same(gold: str, answer: str, relative_tolerance: float) -> bool:
+    """Whether both are real numbers and |gold - answer| <= relative_tolerance * |gold|.
+
+    Units and a name in front ("x =") do not matter, and a percent sign that only one of them has may be left out.
+    """
+    texts = _bare(gold), _bare(answer)
+    with mpmath.workdps(DIGITS):
+        x, y = (_number(text) for text in texts)
+        if x is None or y is None:
+            return False
+        factor = 100 ** (texts[0].endswith("%") - texts[1].endswith("%"))
+        bound = abs(x) * mpmath.mpf(relative_tolerance)
+        return bool(abs(x - y) <= bound or abs(x * factor - y) <= bound * factor)
+
+
+def _bare(text: str) -> str:
+    text = normalise(text)
+    text = value_of(text) or text
+    return without_words(text, "0")
+
+
+def _number(text: str) -> Any:
+    try:
+        value = as_float(evaluate(parse(text), {}))
+    except (NoFormula, NoValue, KeyError):  # KeyError: an unknown
+        return None
+    return value if isinstance(value, mpmath.mpf) and mpmath.isfinite(value) else None

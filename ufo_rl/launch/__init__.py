@@ -1,0 +1,1 @@
+"""Stages as child processes: how ranks are started, followed and ended."""

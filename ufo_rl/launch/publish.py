@@ -1,0 +1,77 @@
+"""Stage 1, `score`: measure a signal for the rows that the store lacks, and publish them in chunks."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from ufo_rl.errors import UserError
+from ufo_rl.files.keys import digest
+from ufo_rl.files.store import KEY, SignalStore
+
+PUBLISH_EVERY_S = 2.0  # a kill costs the batch that is computed, and at most this much work finished before it
+PUBLISH_ROWS = 20_000  # what is held in memory at most
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One prompt to measure: the rendered text; for a teacher-forced target also where it begins (characters)."""
+
+    key: str
+    id: str
+    text: str
+    target_start: int
+    gold: str
+
+    @classmethod
+    def of(cls, prompt_id: str, text: str, target_start: int, gold: str) -> Row:
+        return cls(digest([text, target_start, gold]), prompt_id, text, target_start, gold)
+
+
+def score(
+    batches: Iterable[list[tuple[Row, dict[str, Any]]]],
+    store: SignalStore,
+    num_rows: int,
+    startup_seconds: float = 0.0,
+    num_ranks: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> int:
+    """Publish the measurements as they come; returns how many came. `num_rows` is what `progress` counts to.
+
+    A batch is what became finished together. A row's columns are those of its measurement plus key, id, device_seconds
+    and seconds. device_seconds is its share of its batch's wall time, in the first batch of `startup_seconds` too (start
+    and loading, before this call): by generated tokens, equal where none are. seconds is that divided by the ranks that
+    work beside each other, so that the sum over a pool is the wall time of measuring it.
+    """
+    pending: list[dict[str, Any]] = []
+    last_publish = time.perf_counter()
+    done, began = 0, last_publish - startup_seconds
+    for batch in batches:
+        now = time.perf_counter()
+        weights = [measured.get("generated_tokens") or 1 for _, measured in batch]
+        seconds = (now - began) / sum(weights)
+        for (row, measured), weight in zip(batch, weights, strict=True):
+            times = {"seconds": seconds * weight / num_ranks, "device_seconds": seconds * weight}
+            record = {KEY: row.key, "id": row.id, **measured, **times}
+            _refuse_not_finite(record)
+            pending.append(record)
+        began, done = now, done + len(batch)
+        if now - last_publish >= PUBLISH_EVERY_S or len(pending) >= PUBLISH_ROWS:
+            store.publish(pending)
+            pending, last_publish = [], now
+        if progress is not None:
+            progress(done, num_rows)
+    store.publish(pending)
+    return done
+
+
+def _refuse_not_finite(record: dict[str, Any]) -> None:
+    bad = [name for name, value in record.items() if isinstance(value, float) and not math.isfinite(value)]
+    if bad:
+        raise UserError(
+            f"{bad[0]} of prompt {record['id']} is {record[bad[0]]}: the model's arithmetic overflows or its weights are "
+            "damaged; try signal.confidence.dtype=float32 (or model.dtype=float32)"
+        )

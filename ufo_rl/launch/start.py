@@ -1,0 +1,146 @@
+"""Start a stage as child ranks, follow its journal, and leave no process behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from ufo_rl.config.schema import Launch
+from ufo_rl.errors import StageFailed, UserError
+from ufo_rl.files.atomic import write_json
+from ufo_rl.files.journal import Tail
+
+GRACE_S = 5.0  # between asking a stage to end and ending it
+POLL_S = 0.2
+BEAT_S = 1.0
+FULL = 2**20  # bytes left: too few to publish anything
+# glibc gives freed blocks of some MiB back to the system and asks for them again, a page fault every 4 KiB: every
+# activation of a forward pass on a CPU is such a block. Kept instead, up to its largest allowed size.
+ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(32 * 2**20), "MALLOC_TRIM_THRESHOLD_": str(2**30)}
+PARENT = "UFO_RL_PARENT"  # environment variable: the process whose death ends the ranks
+
+
+def run_stage(
+    stage: str, request: dict[str, Any], folder: Path, launch: Launch, follow: Callable[[dict[str, Any]], None]
+) -> list[dict[str, Any]]:
+    """Run `stage` in `launch.num_ranks` processes and return the result of each rank.
+
+    `request` is what ufo_rl.launch.worker reads. `folder` gets the log (logs/<stage>.log); each journal line that the stage
+    writes is handed to `follow`. Ctrl-C, SIGTERM and errors end all ranks before this returns.
+    """
+    work = folder / ".work" / stage
+    work.mkdir(parents=True, exist_ok=True)
+    for old in work.glob("result-*.json"):
+        old.unlink()
+    write_json(work / "request.json", {"stage": stage, "work": str(work), "asked": time.time(), **request})
+    log_path = folder / "logs" / f"{stage}.log"
+    tail = Tail(Path(request["journal"]), from_end=True)
+
+    last_beat = time.monotonic()
+
+    def look() -> None:
+        nonlocal last_beat
+        for line in tail.lines():
+            follow(line)
+        if launch.num_nodes > 1 and time.monotonic() - last_beat >= BEAT_S:
+            os.utime(work / "request.json")  # other hosts see that it is waited for
+            last_beat = time.monotonic()
+
+    start = log_path.stat().st_size if log_path.exists() else 0
+    status = run_agent(stage, work / "request.json", folder, launch, look)
+    look()
+    results = [json.loads(path.read_text()) for path in sorted(work.glob("result-*.json"))]
+    problems = [problem for result in results for problem in result.get("problems", [])]
+    if problems:
+        raise UserError(*dict.fromkeys(problems))
+    errors = [result["error"] for result in results if "error" in result]
+    if errors or status != 0 or len(results) != launch.num_ranks:
+        if shutil.disk_usage(folder).free < FULL:  # the ranks could not even write down what stopped them
+            raise UserError(
+                f"the disk of {folder} is full: stage {stage} stopped; free some space and run the same command again, "
+                "what was published is kept"
+            )
+        words = errors[0] if errors else _last_words(log_path, start)
+        raise StageFailed(f"stage {stage} ended with status {status}: {words}\nits log: {log_path}")
+    return results
+
+
+def run_agent(stage: str, request: Path, folder: Path, launch: Launch, look: Callable[[], None] = lambda: None) -> int:
+    """Start this host's ranks and wait for their end; returns the exit status. `look` is called several times a second.
+
+    Output goes to logs/<stage>.log, of another host than the first to logs/<stage>-<node_rank>.log.
+    """
+    name = stage if launch.node_rank == 0 else f"{stage}-{launch.node_rank}"
+    log_path = folder / "logs" / f"{name}.log"
+    log_path.parent.mkdir(parents=True, exist_ok=True)
+    with log_path.open("a") as log:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "ufo_rl.launch.worker", str(request), str(launch.node_rank)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            env=_environment(launch),
+        )
+        with _ended_at_last(child):
+            while child.poll() is None:
+                time.sleep(POLL_S)
+                look()
+    return child.returncode
+
+
+def num_cpus() -> int:
+    """CPUs that this process may run on: a cluster's job often has a part of the machine."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _environment(launch: Launch) -> dict[str, str]:
+    threads = launch.threads_per_rank or max(1, num_cpus() * launch.num_nodes // launch.num_ranks)
+    return {
+        **os.environ,
+        PARENT: str(os.getpid()),
+        "OMP_NUM_THREADS": str(threads),
+        **ALLOCATOR,
+        "TOKENIZERS_PARALLELISM": "true",
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+@contextmanager
+def _ended_at_last(child: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Whatever happens in the block, the child's whole process group is gone afterwards."""
+    try:
+        yield
+    except BaseException:
+        _signal_group(child, signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(GRACE_S)
+        raise
+    finally:
+        _signal_group(child, signal.SIGKILL)
+        child.wait()
+
+
+def _signal_group(child: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    try:
+        os.killpg(child.pid, number)
+    except ProcessLookupError:
+        return  # the group is gone already
+
+
+def _last_words(log_path: Path, start: int) -> str:
+    """The last line of the attempt that began at byte `start` of the log: all there is of a process that was killed."""
+    with log_path.open("rb") as stream:
+        stream.seek(start)
+        lines = [line.strip() for line in stream.read().decode(errors="replace").splitlines() if line.strip()]
+    return (lines or ["no output"])[-1][:500]

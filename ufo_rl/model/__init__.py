@@ -1,0 +1,1 @@
+"""The model as files: weights, tokenizer, chat text, engines that generate."""

@@ -1,0 +1,104 @@
+"""Generation and teacher-forced log-probabilities by vLLM (an extra; real on GPUs, and on CPUs by `make vllm-env`)."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoConfig, PreTrainedTokenizerBase
+
+from ufo_rl.errors import UserError
+from ufo_rl.model.engine import Sampling, completion
+from ufo_rl.records import Completion
+
+REQUESTS = 1024  # handed over at a time: more than vLLM runs beside each other
+
+
+class VLLMEngine:
+    """One vLLM instance in this process, on this rank's device; it shares prefixes and batches continuously itself."""
+
+    def __init__(
+        self,
+        folder: Path,
+        tokenizer: PreTrainedTokenizerBase,
+        dtype: str,
+        batch_tokens: int,
+        memory_share: float,
+        eos_ids: Sequence[int],
+    ) -> None:
+        """`batch_tokens` bounds what is computed in one step, `memory_share` the memory of the device that is taken."""
+        os.environ.update(VLLM_ENABLE_V1_MULTIPROCESSING="0", VLLM_NO_USAGE_STATS="1", DO_NOT_TRACK="1")
+        os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
+        try:
+            from vllm import LLM  # pyright: ignore[reportMissingImports]
+        except ImportError as error:
+            raise UserError(
+                f"engine=vllm: vLLM cannot be imported ({error}); pip install 'ufo-rl[vllm]', or use engine=hf"
+            ) from error
+        self.folder, self.tokenizer, self.eos_ids = folder, tokenizer, list(eos_ids)
+        limits: dict[str, Any] = {"max_num_batched_tokens": batch_tokens}
+        if not torch.cuda.is_available():
+            # a prompt that is prefilled in parts makes vLLM wind back its seed's generator, which CPUs cannot
+            longest = AutoConfig.from_pretrained(folder).max_position_embeddings
+            limits = {"max_num_batched_tokens": max(batch_tokens, longest), "enable_chunked_prefill": False}
+        self.llm: Any = LLM(
+            model=str(folder),
+            dtype=dtype,
+            **limits,
+            gpu_memory_utilization=memory_share,
+            generation_config="vllm",  # its own neutral settings, not the model's
+            trust_remote_code=False,
+            seed=0,
+        )
+
+    def generate(
+        self, texts: Sequence[str], sampling: Sampling, seeds: Sequence[int]
+    ) -> Iterator[list[tuple[int, Completion]]]:
+        """See `Engine.generate`. The samples are vLLM's own draws from each seed: of the same distribution as those of
+        the other engine, not the same."""
+        from vllm import SamplingParams  # pyright: ignore[reportMissingImports]
+        from vllm.sampling_params import RequestOutputKind  # pyright: ignore[reportMissingImports]
+
+        prompts = self.tokenizer(list(texts), add_special_tokens=False)["input_ids"] if texts else []
+        engine = self.llm.llm_engine  # its steps show what is finished; `LLM.generate` returns when all is
+        waiting = deque(range(len(prompts)))
+        running: set[str] = set()
+        try:
+            while waiting or running:
+                while waiting and len(running) < REQUESTS:
+                    i = waiting.popleft()
+                    params = SamplingParams(
+                        temperature=sampling.temperature,
+                        max_tokens=sampling.max_tokens,
+                        seed=seeds[i],
+                        stop_token_ids=self.eos_ids,
+                        detokenize=False,
+                        output_kind=RequestOutputKind.FINAL_ONLY,
+                    )
+                    engine.add_request(str(i), {"prompt_token_ids": prompts[i]}, params)
+                    running.add(str(i))
+                if finished := engine.step():
+                    running.difference_update(output.request_id for output in finished)
+                    yield [(int(output.request_id), self._completion(output)) for output in finished]
+        finally:  # whoever stops asking leaves nothing running
+            if running:
+                engine.abort_request(list(running))
+
+    def _completion(self, output: Any) -> Completion:
+        return completion(self.tokenizer, list(output.outputs[0].token_ids), self.eos_ids)
+
+    def logprobs(self, rows: Sequence[tuple[list[int], int]]) -> list[list[float]]:
+        """log P of the last `num_target` tokens of each row of token ids, in one pass."""
+        from vllm import SamplingParams  # pyright: ignore[reportMissingImports]
+
+        once = SamplingParams(temperature=0.0, max_tokens=1, prompt_logprobs=0, detokenize=False)
+        requests = [{"prompt_token_ids": ids} for ids, _ in rows]
+        outputs = self.llm.generate(requests, once, use_tqdm=False)
+        return [
+            [output.prompt_logprobs[place][ids[place]].logprob for place in range(len(ids) - num_target, len(ids))]
+            for (ids, num_target), output in zip(rows, outputs, strict=True)
+        ]

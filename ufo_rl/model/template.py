@@ -1,0 +1,77 @@
+"""A question as chat text: one function for scoring, training and evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from ufo_rl.config.schema import Shot, Template
+from ufo_rl.errors import UserError
+from ufo_rl.records import Prompt
+
+ANSWER_OPENS = "<answer> "
+THINK_OPENS = "<think> "
+
+
+class ChatTokenizer(Protocol):
+    """What rendering needs of a tokenizer: transformers' `apply_chat_template`."""
+
+    def apply_chat_template(self, conversation: Any, **options: Any) -> Any: ...
+
+
+def messages(
+    template: Template, question: str, has_system_role: bool, shots: Sequence[Shot] = ()
+) -> list[dict[str, str]]:
+    """The conversation up to the assistant's turn; worked examples are its earlier turns. Without a system role the system
+    text opens the first turn."""
+    turns = []
+    for shot in shots:
+        turns += [_user(template, shot.question), {"role": "assistant", "content": shot.response}]
+    turns.append(_user(template, question))
+    if not template.system:
+        return turns
+    if not has_system_role:
+        return [{"role": "user", "content": f"{template.system}\n\n{turns[0]['content']}"}, *turns[1:]]
+    return [{"role": "system", "content": template.system}, *turns]
+
+
+def _user(template: Template, question: str) -> dict[str, str]:
+    return {"role": "user", "content": template.user.replace("{question}", question)}
+
+
+def render(tokenizer: ChatTokenizer, conversation: list[dict[str, str]]) -> str:
+    """The conversation as text that ends where the assistant's turn begins."""
+    return tokenizer.apply_chat_template(conversation, tokenize=False, add_generation_prompt=True)
+
+
+def accepts_system_role(tokenizer: ChatTokenizer) -> bool:
+    """Whether the chat template shows a system message (some raise, some drop it silently)."""
+    from jinja2.exceptions import TemplateError
+
+    probe = "a system message that must show"
+    try:
+        text = render(tokenizer, [{"role": "system", "content": probe}, {"role": "user", "content": "question"}])
+    except TemplateError:
+        return False
+    return probe in text
+
+
+def scored_text(target: str, prompt_text: str, prompt: Prompt) -> tuple[str, int]:
+    """The text that is scored, which ends at its target, and the character where the target begins.
+
+    answer: the assistant's turn starts directly with "<answer> " and the reference answer (authors' script). solution:
+    with "<think> " and the reference solution. question: the prompt's own question, in the rendered prompt up to its
+    end. response: nothing yet; the model's own completion will stand behind the prompt.
+    """
+    if target == "response":
+        return prompt_text, len(prompt_text)
+    if target == "question":
+        question = prompt.question.strip()
+        start = prompt_text.rfind(question)
+        if start < 0:
+            raise UserError(
+                f"target question: the chat template changes the text of prompt {prompt.id}; use another target"
+            )
+        return prompt_text[: start + len(question)], start
+    opens, words = (ANSWER_OPENS, prompt.answer) if target == "answer" else (THINK_OPENS, prompt.solution)
+    return prompt_text + opens + words, len(prompt_text) + len(opens)

@@ -1,0 +1,157 @@
+"""The causal LM and its tokenizer: where they are, what they are (fingerprints), and loading them."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ufo_rl.config.schema import Model
+from ufo_rl.errors import UserError, nearest
+from ufo_rl.files.atomic import read_json, write_json
+from ufo_rl.files.keys import digest, file_sha256
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+PACKAGED = "package:"  # model.path of weights that ship inside ufo_rl
+WEIGHTS = ("*.safetensors",)
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer.model",
+    "tokenizer_config.json",
+    "chat_template.jinja",
+    "vocab.json",
+    "merges.txt",
+    "special_tokens_map.json",
+    "added_tokens.json",
+)
+
+
+def packaged(path: str) -> Path:
+    return Path(str(files("ufo_rl"))) / path.removeprefix(PACKAGED)
+
+
+def local_folder(model: Model) -> Path | None:
+    """The folder of a local model, checked for config and weights; None if `path` is a hub id.
+
+    Raises UserError with the cure. Needs no network and no torch.
+    """
+    path = packaged(model.path) if model.path.startswith(PACKAGED) else Path(model.path).expanduser()
+    if not path.is_dir():
+        looks_local = model.path.startswith((".", "/", "~", PACKAGED)) or model.path.count("/") != 1
+        if looks_local:
+            siblings = [str(p) for p in path.parent.iterdir() if p.is_dir()] if path.parent.is_dir() else []
+            raise UserError(
+                f"model.path={model.path} is no folder{nearest(str(path), siblings)}; "
+                "give a folder with config.json and *.safetensors, or a hub id such as Qwen/Qwen2.5-0.5B-Instruct"
+            )
+        return None
+    if not (path / "config.json").is_file():
+        raise UserError(f"model.path={model.path} has no config.json; save the model there with save_pretrained")
+    if not any(path.glob("*.safetensors")):
+        raise UserError(
+            f"model.path={model.path} has no weights (*.safetensors); "
+            "save them with save_pretrained (pickled *.bin files are not loaded: they can run code)"
+        )
+    if not any((path / name).is_file() for name in ("tokenizer.json", "tokenizer.model", "vocab.json")):
+        raise UserError(f"model.path={model.path} has no tokenizer; save it there with tokenizer.save_pretrained")
+    return path
+
+
+def fetch(model: Model) -> Path:
+    """The folder of the model, downloaded from the hub first if it is no local one. Called by the parent only."""
+    folder = local_folder(model)
+    if folder is not None:
+        return folder
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        return Path(
+            snapshot_download(
+                model.path,
+                revision=model.revision,
+                allow_patterns=["*.json", "*.jinja", "*.safetensors", "*.model", "merges.txt"],
+            )
+        )
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        raise UserError(
+            f"model.path={model.path} (revision {model.revision}) cannot be fetched from the hub: "
+            f"{str(error).splitlines()[0]}; check the name, your access (hf auth login) and the network, "
+            "or give a local folder"
+        ) from error
+
+
+def fingerprint(folder: Path, memo: Path) -> dict[str, str]:
+    """What the model is, by content: hashes of weights + architecture, of tokenizer + chat template, and of the
+    generation settings (its end tokens).
+
+    Hashing gigabytes takes seconds, so the hash of a file is remembered in `memo` by its path, size and time.
+    """
+    known: dict[str, str] = read_json(memo) if memo.is_file() else {}
+
+    def sha(path: Path) -> str:
+        real = path.resolve()
+        stat = real.stat()
+        key = f"{real}:{stat.st_size}:{stat.st_mtime_ns}"
+        if key not in known:
+            known[key] = file_sha256(real)
+        return known[key]
+
+    weights = {p.name: sha(p) for pattern in (*WEIGHTS, "config.json") for p in sorted(folder.glob(pattern))}
+    tokenizer = {name: sha(folder / name) for name in TOKENIZER_FILES if (folder / name).is_file()}
+    generation = [sha(path) for path in (folder / "generation_config.json",) if path.is_file()]
+    write_json(memo, known)
+    return {"weights": digest(weights), "tokenizer": digest(tokenizer), "generation": digest(generation)}
+
+
+def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """The tokenizer with left padding and a pad token. Raises UserError where there is no chat template."""
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left")
+    if tokenizer.chat_template is None:
+        raise UserError(f"the tokenizer in {folder} has no chat template; use the instruct variant of the model")
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def end_ids(folder: Path, tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """The tokens that end a completion: the tokenizer's and those of the model's generation (or model) configuration."""
+    files = [path for name in ("generation_config.json", "config.json") if (path := folder / name).is_file()]
+    found = next((own for path in files if (own := read_json(path).get("eos_token_id")) is not None), None)
+    own = found if isinstance(found, list) else [found]
+    return sorted({i for i in [*own, tokenizer.eos_token_id] if i is not None})
+
+
+def pad_id(tokenizer: PreTrainedTokenizerBase) -> int:
+    """The id of the pad token, which every loaded tokenizer has."""
+    found = tokenizer.convert_tokens_to_ids(str(tokenizer.pad_token))
+    assert isinstance(found, int)
+    return found
+
+
+def load_model(folder: Path, dtype: str, device: torch.device | str) -> PreTrainedModel:
+    """The causal LM in evaluation mode on `device`."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype))
+    return model.to(device).eval()
+
+
+def keep_end_tokens_only(model: PreTrainedModel) -> None:
+    """Empty the model's generation settings but for its special tokens.
+
+    `generate` fills what a call leaves open from there: repetition penalties, suppressed tokens, minimum lengths. Our
+    sampling is the configured one and no other.
+    """
+    from transformers import GenerationConfig
+
+    own = model.generation_config or GenerationConfig()
+    model.generation_config = GenerationConfig(
+        eos_token_id=own.eos_token_id, pad_token_id=own.pad_token_id, bos_token_id=own.bos_token_id
+    )

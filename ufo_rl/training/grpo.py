@@ -1,0 +1,203 @@
+"""Stage 3, `train`: GRPO on the selected prompts by TRL, sharded by DeepSpeed."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from datasets import Dataset
+from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase, TrainerCallback
+from trl.trainer.grpo_config import GRPOConfig
+from trl.trainer.grpo_trainer import GRPOTrainer
+
+from ufo_rl.config.schema import Train
+from ufo_rl.launch.place import Ranks
+from ufo_rl.model.weights import keep_end_tokens_only
+
+log = logging.getLogger(__name__)
+GIB = 2**30
+MEAN_LENGTH = "completions/mean_length"  # tokens, TRL's metric
+
+
+class RewardPart(Protocol):
+    """One part of the reward: a number per completion, given the reference answers."""
+
+    weight: float
+
+    def __call__(self, completions: list[str], golds: list[str]) -> list[float]: ...
+
+
+def prepare_process_group(ranks: Ranks, deepspeed: dict[str, Any] | None) -> None:
+    """Join the ranks before any weights are loaded: ZeRO 3 shards them while loading."""
+    backend = "nccl" if ranks.device.startswith("cuda") else "gloo"
+    if ranks.device.startswith("cuda"):
+        torch.cuda.set_device(ranks.device)
+    if deepspeed is None:
+        if ranks.world_size > 1:
+            torch.distributed.init_process_group(backend)
+        return
+    import deepspeed as ds
+
+    if backend == "gloo":
+        # a shared-memory all-reduce for CPUs that DeepSpeed would compile now (a minute, and a C++ compiler needed)
+        ds.ops.__compatible_ops__["deepspeed_shm_comm"] = False
+    ds.init_distributed(dist_backend=backend)
+
+
+def train(
+    rows: Sequence[dict[str, Any]],
+    model_folder: Path,
+    tokenizer: PreTrainedTokenizerBase,
+    rewards: dict[str, RewardPart],
+    settings: Train,
+    deepspeed: dict[str, Any] | None,
+    seed: int,
+    ranks: Ranks,
+    work: Path,
+    policy: Path,
+    journal: Callable[..., Any],
+) -> dict[str, Any]:
+    """Train and save the policy to `policy`; returns what it cost.
+
+    `rows` have `prompt` (chat messages), `answer` and `id`. `work` keeps checkpoints, from which an interrupted
+    training goes on. `journal(event, **values)` gets TRL's metrics under their own names, once a step.
+    """
+    watcher = Watcher(journal if ranks.is_first else _silent)
+    arguments = grpo_arguments(
+        settings, deepspeed, seed, work, ranks.device == "cpu", [p.weight for p in rewards.values()]
+    )
+    trainer = make_trainer(arguments, rows, model_folder, tokenizer, rewards, watcher)
+    checkpoint = last_checkpoint(work)
+    if checkpoint is not None:
+        log.info("going on from %s", checkpoint.name)
+    began = time.perf_counter()
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint is not None else None)
+    seconds = time.perf_counter() - began
+    trainer.save_model(str(policy))
+    if ranks.is_first:
+        tokenizer.save_pretrained(policy)
+        (policy / "training_args.bin").unlink(missing_ok=True)  # a pickle; config.yaml says the same
+    trainer.accelerator.wait_for_everyone()
+    completions = arguments.per_device_train_batch_size * arguments.gradient_accumulation_steps * ranks.world_size
+    # the trainer's own history, which a checkpoint keeps: steps before an interruption count too
+    tokens = [line[MEAN_LENGTH] * completions for line in trainer.state.log_history if MEAN_LENGTH in line]
+    return {
+        "seconds": seconds,
+        "steps": trainer.state.global_step,
+        "epochs": trainer.state.epoch,
+        "num_trained": len(rows),
+        "generated_tokens": round(sum(tokens)),
+        "resumed": checkpoint is not None,
+        "peak_memory_gib": torch.cuda.max_memory_allocated() / GIB if torch.cuda.is_available() else None,
+    }
+
+
+def make_trainer(
+    arguments: GRPOConfig,
+    rows: Sequence[dict[str, Any]],
+    model_folder: Path,
+    tokenizer: PreTrainedTokenizerBase,
+    rewards: dict[str, RewardPart],
+    watcher: TrainerCallback,
+) -> GRPOTrainer:
+    """TRL's trainer. The arguments exist before the model is loaded: their DeepSpeed settings decide how."""
+    model = AutoModelForCausalLM.from_pretrained(model_folder, dtype=torch.float32)
+    keep_end_tokens_only(model)
+    return GRPOTrainer(
+        model=model,
+        args=arguments,
+        processing_class=tokenizer,
+        train_dataset=Dataset.from_list(list(rows)),
+        callbacks=[watcher],
+        reward_funcs=[_reward_function(name, part) for name, part in rewards.items()],
+    )
+
+
+def grpo_arguments(
+    settings: Train,
+    deepspeed: dict[str, Any] | None,
+    seed: int,
+    work: Path,
+    uses_cpu: bool,
+    reward_weights: list[float],
+) -> GRPOConfig:
+    return GRPOConfig(
+        output_dir=str(work),
+        seed=seed,
+        data_seed=seed,
+        use_cpu=uses_cpu,
+        report_to="none",
+        disable_tqdm=True,
+        logging_steps=1,
+        reward_weights=reward_weights,
+        learning_rate=settings.learning_rate,
+        lr_scheduler_type=settings.lr_scheduler_type,
+        warmup_steps=settings.warmup_ratio,
+        weight_decay=settings.weight_decay,
+        max_grad_norm=settings.max_grad_norm,
+        optim="adamw_torch",
+        max_steps=-1 if settings.max_steps is None else settings.max_steps,
+        num_train_epochs=settings.num_train_epochs,
+        per_device_train_batch_size=settings.per_device_train_batch_size,
+        gradient_accumulation_steps=settings.gradient_accumulation_steps,
+        num_generations=settings.num_generations,
+        max_completion_length=settings.max_completion_tokens,
+        temperature=settings.temperature,
+        top_p=1.0,
+        top_k=0,
+        beta=settings.beta,
+        epsilon=settings.epsilon,
+        loss_type=settings.loss_type,
+        scale_rewards=settings.scale_rewards,
+        num_iterations=settings.num_iterations,
+        bf16=settings.bf16,
+        gradient_checkpointing=settings.gradient_checkpointing,
+        save_strategy="no" if settings.save_steps is None else "steps",
+        save_steps=settings.save_steps or 500,
+        save_total_limit=1,
+        deepspeed=deepspeed,
+        remove_unused_columns=False,
+        dataloader_num_workers=0,
+    )
+
+
+def last_checkpoint(work: Path) -> Path | None:
+    """The newest whole checkpoint; torsos of a killed save (no trainer state, which is written last) are removed."""
+    steps = sorted(work.glob("checkpoint-*"), key=lambda p: int(p.name.split("-")[1]))
+    whole = [path for path in steps if (path / "trainer_state.json").is_file()]
+    for torso in steps:
+        if torso not in whole:
+            shutil.rmtree(torso, ignore_errors=True)  # every rank may try
+    return whole[-1] if whole else None
+
+
+def _reward_function(name: str, part: RewardPart) -> Any:
+    """What TRL calls: completions are one-message chats, `answer` is the dataset's column."""
+
+    def reward(completions: list[list[dict[str, str]]], answer: list[str], **_: Any) -> list[float]:
+        return part([chat[0]["content"] for chat in completions], answer)
+
+    reward.__name__ = name
+    return reward
+
+
+def _silent(event: str, **values: Any) -> None:
+    """Ranks but the first have nothing to say."""
+
+
+class Watcher(TrainerCallback):
+    """Forwards TRL's metrics to the journal."""
+
+    def __init__(self, journal: Callable[..., Any]) -> None:
+        self.journal = journal
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
+        if not logs or "train_runtime" in logs:
+            return  # the closing line of the trainer holds run times, no step
+        self.journal("metrics", step=state.global_step, **logs)
+        self.journal("progress", done=state.global_step, total=state.max_steps, unit="steps")
