@@ -15,12 +15,15 @@ def prompt_id(question: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+_NO_COLUMNS: dict[str, Any] = {}  # one for all: a pool of a million prompts has not as many empty dicts
+
+
 @dataclass(frozen=True)
 class Reference:
     """What a completion is graded against: the reference answer, and the columns that the dataset brought besides."""
 
     answer: str
-    columns: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    columns: Mapping[str, Any] = field(default_factory=lambda: _NO_COLUMNS, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,7 @@ class Prompt:
     solution: str = ""
     level: str = ""
     subject: str = ""
-    columns: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    columns: Mapping[str, Any] = field(default_factory=lambda: _NO_COLUMNS, hash=False)
 
     @property
     def reference(self) -> Reference:
@@ -52,11 +55,19 @@ class Drop:
 
 @dataclass
 class Pool:
-    """Prompts in source order, unique by id, and everything that was dropped on the way."""
+    """Prompts in source order, unique by id, and everything that was dropped on the way.
+
+    source: the file or hub name, for messages. places: where each prompt stands in it, such as `mine.jsonl:7`; [] where
+    that says nothing. unusable: rows that cannot become prompts, each with its place and why; a pool that has some is
+    refused.
+    """
 
     prompts: list[Prompt]
     drops: list[Drop] = field(default_factory=list)
     num_rows: int = 0
+    places: list[str] = field(default_factory=list)
+    unusable: list[str] = field(default_factory=list)
+    source: str = ""
 
 
 @dataclass(frozen=True)

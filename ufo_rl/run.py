@@ -1,14 +1,54 @@
-"""The Hydra application. Light on purpose: --help and --cfg must answer at once, so a job imports its work itself."""
+"""The Hydra application: all jobs validated, run by Hydra, and what became of them told.
+
+Light on purpose: --help and --cfg must answer at once, so a job imports its work itself.
+"""
 
 from __future__ import annotations
 
+import runpy
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 
 import hydra
-from omegaconf import DictConfig
+from hydra._internal.utils import get_args_parser
+from omegaconf import DictConfig, OmegaConf
 
-from ufo_rl.config.compose import plain_config
+from ufo_rl.commands import commands
+from ufo_rl.config.compose import compose_jobs, plain_config
 from ufo_rl.config.folder import conf_folder
+from ufo_rl.errors import UserError
+
+
+def main(words: Sequence[str]) -> int:
+    """Validate all jobs of the command line, then let Hydra run them; 1 if any job did not complete."""
+    parsed = get_args_parser().parse_intermixed_args(list(words))
+    flags = [word for word in words if word not in parsed.overrides]
+    sys.argv[1:] = [*flags, *parsed.overrides]  # Hydra alone refuses flags between overrides
+    if parsed.help or parsed.hydra_help or parsed.shell_completion or parsed.info:
+        start()
+        return 0
+    if parsed.config_path:
+        raise UserError("--config-path replaces all of conf/; add a folder of your own with --config-dir")
+    if parsed.cfg:
+        if parsed.multirun:
+            raise UserError("--cfg shows one configuration: leave -m out, and give one value per key")
+        compose_jobs(parsed.overrides, parsed.config_dir, parsed.config_name, parsed.multirun)
+        start()
+        return 0
+    from ufo_rl.experiment.prepare import check
+
+    jobs = compose_jobs(parsed.overrides, parsed.config_dir, parsed.config_name, parsed.multirun)
+    problems: list[str] = []
+    for job_to_be in jobs:
+        try:
+            check(job_to_be.plain)
+        except UserError as error:
+            problems.extend(p for p in error.problems if p not in problems)
+    if problems:
+        raise UserError(*problems)
+    start()
+    return outcome([job_to_be.folder for job_to_be in jobs])
 
 
 def start() -> None:
@@ -23,7 +63,25 @@ def job(cfg: DictConfig) -> float | None:
     return experiment(plain_config(cfg))
 
 
-if __name__ == "__main__":
-    from ufo_rl.cli import main
+def outcome(folders: Sequence[Path]) -> int:
+    """What became of the jobs: the arms of a sweep in one table, each failed job with its reason."""
+    from ufo_rl.experiment.status import Status
+    from ufo_rl.report import compare
 
-    sys.exit(main())
+    unique = list(dict.fromkeys(folders))
+    failed = [folder for folder in unique if not Status(folder).is_completed()]
+    if len(unique) > 1:
+        sys.stdout.write(f"\n{compare(unique)}\n")
+    for folder in failed:
+        sys.stderr.write(f"ufo-rl: {folder} did not complete: {Status(folder).error()}\n")
+    return 1 if failed else 0
+
+
+def _usages() -> str:
+    return "\n".join(f"  {command.usage}" for command in commands().values())
+
+
+OmegaConf.register_new_resolver("commands", _usages, replace=True)  # ${commands:} in the text of --help
+
+if __name__ == "__main__":
+    runpy.run_module("ufo_rl.cli", run_name="__main__")

@@ -7,7 +7,7 @@ import pytest
 from ufo_rl.config.compose import compose_jobs
 from ufo_rl.config.load import load
 from ufo_rl.errors import UserError
-from ufo_rl.launch.place import Ranks, own_device
+from ufo_rl.launch.place import Place, own_device
 from ufo_rl.launch.worker import uses_vllm
 
 
@@ -31,7 +31,7 @@ def test_each_rank_of_a_host_sees_a_gpu_of_its_own(
         assert changes["CUDA_VISIBLE_DEVICES"] == device
         for name, value in (before | changes).items():
             monkeypatch.setenv(name, value)
-        assert Ranks.from_environment("cuda") == Ranks(2 + local_rank, 4, "cuda:0")
+        assert Place.from_environment("cuda") == Place(2 + local_rank, 4, "cuda:0")
 
 
 def test_a_rank_alone_and_a_host_whose_gpus_are_hidden_stay_as_they_are() -> None:

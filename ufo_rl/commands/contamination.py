@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
+
+from hydra._internal.utils import get_args_parser
 
 from ufo_rl.config.compose import compose_jobs
 from ufo_rl.config.load import load
 from ufo_rl.dataset.overlap import Overlap, find
 from ufo_rl.errors import UserError
-from ufo_rl.experiment.prepare import prepare, whole_benchmarks
+from ufo_rl.experiment.data import whole_benchmarks
+from ufo_rl.experiment.prepare import prepare
 from ufo_rl.records import Prompt
 
 UNUSED = ("model", "selector", "signal", "reward", "train")  # groups that say nothing about pool or benchmarks
 MAX_SHOWN = 60  # characters of a question
+USAGE = "ufo-rl contamination OVERRIDES...   which prompts of the dataset are questions of the chosen benchmarks?"
+
+
+def run(arguments: list[str]) -> int:
+    parsed = get_args_parser().parse_intermixed_args(arguments)
+    if parsed.multirun:
+        raise UserError("contamination: one dataset at a time, without -m; several benchmarks are eval=[math500,amc23]")
+    sys.stdout.write(overlaps(parsed.overrides, parsed.config_dir, parsed.config_name) + "\n")
+    return 0
 
 
 def overlaps(overrides: Sequence[str], config_dir: str | None = None, config_name: str | None = None) -> str:

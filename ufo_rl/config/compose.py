@@ -53,24 +53,6 @@ def plain_config(cfg: Any) -> dict[str, Any]:
 OmegaConf.register_new_resolver("run_id", lambda *, _root_: run_id(plain_config(_root_)), replace=True)
 
 
-def check(
-    overrides: Sequence[str], config_dir: str | None = None, config_name: str | None = None, multirun: bool = False
-) -> list[Job]:
-    """The jobs of the command line, all of them valid. Raises UserError with all problems; imports nothing heavy."""
-    from ufo_rl.experiment import prepare
-
-    jobs = compose_jobs(overrides, config_dir, config_name, multirun)
-    problems: list[str] = []
-    for job in jobs:
-        try:
-            prepare.check(job.plain)
-        except UserError as error:
-            problems.extend(p for p in error.problems if p not in problems)
-    if problems:
-        raise UserError(*problems)
-    return jobs
-
-
 def compose_jobs(
     overrides: Sequence[str], config_dir: str | None = None, config_name: str | None = None, multirun: bool = False
 ) -> list[Job]:

@@ -31,19 +31,6 @@ def _shows_question(config: Config) -> list[str]:
     return [f'template.user="{user}" has no {{question}}: the model would never see the question']
 
 
-def _is_interval(config: Config) -> list[str]:
-    settings = config.signal.pass_rate
-    if settings is None or settings.adaptive is None:
-        return []
-    shown = f"signal.pass_rate.adaptive=[{','.join(f'{end:g}' for end in settings.adaptive)}]"
-    if len(settings.adaptive) != 2 or settings.adaptive[0] > settings.adaptive[1]:
-        return [f"{shown} must be an interval of pass rates [low,high], for example [0.4,0.6]"]
-    low, high = settings.adaptive
-    if any(low <= k / settings.num_samples <= high for k in range(settings.num_samples + 1)):
-        return []
-    return [f"{shown} holds no pass rate of signal.pass_rate.num_samples={settings.num_samples}; widen it"]
-
-
 def _is_evaluated(config: Config) -> list[str]:
     return [] if config.eval else ["eval is empty; choose a benchmark, for example eval=arithmetic"]
 
@@ -101,7 +88,6 @@ RELATIONS = (
     ({"eval"}, _is_evaluated),
     ({"eval"}, _samples_differ),
     ({"eval"}, _limit_within_size),
-    ({"signal"}, _is_interval),
     ({"name"}, _name_is_a_word),
     ({"deepspeed"}, _zero_stage),
 )

@@ -33,50 +33,13 @@ class Template:
 
 
 @dataclass
-class Confidence:
-    engine: Annotated[str, OneOf(("own", "vllm"))]
-    target: Annotated[str, OneOf(("answer", "solution", "response", "question"))]
-    reduction: Annotated[str, OneOf(("mean", "sum", "min"))]
-    dtype: Dtype | None
-    max_response_tokens: Count
-    keep_token_logprobs: bool
-    batch_size: Count | None
-    batch_tokens: Count | None
-
-
-@dataclass
-class PassRate:
-    num_samples: Count
-    temperature: Positive
-    max_completion_tokens: Count
-    seed: Seed
-    adaptive: list[Annotated[float, Range(0, 1)]] | None
-    rollouts: str | None
-
-
-@dataclass
-class Signals:
-    """The signals that may be measured; one that was not chosen is None."""
-
-    confidence: Confidence | None = None
-    pass_rate: PassRate | None = None
-
-
-@dataclass
 class Ratio:
     value: Annotated[float, Range(0, 1, "(]")]
 
 
 @dataclass
-class GraderLimits:
-    time_limit_s: Positive
-    max_chars: Count
-
-
-@dataclass
 class Reward:
     name: str
-    grader: GraderLimits
     parts: dict[str, Seam]
 
 
@@ -140,6 +103,7 @@ class Benchmark:
     seed: Seed
     few_shot: list[Shot]
     relative_tolerance: Positive | None
+    grader: Seam | None
 
 
 @dataclass
@@ -180,7 +144,8 @@ class Config:
     model: Model
     template: Template
     dataset: Seam
-    signal: Signals
+    signal: dict[str, Seam]
+    grader: Seam
     selector: Seam
     ratio: Ratio
     reward: Reward

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
+from itertools import zip_longest
 from pathlib import Path
 from typing import Protocol
 
-from ufo_rl.records import Drop, Pool
+from ufo_rl.errors import UserError
+from ufo_rl.records import Drop, Pool, Reference
+
+# More bad rows than this and the mapping is wrong, not the rows.
+MAX_NAMED_ROWS = 20
+SHOWN_CHARS = 60  # of an answer in a message
 
 
 class Dataset(Protocol):
@@ -15,9 +22,29 @@ class Dataset(Protocol):
     def load(self, data: Path | None = None) -> Pool:
         """All prompts of the source. `data` is the folder of local files, None for the hub; sources of neither ignore it.
 
-        Raises UserError where the source is missing or a row is unusable.
+        Raises UserError where the source is missing; unusable rows are listed in the pool.
         """
         ...
+
+
+def refuse_unusable(pool: Pool, problem_of: Callable[[Reference], str]) -> None:
+    """Raises UserError naming every unusable row (the first 20 and their number): those that the dataset listed, and those
+    whose reference answer the task's grader could never find right."""
+    bad = list(pool.unusable)
+    for prompt, where in zip_longest(pool.prompts, pool.places, fillvalue=""):
+        assert not isinstance(prompt, str)
+        if problem := problem_of(prompt.reference):
+            shown = " ".join(prompt.answer.split())
+            shown = shown if len(shown) <= SHOWN_CHARS else f"{shown[:SHOWN_CHARS]}..."
+            bad.append(f'{where or prompt.id}: the reference answer "{shown}" cannot be graded: {problem}')
+    if not bad:
+        return
+    rest = [f"... and {len(bad) - MAX_NAMED_ROWS} more rows"] if len(bad) > MAX_NAMED_ROWS else []
+    raise UserError(
+        f"{pool.source}: {len(bad)} of {pool.num_rows} rows unusable; mend or remove them:",
+        *bad[:MAX_NAMED_ROWS],
+        *rest,
+    )
 
 
 def count_drops(drops: list[Drop]) -> dict[str, int]:

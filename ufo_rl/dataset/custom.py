@@ -13,7 +13,8 @@ from ufo_rl.records import Pool
 
 @dataclass(frozen=True)
 class CustomDataset:
-    """Rows of one file; `path` is relative to the folder the command was started in. Columns: see `Columns`."""
+    """Rows of one file; `path` is relative to the folder the command was started in. Columns: see `Columns`; `columns`
+    are those that prompts carry besides, None for all others of the file."""
 
     path: str | None
     question: str
@@ -25,6 +26,7 @@ class CustomDataset:
     answer_pattern: str | None
     answer_boxed: bool
     strip_thousands: bool
+    columns: list[str] | None
 
     def __post_init__(self) -> None:
         if not self.path:
@@ -32,7 +34,7 @@ class CustomDataset:
         self._columns()
 
     def load(self, data: Path | None = None) -> Pool:
-        """The pool of the file. Raises UserError for a missing or unreadable file, unknown columns, or unusable rows."""
+        """The pool of the file. Raises UserError for a missing or unreadable file and for unknown columns."""
         path = Path(str(self.path))
         if not path.is_file():
             hint = (
@@ -52,6 +54,7 @@ class CustomDataset:
             level=self.level,
             subject=self.subject,
             strip_thousands=self.strip_thousands,
+            carried=self.columns,
         )
 
 

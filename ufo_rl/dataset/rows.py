@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import difflib
+import json
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
 from ufo_rl.errors import UserError
 from ufo_rl.files.rows import Row
 from ufo_rl.grader.math.extract import boxed
-from ufo_rl.grader.math.gold import problem_of
 from ufo_rl.records import Drop, Pool, Prompt, prompt_id
-
-# More bad rows than this and the mapping is wrong, not the rows.
-MAX_NAMED_ROWS = 20
-SHOWN_CHARS = 60  # of an answer in a message
 
 REQUIRED = ("question", "answer")
 PARTS = (*REQUIRED, "solution", "level", "subject")
+OWN = ("id", *PARTS)  # names that a prompt has for itself: a column of the same name is not carried besides
 
 THOUSANDS = re.compile(r"-?\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 
@@ -33,7 +30,8 @@ class Columns:
     `prompt.0.content`; None for a part the source does not have. The patterns are regular expressions with one group,
     the text to keep (`####\\s*(.+)`); every row must match. `answer_boxed` takes the last `\\boxed{}` of the answer's
     column, which no pattern can: its braces nest. `solution_remove` matches what to cut from solutions.
-    `strip_thousands` turns the answer 1,080 into 1080 (only where the whole answer is such a number).
+    `strip_thousands` turns the answer 1,080 into 1080 (only where the whole answer is such a number). `carried` names the
+    columns that a prompt carries besides, for graders, rewards and selectors; None: all that no part is taken from.
     """
 
     question: str
@@ -46,6 +44,7 @@ class Columns:
     level: str | None = None
     subject: str | None = None
     strip_thousands: bool = False
+    carried: Sequence[str] | None = ()
 
     def __post_init__(self) -> None:
         for key in PARTS:
@@ -83,12 +82,11 @@ class BadRow(Exception):
 def to_pool(rows: Iterable[Row], columns: Columns, source: str) -> Pool:
     """Prompts in row order, unique by id: the first of equal questions stays, the others are listed as dropped.
 
-    A repeated question with another answer is dropped as `conflicting_label`, with the same answer as `duplicate`.
-    Raises UserError naming every unusable row (the first 20 and their number), a column that does not exist with the
-    nearest one that does, or `source` when it has no rows.
+    A repeated question with another answer is dropped as `conflicting_label`, with the same answer as `duplicate`. Rows
+    that hold no prompt are listed as unusable. Raises UserError naming a column that does not exist with the nearest one
+    that does, or `source` when it has no rows.
     """
-    pool, kept = Pool(prompts=[]), {}
-    bad: list[str] = []
+    pool, kept = Pool(prompts=[], source=source), {}
     for where, row in rows:
         if pool.num_rows == 0 and isinstance(row, Mapping):
             _check_columns(row, columns, where)
@@ -96,22 +94,18 @@ def to_pool(rows: Iterable[Row], columns: Columns, source: str) -> Pool:
         try:
             prompt = _prompt(row, columns)
         except BadRow as err:
-            bad.append(f"{where}: {err}")
+            pool.unusable.append(f"{where}: {err}")
             continue
         first = kept.setdefault(prompt.id, (prompt, where))
         if first[0] is prompt:
             pool.prompts.append(prompt)
+            pool.places.append(where)
         elif first[0].answer == prompt.answer:
             pool.drops.append(Drop("duplicate", where, first[0].id))
         else:
             detail = f"{prompt.id}: answer {prompt.answer}, kept {first[0].answer} of {first[1]}"
             pool.drops.append(Drop("conflicting_label", where, detail))
-    if bad:
-        rest = [f"... and {len(bad) - MAX_NAMED_ROWS} more rows"] if len(bad) > MAX_NAMED_ROWS else []
-        raise UserError(
-            f"{source}: {len(bad)} of {pool.num_rows} rows unusable; mend or remove them:", *bad[:MAX_NAMED_ROWS], *rest
-        )
-    if not pool.prompts:
+    if not pool.num_rows:
         raise UserError(f"{source} has no rows; choose another file or split")
     return pool
 
@@ -128,20 +122,34 @@ def _prompt(row: Mapping[str, Any] | str, columns: Columns) -> Prompt:
     if columns.solution_remove:
         solution = re.sub(columns.solution_remove, "", solution)
     question = unicodedata.normalize("NFC", question).strip()
-    return Prompt(prompt_id(question), question, answer, solution, level, subject)
+    carried = _carried(row, columns)
+    return Prompt(
+        prompt_id(question), question, answer, solution, level, subject, **({"columns": carried} if carried else {})
+    )
+
+
+def _carried(row: Mapping[str, Any], columns: Columns) -> dict[str, Any]:
+    """The columns that the prompt carries besides, as JSON has them; what JSON does not know becomes text."""
+    names = columns.carried
+    if names is None:
+        taken = {str(getattr(columns, part)).split(".")[0] for part in PARTS}
+        names = [str(name) for name in row if name not in taken and name not in OWN]
+    return {name: _as_json(row.get(name)) for name in names}
+
+
+def _as_json(value: Any) -> Any:
+    if isinstance(value, str | int | float | bool | None):
+        return value
+    return json.loads(json.dumps(value, default=str))
 
 
 def _answer(text: str, columns: Columns) -> str:
-    """The bare reference answer in the text of its column; one that the grader could never find right is a bad row."""
+    """The bare reference answer in the text of its column."""
     answer = boxed(text) if columns.answer_boxed else _matched("answer", text, columns.answer_pattern)
     if columns.answer_boxed and not answer:
         raise BadRow(f"no answer: no complete \\boxed{{..}} in column {columns.answer}")
     if columns.strip_thousands and THOUSANDS.fullmatch(answer):
         answer = answer.replace(",", "")
-    if problem := problem_of(answer):
-        shown = " ".join(answer.split())
-        shown = shown if len(shown) <= SHOWN_CHARS else f"{shown[:SHOWN_CHARS]}..."
-        raise BadRow(f'the reference answer "{shown}" cannot be graded: {problem}')
     return answer
 
 
@@ -189,6 +197,11 @@ def _check_columns(row: Mapping[str, Any], columns: Columns, where: str) -> None
         if path and path.split(".")[0] not in names:
             problems.append(
                 f"{part}={path}: {where} has no such column{_nearest(path, names)}; columns: {', '.join(names)}"
+            )
+    for name in columns.carried or ():
+        if name not in names:
+            problems.append(
+                f"columns: {where} has no column {name}{_nearest(name, names)}; columns: {', '.join(names)}"
             )
     if problems:
         raise UserError(*problems)

@@ -9,11 +9,11 @@ import numpy as np
 
 from ufo_rl.config.schema import Benchmark
 from ufo_rl.errors import UserError
-from ufo_rl.records import Graded, Pool, Prompt
+from ufo_rl.records import Graded, Pool, Prompt, Reference
 from ufo_rl.stats.intervals import wilson
 from ufo_rl.stats.samples import by_label, group_answers, sampled
 
-GradeAll = Callable[[Sequence[str], Sequence[str]], Sequence[Graded]]
+GradeAll = Callable[[Sequence[Reference], Sequence[str]], Sequence[Graded]]
 Row = dict[str, Any]
 # Why an answer counts as wrong without a comparison: how the grader's reason begins, and the name of its count.
 REASONS = {"unparsed": "unparsed", "timeout": "timeouts", "crash": "crashes"}
@@ -42,7 +42,7 @@ def judge(asked: Iterable[tuple[Prompt, str]], completions: Iterable[Row], grade
     order (sample, completion, generated_tokens, finish). ValueError where one is missing.
     """
     pairs = list(zip(asked, completions, strict=True))
-    verdicts = grade_all([prompt.answer for (prompt, _), _ in pairs], [said["completion"] for _, said in pairs])
+    verdicts = grade_all([prompt.reference for (prompt, _), _ in pairs], [said["completion"] for _, said in pairs])
     for ((prompt, text), said), verdict in zip(pairs, verdicts, strict=True):
         yield {
             "id": prompt.id,

@@ -7,83 +7,120 @@ import logging
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ufo_rl.config.build import build
+from ufo_rl.config.schema import Benchmark, Engine, Seam
 from ufo_rl.evaluation.benchmark import Row, judge, summarise
+from ufo_rl.evaluation.rank import CompletionsRequest
 from ufo_rl.files.atomic import locked, manifest, publish, write_json, writing
 from ufo_rl.files.environment import versions
 from ufo_rl.files.keys import digest
-from ufo_rl.files.store import KEY, SignalStore, sample_key
-from ufo_rl.grader.math.answer import VERSION as GRADER_VERSION
-from ufo_rl.grader.math.answer import Grader
-from ufo_rl.launch.context import RunContext
+from ufo_rl.files.store import KEY, SignalStore, sample_key, total
+from ufo_rl.grader import Grader, grader_id
 from ufo_rl.launch.progress import Progress
+from ufo_rl.launch.runner import StageRunner
+from ufo_rl.model.chat import ChatModel
 from ufo_rl.model.engine import sample_seed
-from ufo_rl.model.weights import fingerprint
 from ufo_rl.records import Prompt
-from ufo_rl.signals.costs import total
 
 log = logging.getLogger(__name__)
 VERSION = 1  # raise it when completions of the same model and text change: old ones are then no longer found
 COLUMNS = ("id", "sample", "completion", "generated_tokens", "finish", "made_with", "seconds")
 TEXTS = ("question", "prompt", "completion")  # columns that no summary needs
 BLOCK = 512  # completions that are graded at a time
-MADE_WITH = ("torch", "transformers", "vllm")  # packages whose versions are kept with each completion
+MADE_WITH = ("torch", "transformers")  # packages whose versions are kept with each completion
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A benchmark that is asked: its settings, its questions, and who grades them.
+
+    grader: its YAML node, grader_id: what its verdicts depend on.
+    """
+
+    settings: Benchmark
+    questions: Sequence[Prompt]
+    grader: Seam
+    grader_id: list[Any]
+    plugins: Sequence[str]
+
+    @classmethod
+    def of(cls, settings: Benchmark, questions: Sequence[Prompt], grader: Seam, plugins: Sequence[str]) -> Asked:
+        """A benchmark graded by its own grader, or else by the run's."""
+        node = settings.grader or grader
+        built = build(node, "grader", plugins)
+        return cls(settings, questions, node, grader_id(node, built), plugins)
+
+    def requests(self, chat: ChatModel) -> Iterator[tuple[Prompt, dict[str, Any]]]:
+        """Every completion that is asked for: prompt and request, in the order of the questions and their samples."""
+        for prompt in self.questions:
+            text = chat.render(prompt, self.settings.few_shot)
+            key = digest([text])
+            for sample in range(self.settings.num_samples):
+                seed = sample_seed(self.settings.seed, prompt.id, sample)
+                row = {KEY: sample_key(key, sample), "id": prompt.id, "sample": sample, "text": text, "seed": seed}
+                yield prompt, row
+
+    def open_grader(self) -> Any:
+        """Who grades; `relative_tolerance` goes to a grader that knows it, and is a mistake with any other."""
+        tolerance = self.settings.relative_tolerance
+        more = {} if tolerance is None else {"relative_tolerance": tolerance}
+        return build(self.grader, "grader", self.plugins, **more)
 
 
 class Evaluations:
-    """What a run measures on its benchmarks (`questions` by name); each evaluation is made once and shared."""
+    """Models on benchmarks (`asked` by name), in the way that `chat` is asked; each evaluation is made once and shared.
 
-    def __init__(self, run: RunContext, questions: Mapping[str, Sequence[Prompt]]) -> None:
-        self.run, self.questions = run, questions
+    cache: folder of what all runs share. dtype, engine: how completions are generated.
+    """
+
+    def __init__(
+        self, asked: Mapping[str, Asked], chat: ChatModel, engine: Engine, cache: Path, runner: StageRunner
+    ) -> None:
+        self.asked, self.chat, self.engine, self.cache, self.runner = asked, chat, engine, cache, runner
 
     def base(self, name: str) -> dict[str, Any]:
         """The untrained model on a benchmark, evaluated once for all runs, in the cache."""
-        folder, found = self.of(name, "base_eval", self.run.model_folder, "before training")
+        folder, found = self.of(name, "base_eval", self.chat.folder, "before training")
         write_json(
-            self.run.folder / "base_eval" / f"{name}.json",
-            {"cache": str(folder.relative_to(self.run.config.paths.outputs)), **found},
+            self.runner.folder / "base_eval" / f"{name}.json",
+            {"cache": str(folder.relative_to(self.cache.parent)), **found},
         )
-        self.run.record("base_eval", benchmark=name, step=0, **_numbers(found))
+        self.runner.record("base_eval", benchmark=name, step=0, **_numbers(found))
         return found
 
     def final(self, name: str, model: Path, step: int, when: str = "") -> dict[str, Any]:
-        """The model in `model`, trained for `step` steps, on a benchmark; the run folder keeps a copy."""
+        """The model in `model`, trained for `step` steps, on a benchmark; the run folder keeps a copy, in eval/NAME."""
         cached, found = self.of(name, "eval", model, when)
-        folder = self.run.folder / "eval" / name
+        folder = self.runner.folder / "eval" / name
         if manifest(folder) != found:
             with publish(folder) as (temporary, content):
                 shutil.copy2(cached / "questions.parquet", temporary)
                 content |= found
-        self.run.record("eval", benchmark=name, step=step, **_numbers(found))
-        self.run.tracker.questions(name, folder / "questions.parquet")
+        self.runner.record("eval", benchmark=name, step=step, **_numbers(found))
         return found
 
     def of(self, name: str, stage: str, model: Path, when: str = "") -> tuple[Path, dict[str, Any]]:
         """The published evaluation of the model in `model`: its folder and its summary."""
-        model_id = fingerprint(model, self.run.cache / "fingerprints.json")
-        store = SignalStore(self.run.cache / "completions", name, self.said_by(name, model_id))
-        self.run.keys.add((stage, store.key))
-        prompts = self.questions[name]
-        grader = [
-            GRADER_VERSION,
-            self.run.plain["reward"]["grader"],
-            self.run.plain["eval"][name]["relative_tolerance"],
-        ]
+        asked, settings = self.asked[name], self.asked[name].settings
+        store = SignalStore(self.cache / "completions", name, self.said_by(settings, self.chat.id_of(model)))
+        self.runner.asks(stage, store.key)
         identity = {
             **store.identity,
-            "num_samples": self.run.config.eval[name].num_samples,
+            "num_samples": settings.num_samples,
             "questions": digest(
-                [[p.id, self.run.render(p, self._shots(name)), p.answer, p.level, p.subject] for p in prompts]
+                [[p.id, self.chat.render(p, settings.few_shot), p.answer, p.level, p.subject] for p in asked.questions]
             ),
-            "size": self.run.config.eval[name].size,
-            "grader": grader,
+            "size": settings.size,
+            "grader": [*asked.grader_id, settings.relative_tolerance],
         }
-        folder = self.run.cache / "evaluations" / f"{name}-{digest(identity)}"
+        folder = self.cache / "evaluations" / f"{name}-{digest(identity)}"
         with locked(folder.parent / f"{folder.name}.lock", f"the evaluation on {name}"):
             found = manifest(folder)
             words = " ".join(filter(None, [name, when]))
@@ -94,44 +131,28 @@ class Evaluations:
                 log.info("%s: %s (stored)", words, in_words(found))
         return folder, found
 
-    def said_by(self, name: str, model_id: dict[str, str]) -> dict[str, Any]:
+    def said_by(self, settings: Benchmark, model_id: dict[str, str]) -> dict[str, Any]:
         """What the completions of a text depend on."""
-        benchmark, config = self.run.config.eval[name], self.run.config
         return {
             "version": VERSION,
             "model": model_id,
-            "dtype": config.model.dtype,
-            "engine": config.engine.name,
-            "max_completion_tokens": benchmark.max_completion_tokens,
-            "temperature": benchmark.temperature,
-            "seed": benchmark.seed if benchmark.temperature > 0 else None,
+            "dtype": self.chat.model.dtype,
+            "engine": self.engine.name,
+            "max_completion_tokens": settings.max_completion_tokens,
+            "temperature": settings.temperature,
+            "seed": settings.seed if settings.temperature > 0 else None,
         }
-
-    def _shots(self, name: str) -> Sequence[Any]:
-        return self.run.config.eval[name].few_shot
-
-    def _rows(self, name: str) -> Iterator[tuple[Prompt, dict[str, Any]]]:
-        """Every completion that is asked for: prompt and request, in the order of the questions and their samples."""
-        benchmark = self.run.config.eval[name]
-        for prompt in self.questions[name]:
-            text = self.run.render(prompt, self._shots(name))
-            key = digest([text])
-            for sample in range(benchmark.num_samples):
-                seed = sample_seed(benchmark.seed, prompt.id, sample)
-                row = {KEY: sample_key(key, sample), "id": prompt.id, "sample": sample, "text": text, "seed": seed}
-                yield prompt, row
 
     def _evaluate(
         self, name: str, stage: str, model: Path, store: SignalStore, folder: Path, identity: dict[str, Any]
     ) -> dict[str, Any]:
         said = self._completions(name, stage, model, store)
-        benchmark, config = self.run.config.eval[name], self.run.config
-        limits = config.reward.grader
-        grader = Grader(limits.time_limit_s, limits.max_chars, benchmark.relative_tolerance)
+        asked = self.asked[name]
+        grader = asked.open_grader()
         try:
             with publish(folder) as (temporary, content):
                 rows = self._graded(name, said, grader, temporary / "questions.parquet")
-                content |= summarise(name, benchmark, len(self.questions[name]), rows, grader.same)
+                content |= summarise(name, asked.settings, len(asked.questions), rows, grader.same)
                 content |= {
                     "identity": identity,
                     "model": str(model),
@@ -144,41 +165,43 @@ class Evaluations:
         return content
 
     def _completions(self, name: str, stage: str, model: Path, store: SignalStore) -> pa.Table:
-        """The stored completions, in the order of `_rows`; those that are missing are generated first."""
-        benchmark, config = self.run.config.eval[name], self.run.config
+        """The stored completions, in the order of `Asked.requests`; those that are missing are generated first."""
+        asked, settings = self.asked[name], self.asked[name].settings
         store.create()
         with locked(store.lock_path, f"the completions of {name}"):
             stored = store.keys()
-            keys = [row[KEY] for _, row in self._rows(name)]
+            keys = [row[KEY] for _, row in asked.requests(self.chat)]
             missing = [key for key in keys if key not in stored]
             if missing:
                 wanted, num_asked = set(missing), len(keys)
-                self.run.spool(stage, (row for _, row in self._rows(name) if row[KEY] in wanted))
+                self.runner.spool(stage, (row for _, row in asked.requests(self.chat) if row[KEY] in wanted))
                 log.info("%s: generating %d of %d completions", name, len(missing), num_asked)
-                found = versions()
-                made_with = {
-                    "engine": config.engine.name,
-                    "batch_tokens": config.engine.batch_tokens,
-                    "num_ranks": config.launch.num_ranks,
-                    **{package: found[package] for package in MADE_WITH if package in found},
-                }
-                self.run.stage(
-                    stage,
-                    "completions",
-                    store.key,
-                    model=str(model),
-                    store=str(store.folder),
-                    temperature=benchmark.temperature,
-                    max_completion_tokens=benchmark.max_completion_tokens,
-                    num_completions=len(missing),
-                    made_with=made_with,
+                request = CompletionsRequest(
+                    model=model,
+                    dtype=self.chat.model.dtype,
+                    store=store.folder,
+                    temperature=settings.temperature,
+                    max_completion_tokens=settings.max_completion_tokens,
+                    engine=self.engine,
+                    made_with=self._making(),
                 )
+                owns_device = self.engine.name == "vllm"
+                self.runner.run(stage, "ufo_rl.evaluation.rank.generate", request, store.key, owns_device)
                 store.compact()
         return store.read(keys, COLUMNS)
 
+    def _making(self) -> dict[str, Any]:
+        """What is kept with each completion of how it was made."""
+        return {
+            "engine": self.engine.name,
+            "batch_tokens": self.engine.batch_tokens,
+            "num_ranks": self.runner.launch.num_ranks,
+            **versions((*MADE_WITH, self.engine.name) if self.engine.name == "vllm" else MADE_WITH),
+        }
+
     def _graded(self, name: str, said: pa.Table, grader: Grader, path: Path) -> list[Row]:
         """Grade and write all rows, a block at a time; returns them without their texts."""
-        rows, kept = self._rows(name), []
+        rows, kept = self.asked[name].requests(self.chat), []
         with closing(Progress(f"grading {name}")) as progress, writing(path) as unfinished, ExitStack() as stack:
             writer: pq.ParquetWriter | None = None
             for start in range(0, len(said), BLOCK):

@@ -6,10 +6,6 @@ import hashlib
 import itertools
 import logging
 import shlex
-import time
-import traceback
-import uuid
-from contextlib import suppress
 from dataclasses import astuple
 from pathlib import Path
 from typing import Any
@@ -19,13 +15,19 @@ from omegaconf import OmegaConf
 
 from ufo_rl.config.identity import cell_id
 from ufo_rl.config.load import load
+from ufo_rl.config.optional import ask
 from ufo_rl.config.schema import Config
 from ufo_rl.errors import UserError
+from ufo_rl.experiment.pipeline import Pipeline
 from ufo_rl.experiment.prepare import Prepared, prepare
-from ufo_rl.files import environment
-from ufo_rl.files.atomic import locked, read_json, write_json, write_text
+from ufo_rl.experiment.record import describe
+from ufo_rl.experiment.status import Status, claimed
+from ufo_rl.files.atomic import read_json, write_json, write_text
 from ufo_rl.files.keys import digest
+from ufo_rl.launch.follow import follow
 from ufo_rl.model.weights import fingerprint, local_folder
+from ufo_rl.report import summary
+from ufo_rl.tracking.sink import open_run
 
 log = logging.getLogger(__name__)
 
@@ -34,15 +36,14 @@ def experiment(plain: dict[str, Any]) -> float | None:
     """One run in Hydra's output folder. Returns the accuracy of the first benchmark, None if the run failed.
 
     A failure is written down (status.json, error.txt) and told in a line; the sweep goes on, and the command ends in
-    status 1 (cli.py).
+    status 1 (run.py).
     """
     folder = Path(HydraConfig.get().runtime.output_dir)
-    if plain["launch"]["node_rank"] > 0:
-        return follow_leader(folder, plain)
-    state = Status(folder)
+    config = load(plain)
+    if config.launch.node_rank > 0:  # this host serves the leader's stages; what it finds out is told there
+        return _accuracy(config, folder) if follow(folder, config.launch) == "completed" else None
     try:
-        with locked(folder / ".lock", f"the run {folder.name}"):
-            config = load(plain)
+        with claimed(folder, "run") as state:
             prepared = prepare(config)
             inputs = inputs_key(config, prepared)
             if state.is_completed(inputs) and not config.force:
@@ -50,36 +51,22 @@ def experiment(plain: dict[str, Any]) -> float | None:
                 log.info("%s: done before; force=true runs it again", folder.name)
             else:
                 execute(config, plain, folder, state, prepared, inputs)
-            metrics = read_json(folder / "metrics.json")
-            return metrics[f"{next(iter(config.eval))}_final"]
-    except KeyboardInterrupt:
-        state.fail("interrupted")
-        raise
+            return _accuracy(config, folder)
     except UserError as error:
-        state.fail(error.problems[0])
         for problem in error.problems:
             log.error("%s", problem)
     except Exception as error:
-        state.fail(str(error).splitlines()[0] if str(error) else repr(error))
-        with suppress(UserError, OSError):
-            write_text(folder / "error.txt", traceback.format_exc())
         log.error("%s failed: %s (all of it: %s)", folder.name, error, folder / "error.txt")
     return None
 
 
-def follow_leader(folder: Path, plain: dict[str, Any]) -> float | None:
-    """A host that is not the first: serve the leader's stages; what it finds out is told there."""
-    from ufo_rl.launch.follow import follow
-
-    config = load(plain)
-    if follow(folder, config.launch) != "completed":
-        return None
+def _accuracy(config: Config, folder: Path) -> float:
     return read_json(folder / "metrics.json")[f"{next(iter(config.eval))}_final"]
 
 
 def inputs_key(config: Config, prepared: Prepared) -> str:
-    """What the configuration names but does not hold: prompts and questions with all their fields, local weights, rollouts. A
-    run is done for these."""
+    """What the configuration names but does not hold: prompts and questions with all their fields, local weights, files of
+    signals. A run is done for these."""
     local = local_folder(config.model)
     memo = Path(config.paths.outputs) / "cache" / "fingerprints.json"
     pools = [prepared.pool.prompts, *prepared.benchmarks.values()]
@@ -87,18 +74,14 @@ def inputs_key(config: Config, prepared: Prepared) -> str:
     for prompt in itertools.chain(*pools):  # one at a time: a pool can be large
         content.update(digest(astuple(prompt)).encode())
     weights = fingerprint(local, memo) if local else None
-    rollouts = prepared.rollouts.key if prepared.rollouts else None
-    return digest([content.hexdigest(), [len(pool) for pool in pools], weights, rollouts])
+    files = [ask(signal, "inputs") for signal in prepared.signals_of_selector()]
+    return digest([content.hexdigest(), [len(pool) for pool in pools], weights, files])
 
 
 def execute(
     config: Config, plain: dict[str, Any], folder: Path, state: Status, prepared: Prepared, inputs: str
 ) -> None:
     """Write down who the run is and run all stages."""
-    from ufo_rl.experiment.pipeline import Pipeline
-    from ufo_rl.report import summary
-    from ufo_rl.tracking.sink import open_run
-
     (folder / "error.txt").unlink(missing_ok=True)
     write_text(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(plain)))
     record = run_record(config, plain, folder)
@@ -132,65 +115,3 @@ def run_record(config: Config, plain: dict[str, Any], folder: Path) -> dict[str,
     command = "ufo-rl " + shlex.join(HydraConfig.get().overrides.task)
     record = describe(folder / "run.json", config.name, "pipeline", command, choices)
     return {**record, "cell_id": cell_id(plain)}
-
-
-def describe(path: Path, name: str, job_type: str, command: str, choices: dict[str, str]) -> dict[str, Any]:
-    """The record of a folder, which `path` in it keeps; what it said before of W&B's id and of attempts goes on."""
-    before = read_json(path) if path.is_file() else {}
-    return {
-        "id": path.parent.name,
-        "name": name,
-        "group": name,
-        "job_type": job_type,
-        "wandb_id": before.get("wandb_id", uuid.uuid4().hex[:8]),
-        "attempt": before.get("attempt", 0) + 1,
-        "created": before.get("created", time.strftime("%Y-%m-%dT%H:%M:%S%z")),
-        "command": command,
-        "choices": choices,
-        "versions": environment.versions(),
-        "git": environment.git(),
-        "hardware": environment.hardware(),
-    }
-
-
-class Status:
-    """status.json of a run folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / "status.json"
-        self.stage: str | None = None  # the last that began in this attempt
-
-    def enter(self, stage: str) -> None:
-        self.stage = stage
-        self.write("running")
-
-    def is_completed(self, inputs: str | None = None) -> bool:
-        """Whether the run ended well, and, if `inputs` is given, with the data and weights that are there now."""
-        status = self._read()
-        is_whole = status.get("state") == "completed" and (self.path.parent / "metrics.json").is_file()
-        return is_whole and inputs in (None, status.get("inputs"))
-
-    def error(self) -> str:
-        """Why the run is not completed, in a few words."""
-        status = self._read()
-        stopped = f"stopped in stage {status['stage']}" if status.get("stage") else "never started"
-        return status.get("error") or stopped
-
-    def _read(self) -> dict[str, Any]:
-        """What the file says; nothing where it is missing or broken: the run then counts as not done."""
-        try:
-            status = read_json(self.path) if self.path.is_file() else {}
-        except UserError:
-            status = {}
-        return status if isinstance(status, dict) else {}
-
-    def fail(self, error: str) -> None:
-        """Write down that the run failed; on a full disk the message in the terminal has to do."""
-        with suppress(UserError, OSError):
-            self.write("failed", error=error)
-
-    def write(self, state: str, error: str | None = None, inputs: str | None = None) -> None:
-        updated = time.strftime("%Y-%m-%dT%H:%M:%S%z")
-        write_json(
-            self.path, {"state": state, "stage": self.stage, "error": error, "updated": updated, "inputs": inputs}
-        )

@@ -2,33 +2,36 @@
 
 from __future__ import annotations
 
-import functools
-import json
-import os
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, cast
 
 from ufo_rl.config.build import build
 from ufo_rl.config.load import examine
+from ufo_rl.config.optional import ask
 from ufo_rl.config.schema import Config
-from ufo_rl.errors import Problems, UserError
-from ufo_rl.evaluation.benchmark import questions
-from ufo_rl.model.weights import local_folder
+from ufo_rl.errors import Problems
+from ufo_rl.experiment.data import check_batch, check_columns, load_benchmarks, load_pool
+from ufo_rl.experiment.places import check_places, has_data
+from ufo_rl.grader import Grader
 from ufo_rl.records import Pool, Prompt
-from ufo_rl.selector.cut import num_kept
-from ufo_rl.signals.pass_rate.rollouts import Rollouts, check_rollouts, read_rollouts
+from ufo_rl.selector import Selector
+from ufo_rl.signals import Signal
 
 
 @dataclass
 class Prepared:
-    """The built selector, the pool of prompts, the questions of each benchmark, and finished completions to grade."""
+    """The built parts, the pool of prompts, and the questions of each benchmark."""
 
-    selector: Any
+    selector: Selector
+    signals: dict[str, Signal]
+    rewards: dict[str, Any]
+    grader: Grader
     pool: Pool
-    benchmarks: dict[str, list[Prompt]]
-    rollouts: Rollouts | None = None
+    benchmarks: dict[str, list[Prompt]] = field(default_factory=dict)
+
+    def signals_of_selector(self) -> list[Signal]:
+        return [self.signals[name] for name in self.selector.signals]
 
 
 def check(plain: Mapping[str, Any]) -> Prepared:
@@ -45,37 +48,61 @@ def prepare(config: Config, wrong: Collection[str] = ()) -> Prepared:
 
     wrong: groups whose values are not to be used; what depends on them is passed over.
     """
-    problems = Problems()
-
-    def is_sound(*groups: str) -> bool:
-        return not any(group in wrong for group in groups)
-
+    problems, parts = Problems(), Parts(config, wrong)
     problems.attempt(check_places, config, wrong)
-    selector = (
-        problems.attempt(build, config.selector, "selector", config.plugins)
-        if is_sound("selector", "plugins")
-        else None
-    )
-    for name, node in config.reward.parts.items() if is_sound("reward", "plugins") else ():
-        problems.attempt(build, node, f"reward.parts.{name}", config.plugins)
-    for signal in getattr(selector, "signals", ()) if is_sound("signal") else ():
-        if getattr(config.signal, signal, None) is None:
+    selector: Any = parts.one("selector", problems)
+    signals = parts.several("signal", config.signal, problems) if parts.is_sound("signal") else {}
+    grader: Any = parts.one("grader", problems)
+    rewards = parts.several("reward.parts", config.reward.parts, problems) if parts.is_sound("reward") else {}
+    wanted = [name for name in getattr(selector, "signals", ()) if parts.is_sound("signal")]
+    for signal in wanted:
+        if signal not in config.signal:
             problems.add(
                 f"selector={config.selector.get('name')} needs the signal {signal}; "
                 "choose it with signal=[confidence,pass_rate]"
             )
     pool = None
-    is_scored = is_sound("signal") and "confidence" in getattr(selector, "signals", ())
-    if has_data(config, wrong) and is_sound("dataset"):
-        pool = problems.attempt(load_pool, config.dataset, "dataset", config)
-    if pool is not None and selector is not None and is_sound("train", "launch", "ratio"):
-        problems.attempt(check_batch, config, selector, len(pool.prompts))
-    if pool is not None and is_scored:
-        problems.attempt(check_target, config, pool)
-    rollouts = problems.attempt(load_rollouts, config, selector, pool) if is_sound("signal", "dataset") else None
+    if has_data(config, wrong) and grader is not None and parts.is_sound("dataset"):
+        pool = problems.attempt(load_pool, config.dataset, "dataset", config, config.grader)
+    if pool is not None and selector is not None:
+        if parts.is_sound("train", "launch", "ratio"):
+            problems.attempt(check_batch, config, selector, len(pool.prompts))
+        needed = [signals[name] for name in wanted if name in signals]
+        problems.attempt(check_columns, config, selector, needed, pool)
+        for signal in needed:
+            problems.attempt(ask, signal, "check", pool.prompts)
     benchmarks = problems.attempt(load_benchmarks, config, wrong)
     problems.raise_any()
-    return Prepared(selector, pool or Pool([]), benchmarks or {}, rollouts)
+    parts_of_run = (
+        cast(Any, selector),
+        signals,
+        rewards,
+        cast(Any, grader),
+    )  # None where their groups are wrong, and unused
+    return Prepared(*parts_of_run, pool or Pool([]), benchmarks or {})
+
+
+class Parts:
+    """Builds the open seams of a configuration, as far as its values are sound."""
+
+    def __init__(self, config: Config, wrong: Collection[str]) -> None:
+        self.config, self.wrong = config, wrong
+
+    def is_sound(self, *groups: str) -> bool:
+        return not any(group in self.wrong for group in (*groups, "plugins"))
+
+    def one(self, group: str, problems: Problems) -> Any:
+        """The part of a group; None where it cannot be built."""
+        if not self.is_sound(group):
+            return None
+        return problems.attempt(build, getattr(self.config, group), group, self.config.plugins)
+
+    def several(self, key: str, nodes: Mapping[str, dict[str, Any]], problems: Problems) -> dict[str, Any]:
+        """The parts below a key by name, without those that cannot be built."""
+        built = {
+            name: problems.attempt(build, node, f"{key}.{name}", self.config.plugins) for name, node in nodes.items()
+        }
+        return {name: part for name, part in built.items() if part is not None}
 
 
 def check_evaluation(plain: Mapping[str, Any]) -> tuple[Config, dict[str, list[Prompt]]]:
@@ -87,125 +114,3 @@ def check_evaluation(plain: Mapping[str, Any]) -> tuple[Config, dict[str, list[P
     benchmarks = problems.attempt(load_benchmarks, config, wrong)
     problems.raise_any()
     return config, benchmarks or {}
-
-
-def check_places(config: Config, wrong: Collection[str] = ()) -> None:
-    """The folders for results and data, the model's folder, and W&B's key must be there."""
-    problems = Problems()
-    if not {"paths", "plugins"} & set(wrong):
-        problems.attempt(check_outputs, Path(config.paths.outputs))
-        if not has_data(config, wrong):
-            problems.add(
-                f"paths.data={config.data} is no folder; set UFO_RL_DATA or paths.data to the folder of local "
-                "dataset files, or unset it to load from the Hugging Face hub"
-            )
-    if "model" not in wrong:
-        problems.attempt(local_folder, config.model)
-    if "tracker" not in wrong and config.tracker.mode == "online":
-        problems.attempt(_check_key)
-    problems.raise_any()
-
-
-def has_data(config: Config, wrong: Collection[str] = ()) -> bool:
-    """Whether datasets can be looked for: the folder of local files is there, or none is named."""
-    return not {"paths", "plugins"} & set(wrong) and (config.data is None or config.data.is_dir())
-
-
-def load_benchmarks(config: Config, wrong: Collection[str] = ()) -> dict[str, list[Prompt]]:
-    """The questions of each benchmark, as many as it declares."""
-    problems, benchmarks = Problems(), {}
-    if has_data(config, wrong) and "eval" not in wrong:
-        for name, benchmark in config.eval.items():
-            pool = problems.attempt(load_pool, benchmark.dataset, f"eval.{name}.dataset", config)
-            if pool is not None:
-                benchmarks[name] = problems.attempt(questions, name, benchmark, pool)
-    problems.raise_any()
-    return benchmarks
-
-
-def whole_benchmarks(config: Config) -> dict[str, list[Prompt]]:
-    """All questions of each benchmark, whatever eval.NAME.limit asks."""
-    return {
-        name: load_pool(benchmark.dataset, f"eval.{name}.dataset", config).prompts
-        for name, benchmark in config.eval.items()
-    }
-
-
-def check_target(config: Config, pool: Pool) -> None:
-    """The target `solution` needs one for every prompt."""
-    settings = config.signal.confidence
-    bare = [prompt.id for prompt in pool.prompts if not prompt.solution.strip()]
-    if settings is not None and settings.target == "solution" and bare:
-        raise UserError(
-            f"signal.confidence.target=solution: {len(bare)} of {len(pool.prompts)} prompts have no solution, first "
-            f"{bare[0]}; name its column (dataset.solution), or take the target answer, response or question"
-        )
-
-
-def load_rollouts(config: Config, selector: Any, pool: Pool | None) -> Rollouts | None:
-    """The finished completions that stand for samples, if the configuration names such a file and the selector asks for
-    pass rates."""
-    settings = config.signal.pass_rate
-    if settings is None or settings.rollouts is None or "pass_rate" not in getattr(selector, "signals", ()):
-        return None
-    path = Path(settings.rollouts)
-    rollouts = _read_rollouts(path, path.stat().st_mtime_ns if path.is_file() else 0)
-    if pool is not None:
-        check_rollouts(rollouts, pool.prompts, settings.num_samples)
-    return rollouts
-
-
-@functools.lru_cache(maxsize=2)
-def _read_rollouts(path: Path, changed: int) -> Rollouts:
-    return read_rollouts(path)
-
-
-def _check_key() -> None:
-    from ufo_rl.tracking.sink import check_mode
-
-    check_mode("online")
-
-
-def check_outputs(folder: Path) -> None:
-    """The folder for results must be there or be creatable."""
-    there = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
-    if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
-        what = "cannot be written to" if there.is_dir() else "is no folder"
-        raise UserError(f"paths.outputs={folder} cannot be used: {there} {what}; choose another place")
-
-
-def check_batch(config: Config, selector: Any, num_prompts: int) -> None:
-    """A step takes whole groups of different prompts: fewer kept prompts than a step needs would train nothing."""
-    train = config.train
-    per_step = (
-        train.per_device_train_batch_size
-        * train.gradient_accumulation_steps
-        * config.launch.num_ranks
-        // train.num_generations
-    )
-    kept = num_prompts if selector.keeps_all else num_kept(config.ratio.value, num_prompts)
-    if kept < per_step:
-        raise UserError(
-            f"ratio.value={config.ratio.value} keeps {kept} of {num_prompts} prompts, fewer than the {per_step} "
-            "of one training step; raise ratio.value, or lower "
-            "train.per_device_train_batch_size or train.gradient_accumulation_steps"
-        )
-
-
-def load_pool(node: dict[str, Any], key: str, config: Config) -> Pool:
-    """The prompts of a dataset node, read once per process: the jobs of a sweep share them."""
-    return _load(json.dumps(node, sort_keys=True), key, tuple(config.plugins), config.data)
-
-
-# More than a training pool and every benchmark, so that the jobs of a sweep read each once.
-@functools.lru_cache(maxsize=16)
-def _load(node: str, key: str, plugins: tuple[str, ...], data: Path | None) -> Pool:
-    arguments = json.loads(node)
-    dataset = build(arguments, key, plugins)
-    try:
-        pool: Pool = dataset.load(data)
-    except UserError as error:  # a dataset knows its arguments, not where they stand
-        raise UserError(*(f"{key}.{p}" if p.split("=")[0] in arguments else p for p in error.problems)) from None
-    if not pool.prompts:
-        raise UserError(f"{key}: no prompts are left of {pool.num_rows} rows")
-    return pool

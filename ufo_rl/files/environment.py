@@ -6,6 +6,8 @@ import os
 import platform
 import shutil
 import subprocess
+from collections.abc import Sequence
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -22,18 +24,26 @@ PACKAGES = (
     "omegaconf",
     "wandb",
     "math-verify",
+    "vllm",
 )
 
 
-def versions() -> dict[str, str]:
-    """Installed versions of the packages that decide results."""
-    found = {"python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "not installed"
+def versions(packages: Sequence[str] = ()) -> dict[str, str]:
+    """Installed versions of the packages that decide results, or of some of them. ValueError for a package that is not
+    among them: asked for elsewhere, it would silently never be told."""
+    if unknown := [package for package in packages if package not in PACKAGES]:
+        raise ValueError(f"environment.PACKAGES does not list {', '.join(unknown)}")
+    found = {} if packages else {"python": platform.python_version()}
+    for package in packages or PACKAGES:
+        found[package] = _installed(package) or "not installed"
     return found
+
+
+def _installed(package: str) -> str | None:
+    for name in (package, f"{package}-cpu"):  # vLLM for CPUs is a distribution of its own
+        with suppress(PackageNotFoundError):
+            return version(name)
+    return None
 
 
 def git() -> dict[str, Any] | None:

@@ -115,3 +115,8 @@ def _groups(tables: Iterable[pa.Table]) -> Iterator[list[pa.Table]]:
 def sample_key(row_key: str, sample: int) -> str:
     """The key of one sample of a row: K of them make a pass rate."""
     return f"{row_key}-{sample}"
+
+
+def total(table: pa.Table, column: str) -> Any:
+    """Sum of a column; 0 where it is missing or empty."""
+    return (pc.sum(table[column]).as_py() or 0) if column in table.column_names else 0

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import ClassVar, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Protocol
 
 from ufo_rl.records import Graded, Reference
 
@@ -11,10 +11,12 @@ from ufo_rl.records import Graded, Reference
 class Grader(Protocol):
     """Decides rewards, pass rates and evaluations, built from a YAML node as every part is; thread-safe.
 
-    `version` is in the keys of stored verdicts: change it when a verdict changes.
+    `version` is in the keys of stored verdicts: change it when a verdict changes. `columns` are the dataset columns that it
+    reads besides the reference answer: every prompt must carry them.
     """
 
     version: ClassVar[int | str]
+    columns: ClassVar[tuple[str, ...]]
 
     def problem_of(self, reference: Reference) -> str:
         """Why no completion could be right against `reference`, "" if one can: such a row is refused at loading."""
@@ -31,3 +33,13 @@ class Grader(Protocol):
     def close(self) -> None:
         """End what was started, such as child processes."""
         ...
+
+
+FIRST = "ufo_rl.grader.math.MathGrader"  # verdicts were stored before there were others: they carry no class
+
+
+def grader_id(node: Mapping[str, Any], grader: Grader) -> list[Any]:
+    """What verdicts depend on: the version, the settings of the YAML node, and whose they are."""
+    settings = {name: value for name, value in node.items() if name not in ("_target_", "name")}
+    whose = [] if node["_target_"] == FIRST else [node["_target_"]]
+    return [grader.version, settings, *whose]

@@ -35,7 +35,7 @@ def own_device(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 @dataclass(frozen=True)
-class Ranks:
+class Place:
     """`rank` of `world_size` processes; `device` is a torch device name such as cuda:0 or cpu."""
 
     rank: int
@@ -43,7 +43,7 @@ class Ranks:
     device: str
 
     @classmethod
-    def from_environment(cls, device: str) -> Ranks:
+    def from_environment(cls, device: str) -> Place:
         """Read what torch.distributed.run sets; alone without it. `device` auto takes a GPU where there is one."""
         import torch
 

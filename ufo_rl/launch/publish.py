@@ -1,16 +1,17 @@
-"""Stage 1, `score`: measure a signal for the rows that the store lacks, and publish them in chunks."""
+"""Measurements on their way from a rank into a store: published in chunks as they come, each with its share of the time."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from ufo_rl.errors import UserError
 from ufo_rl.files.keys import digest
 from ufo_rl.files.store import KEY, SignalStore
+from ufo_rl.records import Reference
 
 PUBLISH_EVERY_S = 2.0  # a kill costs the batch that is computed, and at most this much work finished before it
 PUBLISH_ROWS = 20_000  # what is held in memory at most
@@ -18,21 +19,35 @@ PUBLISH_ROWS = 20_000  # what is held in memory at most
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One prompt to measure: the rendered text; for a teacher-forced target also where it begins (characters)."""
+    """One prompt to measure: the rendered text; for a teacher-forced target also where it begins (characters). `columns`
+    are those of the dataset that its grader reads."""
 
     key: str
     id: str
     text: str
     target_start: int
     gold: str
+    columns: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, prompt_id: str, text: str, target_start: int, gold: str) -> Row:
-        return cls(digest([text, target_start, gold]), prompt_id, text, target_start, gold)
+    def of(
+        cls, prompt_id: str, text: str, target_start: int, gold: str, columns: Mapping[str, Any] | None = None
+    ) -> Row:
+        """The row with the key of its contents."""
+        more = dict(columns or {})
+        key = digest([text, target_start, gold, *([more] if more else [])])
+        return cls(key, prompt_id, text, target_start, gold, more)
+
+    @property
+    def reference(self) -> Reference:
+        return Reference(self.gold, self.columns)
 
 
-def score(
-    batches: Iterable[list[tuple[Row, dict[str, Any]]]],
+Batch = list[tuple[Row, dict[str, Any]]]
+
+
+def publish(
+    batches: Iterable[Batch],
     store: SignalStore,
     num_rows: int,
     startup_seconds: float = 0.0,

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ufo_rl.files.atomic import writing
-from ufo_rl.launch.place import Ranks
+from ufo_rl.launch.place import Place
 
 Item = TypeVar("Item")
 
@@ -33,7 +33,7 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 class Share:
     """This rank's part of the rows: dealt out by length, so that all parts cost the same."""
 
-    def __init__(self, path: Path, ranks: Ranks) -> None:
+    def __init__(self, path: Path, ranks: Place) -> None:
         self.path = path
         with path.open("rb") as stream:
             lengths = np.fromiter((len(line) for line in stream), dtype=np.int64)

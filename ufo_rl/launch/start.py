@@ -16,8 +16,8 @@ from typing import Any
 
 from ufo_rl.config.schema import Launch
 from ufo_rl.errors import StageFailed, UserError
-from ufo_rl.files.atomic import write_json
 from ufo_rl.files.journal import Tail
+from ufo_rl.launch.request import Request
 
 GRACE_S = 5.0  # between asking a stage to end and ending it
 POLL_S = 0.2
@@ -29,21 +29,19 @@ ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(32 * 2**20), "MALLOC_TRIM_THRESHOLD_"
 PARENT = "UFO_RL_PARENT"  # environment variable: the process whose death ends the ranks
 
 
-def run_stage(
-    stage: str, request: dict[str, Any], folder: Path, launch: Launch, follow: Callable[[dict[str, Any]], None]
-) -> list[dict[str, Any]]:
-    """Run `stage` in `launch.num_ranks` processes and return the result of each rank.
+def run_ranks(request: Request, folder: Path, follow: Callable[[dict[str, Any]], None]) -> list[dict[str, Any]]:
+    """Run a stage in `request.launch.num_ranks` processes and return the result of each rank.
 
-    `request` is what ufo_rl.launch.worker reads. `folder` gets the log (logs/<stage>.log); each journal line that the stage
-    writes is handed to `follow`. Ctrl-C, SIGTERM and errors end all ranks before this returns.
+    `folder` gets the log (logs/<stage>.log); each journal line that the stage writes is handed to `follow`. Ctrl-C,
+    SIGTERM and errors end all ranks before this returns.
     """
-    work = folder / ".work" / stage
+    stage, work, launch = request.stage, request.work, request.launch
     work.mkdir(parents=True, exist_ok=True)
     for old in work.glob("result-*.json"):
         old.unlink()
-    write_json(work / "request.json", {"stage": stage, "work": str(work), "asked": time.time(), **request})
+    path = request.write()
     log_path = folder / "logs" / f"{stage}.log"
-    tail = Tail(Path(request["journal"]), from_end=True)
+    tail = Tail(request.journal, from_end=True)
 
     last_beat = time.monotonic()
 
@@ -52,11 +50,11 @@ def run_stage(
         for line in tail.lines():
             follow(line)
         if launch.num_nodes > 1 and time.monotonic() - last_beat >= BEAT_S:
-            os.utime(work / "request.json")  # other hosts see that it is waited for
+            os.utime(path)  # other hosts see that it is waited for
             last_beat = time.monotonic()
 
     start = log_path.stat().st_size if log_path.exists() else 0
-    status = run_agent(stage, work / "request.json", folder, launch, look)
+    status = run_agent(stage, path, folder, launch, look)
     look()
     results = [json.loads(path.read_text()) for path in sorted(work.glob("result-*.json"))]
     problems = [problem for result in results for problem in result.get("problems", [])]

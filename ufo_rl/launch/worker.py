@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import ctypes
-import json
 import logging
 import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ufo_rl.config.load import load
-from ufo_rl.config.schema import Config
 from ufo_rl.errors import UserError
 from ufo_rl.files.atomic import write_json
 from ufo_rl.files.environment import hardware
-from ufo_rl.launch.place import Ranks, own_device
+from ufo_rl.launch.place import Place, own_device
+from ufo_rl.launch.rank_context import RankContext
+from ufo_rl.launch.request import Request
 from ufo_rl.launch.start import PARENT
 
 PR_SET_PDEATHSIG = 1  # Linux, <sys/prctl.h>
@@ -29,59 +27,48 @@ WATCH_S = 1.0
 def main() -> None:
     """`python -m ufo_rl.launch.worker REQUEST [NODE_RANK]`: the agent that starts a host's ranks, or, under it, one rank."""
     die_with_parent()
-    request_path = Path(sys.argv[1])
-    request = json.loads(request_path.read_text())
-    launch = request["config"]["launch"]
-    num_ranks = launch["num_ranks"]
-    if num_ranks > 1 and "RANK" not in os.environ:
-        from torch.distributed.run import main as start_ranks
-
-        place = ["--standalone", "--local-addr=127.0.0.1"]
-        if launch["num_nodes"] > 1:
-            place = [
-                f"--nnodes={launch['num_nodes']}",
-                f"--node-rank={sys.argv[2]}",
-                "--rdzv-backend=c10d",
-                f"--rdzv-endpoint={launch['rendezvous']}",
-                f"--rdzv-id={request['asked']}",
-            ]
-        per_node = f"--nproc-per-node={num_ranks // launch['num_nodes']}"
-        start_ranks([*place, per_node, "-m", "ufo_rl.launch.worker", str(request_path)])
+    path = Path(sys.argv[1])
+    request = Request.read(path)
+    if request.launch.num_ranks > 1 and "RANK" not in os.environ:
+        _start_ranks(request, path)
         return
-    if num_ranks == 1:
+    if request.launch.num_ranks == 1:
         _be_alone()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
-    work, rank = Path(request["work"]), int(os.environ["RANK"])
+    result_path = request.work / f"result-{os.environ['RANK']}.json"
     try:
         result = run(request)
     except UserError as error:
-        write_json(work / f"result-{rank}.json", {"problems": error.problems})
+        write_json(result_path, {"problems": error.problems})
         sys.exit(2)
     except Exception as error:
-        write_json(work / f"result-{rank}.json", {"error": f"{type(error).__name__}: {error}"})
+        write_json(result_path, {"error": f"{type(error).__name__}: {error}"})
         raise
-    write_json(work / f"result-{rank}.json", result)
+    write_json(result_path, result)
 
 
-def run(request: dict[str, Any]) -> dict[str, Any]:
-    """The stage that the request names, with a typed configuration and this rank's place."""
-    config: Config = load(request["config"])
-    if uses_vllm(request["kind"], config) and config.launch.device != "cpu" and hardware()["gpus"]:
+def run(request: Request) -> dict[str, Any]:
+    """The stage's function, with this rank's place. The device is chosen before torch is imported."""
+    if request.owns_device and request.launch.device != "cpu" and hardware()["gpus"]:
         os.environ.update(own_device(os.environ))
-    from ufo_rl.launch import stages  # imports torch
-
-    ranks = Ranks.from_environment(config.launch.device)
-    stage: Callable[..., dict[str, Any]] = stages.STAGES[request["kind"]]
-    return stage(config, request, ranks)
+    return request.call(RankContext(request, Place.from_environment(request.launch.device)))
 
 
-def uses_vllm(kind: str, config: Config) -> bool:
-    """Whether a stage may run vLLM on several ranks. vLLM takes the first GPU it sees, whatever the rank."""
-    confidence, samples = config.signal.confidence, config.signal.pass_rate
-    if kind == "confidence":
-        return confidence is not None and confidence.engine == "vllm"
-    is_sampled = kind == "pass_rate" and samples is not None and samples.rollouts is None
-    return config.engine.name == "vllm" and (is_sampled or kind == "completions")
+def _start_ranks(request: Request, path: Path) -> None:
+    from torch.distributed.run import main as start_ranks
+
+    launch = request.launch
+    place = ["--standalone", "--local-addr=127.0.0.1"]
+    if launch.num_nodes > 1:
+        place = [
+            f"--nnodes={launch.num_nodes}",
+            f"--node-rank={sys.argv[2]}",
+            "--rdzv-backend=c10d",
+            f"--rdzv-endpoint={launch.rendezvous}",
+            f"--rdzv-id={request.asked}",
+        ]
+    per_node = f"--nproc-per-node={launch.num_ranks // launch.num_nodes}"
+    start_ranks([*place, per_node, "-m", "ufo_rl.launch.worker", str(path)])
 
 
 def die_with_parent() -> None:

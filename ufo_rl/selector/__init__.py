@@ -10,9 +10,11 @@ import numpy as np
 class Selector(Protocol):
     """A rule that orders the pool.
 
-    `signals` names the signals whose columns it needs. `sort_key` gets numpy columns of length n (float64) under the
-    signals' column names plus `id` (str), and returns one number per row: the smallest is kept first, equal numbers are
-    decided by a seeded hash of the id. `keeps_all` makes the ratio irrelevant.
+    `signals` names the signals whose columns it needs. `sort_key` gets numpy columns of length n by name: those of the
+    signals, those of the pool (id, question, answer, solution, level, subject, tokens) and what the dataset brought
+    besides. It returns one number per row: the smallest is kept first, equal numbers are decided by a seeded hash of the
+    id. `keeps_all` makes the ratio irrelevant. A selector may also say in `columns` which columns it reads: one that
+    nobody has is then told before anything is measured.
     """
 
     signals: ClassVar[tuple[str, ...]]
@@ -30,3 +32,8 @@ class Bounded(Protocol):
     """
 
     def key_bounds(self, columns: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]: ...
+
+
+def named_columns(selector: Selector) -> tuple[str, ...]:
+    """The columns that a selector says it reads."""
+    return tuple(getattr(selector, "columns", ()))

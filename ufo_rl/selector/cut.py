@@ -10,6 +10,7 @@ import numpy as np
 
 from ufo_rl.errors import UserError
 from ufo_rl.selector import Bounded, Selector
+from ufo_rl.selector.columns import Columns
 from ufo_rl.selector.tolerance import NEAR
 
 
@@ -36,7 +37,10 @@ def select(columns: dict[str, np.ndarray], selector: Selector, ratio: float, see
     """
     ids = columns["id"]
     in_order = np.argsort(ids)  # a fixed row order: sums (the mean) must not depend on the caller's
-    key, ordered = np.empty(len(ids)), {name: column[in_order] for name, column in columns.items()}
+    key, ordered = (
+        np.empty(len(ids)),
+        (columns if isinstance(columns, Columns) else Columns(columns)).in_order(in_order),
+    )
     key[in_order] = selector.sort_key(ordered)
     bad = ids[~np.isfinite(key)]
     if len(bad):

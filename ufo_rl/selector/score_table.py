@@ -1,16 +1,35 @@
-"""The score table: every prompt of the pool with what is known of it and what became of it."""
+"""The selection as files: every prompt with what is known of it and what became of it, and the kept ids."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from ufo_rl.files.atomic import write_json, write_table
 from ufo_rl.selector.cut import Selection
+from ufo_rl.selector.ufo import fuzziness
 
 
-def fuzziness(confidence: np.ndarray) -> np.ndarray:
-    """Score(x) = 1 - (s(x) - mu)^2, mu the mean over the pool (arXiv 2505.12457). Shape (n,) to (n,)."""
-    return 1 - (confidence - confidence.mean()) ** 2
+def write_selection(
+    folder: Path, about: Mapping[str, Any], columns: dict[str, np.ndarray], selection: Selection
+) -> None:
+    """Write scores.parquet (the columns, rank and kept) and selection.json (`about` the selector, and the kept ids)."""
+    write_table(folder / "scores.parquet", score_table(columns, selection))
+    write_json(
+        folder / "selection.json",
+        {
+            **about,
+            "num_pool": selection.num_pool,
+            "num_kept": len(selection.ids),
+            "tie_share": selection.tie_share,
+            "near_cut": selection.near_cut,
+            "ids": selection.ids,
+        },
+    )
 
 
 def score_table(columns: dict[str, np.ndarray], selection: Selection) -> pa.Table:

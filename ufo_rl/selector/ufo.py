@@ -51,3 +51,8 @@ class Ufo:
         if isinstance(self.center, str):
             return float(CENTERS[self.center](values))
         return math.log(self.center) if self.space == "log" else self.center
+
+
+def fuzziness(confidence: np.ndarray) -> np.ndarray:
+    """Score(x) = 1 - (s(x) - mu)^2, mu the mean over the pool (arXiv 2505.12457). Shape (n,) to (n,)."""
+    return 1 - (confidence - confidence.mean()) ** 2

@@ -4,43 +4,49 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute
 
+from ufo_rl.config.optional import ask
 from ufo_rl.files.atomic import locked
 from ufo_rl.files.store import SignalStore
+from ufo_rl.launch.runner import StageRunner
+from ufo_rl.signals import TIMES, Plan, PoolRows, Signal, SignalRequest, Subject
 from ufo_rl.signals.costs import account, remember
-from ufo_rl.signals.rows_of_signals import ConfidenceRows, PassRateRows, SignalRows
 from ufo_rl.stats.intervals import spearman
-
-if TYPE_CHECKING:
-    from ufo_rl.experiment.pipeline import Pipeline
 
 log = logging.getLogger(__name__)
 pc: Any = pyarrow.compute  # its functions are made at import, where type checkers do not see them
 
 
 class SignalCache:
-    """Signals of one pool by one model, behind the stores that all runs share."""
+    """Signals of one pool by one model, behind the stores that all runs share.
 
-    def __init__(self, pipeline: Pipeline) -> None:
-        self.pipeline = pipeline
-        signals = pipeline.config.signal
-        self.rows: dict[str, SignalRows] = {}
-        if signals.confidence is not None:
-            self.rows["confidence"] = ConfidenceRows(pipeline, signals.confidence)
-        if signals.pass_rate is not None:
-            self.rows["pass_rate"] = PassRateRows(pipeline, signals.pass_rate)
-        self._found: dict[str, pa.Table] = {}
+    signals: by name, as built. nodes: their YAML nodes. root: folder of the stores.
+    """
+
+    def __init__(
+        self,
+        signals: Mapping[str, Signal],
+        nodes: Mapping[str, dict[str, Any]],
+        subject: Subject,
+        root: Path,
+        runner: StageRunner,
+    ) -> None:
+        self.signals, self.nodes, self.subject, self.root, self.runner = signals, nodes, subject, root, runner
+        self.rows: dict[str, PoolRows] = {name: signal.rows(subject) for name, signal in signals.items()}
+        self._found: dict[str, tuple[pa.Table, Plan]] = {}
 
     def collect(self, name: str) -> dict[str, Any]:
         """Measure what the store of `name` lacks for this pool; returns the account of costs."""
-        pipeline, rows, store = self.pipeline, self.rows[name], self.store(name)
-        pipeline.keys.add((rows.stage, store.key))
+        signal, rows, store = self.signals[name], self.rows[name], self.store(name)
+        num_prompts = len(self.subject.prompts)
+        self.runner.asks(signal.stage, store.key)
         store.create()
         results: list[dict[str, Any]] = []
         with locked(store.lock_path, f"the signal {name}"):
@@ -52,72 +58,70 @@ class SignalCache:
                     num_missing += count
                     yield row
 
-            if pipeline.spool(rows.stage, missing()):
-                unit = "" if rows.unit == "prompts" else f"{rows.unit} "
-                log.info("%s: measuring %d %sof %d prompts", name, num_missing, unit, len(pipeline.prompts))
-                request = {"store": str(store.folder), "num_samples": num_missing}
-                results = pipeline.stage(rows.stage, name, store.key, **request)
+            if self.runner.spool(signal.stage, missing()):
+                unit = "" if signal.unit == "prompts" else f"{signal.unit} "
+                log.info("%s: measuring %d %sof %d prompts", name, num_missing, unit, num_prompts)
+                results = self._measure(name, store, num_missing)
                 store.compact()
             else:
-                log.info("%s: all %d prompts are stored", name, len(pipeline.prompts))
+                log.info("%s: all %d prompts are stored", name, num_prompts)
         found = self.found(name)
-        costs = {
-            "num_prompts": len(pipeline.prompts),
-            **account(found, stored, results, remember(store.folder, results)),
-        }
-        pipeline.record(rows.stage, **costs)
-        if name == "confidence":
-            costs["merged_borders"] = _merged_borders(found)
+        costs = {"num_prompts": num_prompts, **account(found, stored, results, remember(store.folder, results))}
+        self.runner.record(signal.stage, **costs)
+        if "border" in found.column_names:
+            costs["merged_borders"] = _merged_borders(name, found)
         return costs
 
+    def _measure(self, name: str, store: SignalStore, num_missing: int) -> list[dict[str, Any]]:
+        """Let the ranks measure what was spooled."""
+        signal, subject = self.signals[name], self.subject
+        plain = SignalRequest(subject.chat.folder, subject.dtype, store.folder, num_missing, self.nodes[name])
+        request = ask(signal, "request", subject, store.folder, num_missing, default=plain)
+        owns_device = ask(signal, "owns_device", subject, default=False)
+        return self.runner.run(signal.stage, signal.rank, request, store.key, owns_device)
+
     def store(self, name: str) -> SignalStore:
-        return SignalStore(self.pipeline.cache / "signals", name, self.rows[name].identity())
+        return SignalStore(self.root, name, self.signals[name].identity(self.subject))
 
     def found(self, name: str) -> pa.Table:
         """The stored rows of this pool, in its order. RuntimeError where one is missing: `collect` has not done it all."""
-        if name not in self._found:
-            found, keys = self._read(name)
-            if len(found) < len(keys):
-                absent = set(keys) - set(found["key"].to_pylist())
-                raise RuntimeError(f"{name}: no measurement of {len(absent)} rows, first {min(absent)}")
-            self._found[name] = found
-        return self._found[name]
-
-    def _read(self, name: str) -> tuple[pa.Table, list[str]]:
-        rows, store = self.rows[name], self.store(name)
-        keys = rows.keys(store)
-        return store.read(keys, rows.columns), keys
+        if not self.is_complete(name):
+            found, plan = self._read(name)
+            absent = set(plan.keys) - set(found["key"].to_pylist())
+            raise RuntimeError(f"{name}: no measurement of {len(absent)} rows, first {min(absent)}")
+        return self._found[name][0]
 
     def is_complete(self, name: str) -> bool:
+        """Whether the store has all rows of this pool."""
         if name in self._found:
             return True
         if name not in self.rows or not self.store(name).folder.is_dir():
             return False
-        found, keys = self._read(name)
-        if len(found) == len(keys):
-            self._found[name] = found
-        return len(found) == len(keys)
+        found, plan = self._read(name)
+        if len(found) == len(plan.keys):
+            self._found[name] = found, plan
+        return len(found) == len(plan.keys)
 
-    def columns(self) -> dict[str, np.ndarray]:
-        """The columns that the selector needs, in the order of the pool."""
-        return self._columns(self.pipeline.prepared.selector.signals)
+    def _read(self, name: str) -> tuple[pa.Table, Plan]:
+        store, signal = self.store(name), self.signals[name]
+        plan = self.rows[name].plan(store)
+        return store.read(plan.keys, ("id", *signal.stored, *TIMES)), plan
 
-    def all_columns(self) -> dict[str, np.ndarray]:
-        """The columns of every signal that is stored for the whole pool, needed or not: tables show what is known."""
-        return self._columns([name for name in self.rows if self.is_complete(name)])
-
-    def _columns(self, names: Sequence[str]) -> dict[str, np.ndarray]:
-        prompts = self.pipeline.prompts
-        columns = {"id": np.array([prompt.id for prompt in prompts])}
-        if any(prompt.level for prompt in prompts):
-            columns["level"] = np.array([prompt.level for prompt in prompts])
+    def columns(self, names: Sequence[str]) -> dict[str, np.ndarray]:
+        """The columns of the named signals, in the order of the pool."""
+        columns: dict[str, np.ndarray] = {}
         for name in names:
-            columns |= self.rows[name].values(self.found(name))
+            found = self.found(name)
+            columns |= self._found[name][1].values(found)
         return columns
+
+    def known(self) -> list[str]:
+        """The signals that are stored for the whole pool, needed or not: tables show what is known."""
+        return [name for name in self.rows if self.is_complete(name)]
 
     def correlation(self) -> dict[str, Any] | None:
         """Spearman correlation of confidence and pass rate over the pool (the paper's Table 2), where both are stored."""
-        columns = self.all_columns()
+        columns = self.columns(self.known())
         if "confidence" not in columns or "pass_rate" not in columns:
             return None
         rho, low, high, n = spearman(columns["confidence"], columns["pass_rate"])
@@ -126,15 +130,18 @@ class SignalCache:
         return {"rho": rho, "ci_low": low, "ci_high": high, "n": n}
 
 
-def _merged_borders(found: pa.Table) -> list[str]:
+def _merged_borders(name: str, found: pa.Table) -> list[str]:
     """Ids of the rows whose first target token carries more than white space of the text before; they are told."""
     ids = found.filter(pc.not_equal(pc.utf8_trim_whitespace(found["border"]), ""))["id"].to_pylist()
     if ids:
         log.warning(
-            "confidence: in %d of %d prompts the tokenizer merges the target's beginning with the text before, first %s; "
-            "their confidence covers that text too; listed in metrics.json (signals.confidence.merged_borders)",
+            "%s: in %d of %d prompts the tokenizer merges the target's beginning with the text before, first %s; "
+            "their %s covers that text too; listed in metrics.json (signals.%s.merged_borders)",
+            name,
             len(ids),
             len(found),
             ids[0],
+            name,
+            name,
         )
     return ids

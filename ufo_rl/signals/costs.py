@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.compute
 
 from ufo_rl.files.atomic import read_json, write_json
+from ufo_rl.files.store import total
+from ufo_rl.signals import TIMES
 
 pc: Any = pyarrow.compute  # its functions are made at import, where type checkers do not see them
-TIMES = ("seconds", "device_seconds")
-TOKENS = ("num_tokens", "prefix_tokens", "padded_tokens", "num_target_tokens", "generated_tokens")
 WEIGHTS = ("token_weights", "target_weights", "body_weights", "head_weights")
 
 
@@ -56,11 +56,6 @@ def account(
         costs["peak_memory_gib"] = max(result["peak_memory_gib"] for result in results)
         costs |= _arithmetic(fresh, results, facts)
     return costs
-
-
-def total(table: pa.Table, column: str) -> Any:
-    """Sum of a column; 0 where it is missing or empty."""
-    return (pc.sum(table[column]).as_py() or 0) if column in table.column_names else 0
 
 
 def tokens(rows: pa.Table) -> dict[str, int]:

@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-# Columns of scores.parquet that are measurements of the model, the one that orders the table first.
-SIGNALS = ("confidence", "pass_rate")
 # Sample of the score table: both ends of the order and a random part show it.
 NUM_LOWEST, NUM_HIGHEST, NUM_RANDOM = 500, 500, 1000
 # W&B cuts longer tables without a word.
@@ -26,13 +24,13 @@ def read_columns(path: Path) -> Columns:
     return pq.read_table(path).to_pydict()
 
 
-def sample_scores(columns: Columns, questions: Mapping[str, str]) -> Columns:
+def sample_scores(columns: Columns, questions: Mapping[str, str], signals: Sequence[str]) -> Columns:
     """At most 2,000 rows of the score table, ascending, with the question of each prompt as last column.
 
-    The 500 lowest, the 500 highest and 1,000 random ones (seed 0) in the order of confidence; of pass rate
-    where that is the only signal, of id where there is none.
+    The 500 lowest, the 500 highest and 1,000 random ones (seed 0) in the order of the first of the signals; of id
+    where there is none.
     """
-    order = next((columns[name] for name in SIGNALS if name in columns), columns["id"])
+    order = next((columns[name] for name in signals if name in columns), columns["id"])
     rows = sample(order)
     table = {name: [values[row] for row in rows] for name, values in columns.items()}
     table["question"] = [questions.get(prompt_id, "") for prompt_id in table["id"]]

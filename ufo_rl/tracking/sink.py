@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from ufo_rl.errors import UserError
-from ufo_rl.tracking.samples_of_tables import MAX_ROWS, SIGNALS, cell, read_columns, sample_scores
+from ufo_rl.tracking.samples_of_tables import MAX_ROWS, cell, read_columns, sample_scores
 
 logger = logging.getLogger(__name__)
 
@@ -77,21 +77,21 @@ class Tracker:
         if values:
             self._send(lambda run: run.log(values))
 
-    def scores(self, path: Path, questions: Mapping[str, str]) -> None:
+    def scores(self, path: Path, questions: Mapping[str, str], signals: Sequence[str]) -> None:
         """Log the score table of a run: a histogram of each signal, and at most 2,000 rows with their
         questions.
 
-        `path` is scores.parquet, `questions` the text by prompt id; `tracking_rows.sample_scores` says
-        which rows.
+        `path` is scores.parquet, `questions` the text by prompt id, `signals` the columns that measure the model;
+        `sample_scores` says which rows.
         """
         if self._run is None:
             return
         columns = read_columns(path)
-        for name in SIGNALS:
+        for name in signals:
             if name in columns:
                 values = np.array(columns[name], dtype=np.float64)
                 self._histogram(f"score/{name}", values[np.isfinite(values)])
-        self._table("select/prompts", sample_scores(columns, questions))
+        self._table("select/prompts", sample_scores(columns, questions, signals))
 
     def questions(self, benchmark: str, path: Path) -> None:
         """Log the per-question table of an evaluation (questions.parquet) as `eval/<benchmark>_questions`."""

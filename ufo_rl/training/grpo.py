@@ -16,7 +16,7 @@ from trl.trainer.grpo_config import GRPOConfig
 from trl.trainer.grpo_trainer import GRPOTrainer
 
 from ufo_rl.config.schema import Train
-from ufo_rl.launch.place import Ranks
+from ufo_rl.launch.place import Place
 from ufo_rl.model.weights import keep_end_tokens_only
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ class RewardPart(Protocol):
     def __call__(self, completions: list[str], golds: list[str]) -> list[float]: ...
 
 
-def prepare_process_group(ranks: Ranks, deepspeed: dict[str, Any] | None) -> None:
+def prepare_process_group(ranks: Place, deepspeed: dict[str, Any] | None) -> None:
     """Join the ranks before any weights are loaded: ZeRO 3 shards them while loading."""
     backend = "nccl" if ranks.device.startswith("cuda") else "gloo"
     if ranks.device.startswith("cuda"):
@@ -57,7 +57,7 @@ def train(
     settings: Train,
     deepspeed: dict[str, Any] | None,
     seed: int,
-    ranks: Ranks,
+    ranks: Place,
     work: Path,
     policy: Path,
     journal: Callable[..., Any],
@@ -187,7 +187,7 @@ def _reward_function(name: str, part: RewardPart) -> Any:
 
 
 def _silent(event: str, **values: Any) -> None:
-    """Ranks but the first have nothing to say."""
+    """Place but the first have nothing to say."""
 
 
 class Watcher(TrainerCallback):

@@ -1,1 +1,17 @@
-"""`ufo-rl doctor`: is the selection stable enough to trust?"""
+"""`ufo-rl doctor`: is this set-up stable enough to trust its selection? `command` the parent's half, `rank` a rank's."""
+
+from __future__ import annotations
+
+import sys
+
+from hydra._internal.utils import get_args_parser
+
+USAGE = "ufo-rl doctor OVERRIDES...   is the selection of this configuration stable enough to trust?"
+
+
+def run(arguments: list[str]) -> int:
+    from ufo_rl.commands.doctor.command import doctor
+
+    parsed = get_args_parser().parse_intermixed_args(arguments)
+    sys.stdout.write(doctor(parsed.overrides, parsed.config_dir, parsed.config_name) + "\n")
+    return 0

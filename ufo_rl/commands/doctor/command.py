@@ -1,4 +1,4 @@
-"""`ufo-rl doctor`: is this set-up stable enough to trust its selection? Scores a sample of the user's pool in several ways.
+"""Scores a sample of the user's pool in several ways, and says how far they keep the same prompts.
 
 Batch sizes, precisions and engines must not decide who is kept. The reference is float32, one prompt at a time.
 """
@@ -9,36 +9,36 @@ import math
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import numpy as np
 
+from ufo_rl.commands.doctor.request import ExaminationRequest
 from ufo_rl.config.compose import compose_jobs
 from ufo_rl.config.load import load
 from ufo_rl.errors import UserError
 from ufo_rl.experiment.prepare import prepare
-from ufo_rl.launch.progress import Progress
 from ufo_rl.launch.publish import Row
-from ufo_rl.launch.spool import write_rows
-from ufo_rl.launch.start import run_stage
-from ufo_rl.model.template import accepts_system_role, messages, render, scored_text
-from ufo_rl.model.weights import fetch, load_tokenizer
+from ufo_rl.launch.runner import StageRunner
+from ufo_rl.model.chat import ChatModel
 from ufo_rl.report.text import table
 from ufo_rl.selector.cut import select
+from ufo_rl.signals.confidence.settings import Confidence
+from ufo_rl.signals.confidence.target import scored_text
 
 SAMPLE = 512  # prompts
 KEPT = 0.1  # the share whose overlap is reported
 STABLE = 0.01  # of the kept prompts may differ
-REFERENCE, CONFIGURED = "float32, batch 1", "as configured"  # as ufo_rl.commands.doctor.examination calls them
+REFERENCE, CONFIGURED = "float32, batch 1", "as configured"  # as rank.py calls them
 
 
 @dataclass(frozen=True)
 class Way:
     """One way of scoring, against the reference: differences of s, the share of the reference's kept prompts that it
-    keeps too, Jaccard overlap of the two kept sets. `problem` where it could not be gone."""
+    keeps too, Jaccard overlap of the two kept sets. `problem` where it could not be taken."""
 
     name: str
     max_difference: float
@@ -61,49 +61,28 @@ def examine(
     (job,) = compose_jobs(overrides, config_dir, config_name)
     config = load(job.plain)
     prepared = prepare(config)
-    if config.signal.confidence is None or tuple(prepared.selector.signals) != ("confidence",):
+    signal = prepared.signals.get("confidence")
+    if signal is None or tuple(prepared.selector.signals) != ("confidence",):
         raise UserError(f"selector={config.selector.get('name')} does not use confidence alone: nothing to examine")
-    if config.signal.confidence.target == "response":
+    assert isinstance(signal, Confidence)
+    if signal.target == "response":
         raise UserError("signal.confidence.target=response: doctor examines the targets answer, solution and question")
     prompts = prepared.pool.prompts
     if sample is not None and len(prompts) > sample:
         prompts = Random(0).sample(prompts, sample)
     sys.stderr.write(f"scoring {len(prompts)} of {len(prepared.pool.prompts)} prompts in several ways ...\n")
-    folder = fetch(config.model)
-    tokenizer = load_tokenizer(folder)
-    has_system = accepts_system_role(tokenizer)
-    rows = []
-    for prompt in prompts:
-        text = render(tokenizer, messages(config.template, prompt.question, has_system))
-        rows.append(Row.of(prompt.id, *scored_text(config.signal.confidence.target, text, prompt), prompt.answer))
     with tempfile.TemporaryDirectory() as work:
-        found = _score(job.plain, folder, rows, Path(work))
+        chat = ChatModel(config.model, config.template, Path(work) / "fingerprints.json")
+        rows = [
+            Row.of(prompt.id, *scored_text(signal.target, chat.render(prompt), prompt), prompt.answer)
+            for prompt in prompts
+        ]
+        request = ExaminationRequest(chat.folder, signal.dtype or config.model.dtype, signal, config.engine)
+        runner = StageRunner(Path(work), replace(config.launch, num_ranks=1, num_nodes=1))
+        runner.spool("doctor", (asdict(row) for row in rows))
+        (result,) = runner.run("doctor", "ufo_rl.commands.doctor.rank.examine_rows", request, "doctor")
     ids = np.array([row.id for row in rows])
-    return len(rows), _compare(found, ids, prepared.selector, config.seed)
-
-
-def _score(plain: dict[str, Any], model: Path, rows: list[Row], work: Path) -> dict[str, dict[str, Any]]:
-    write_rows(work / "rows.jsonl", (asdict(row) for row in rows))
-    plain = {**plain, "launch": {**plain["launch"], "num_ranks": 1, "num_nodes": 1}}
-    request = {
-        "kind": "doctor",
-        "config": plain,
-        "model": str(model),
-        "rows": str(work / "rows.jsonl"),
-        "attempt": 1,
-        "journal": str(work / "metrics.jsonl"),
-    }
-    shown = Progress("doctor")
-
-    def follow(line: dict[str, Any]) -> None:
-        if line["event"] == "progress":
-            shown.update(line["done"], line["total"], line["unit"])
-
-    try:
-        (result,) = run_stage("doctor", request, work, load(plain).launch, follow)
-    finally:
-        shown.close()
-    return result["ways"]
+    return len(rows), _compare(result["ways"], ids, prepared.selector, config.seed)
 
 
 def _compare(ways: dict[str, dict[str, Any]], ids: np.ndarray, selector: Any, seed: int) -> list[Way]:

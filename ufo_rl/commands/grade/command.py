@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 from ufo_rl.commands.grade.options import Options
 from ufo_rl.commands.grade.rows import Contents, Item, check, items
 from ufo_rl.commands.grade.tally import Audit, Tally
+from ufo_rl.config.build import build
 from ufo_rl.config.compose import compose_jobs
 from ufo_rl.config.load import load
 from ufo_rl.errors import UserError
 from ufo_rl.files.row_writer import blocks, row_writer, schema_of
-from ufo_rl.grader.math.answer import Grader
+from ufo_rl.grader import Grader
 from ufo_rl.grader.math.verifier import Verdict, Verifier
 from ufo_rl.launch.progress import Progress
 from ufo_rl.records import Graded
@@ -22,6 +23,7 @@ from ufo_rl.records import Graded
 if TYPE_CHECKING:
     import pyarrow
 
+AUDIT_LIMIT_S = 5.0  # of one verdict of the audited grader, where ours has no `time_limit_s` of its own
 BLOCK = 512  # completions in memory at a time, about
 VERDICT = ("extracted", "correct", "method", "reason")
 AUDIT = ("audit_correct", "audit_reason")
@@ -31,22 +33,23 @@ Pair = tuple[Graded, Verdict | None]  # our verdict, and that of the audited gra
 def grade_file(options: Options) -> str:
     """The tables; with `options.out` the verdicts are in that file. Raises UserError for every mistake, before grading."""
     (job,) = compose_jobs(options.overrides)
-    limits = load(job.plain).reward.grader
+    config = load(job.plain)
     with ExitStack() as opened:
-        other = Verifier(limits.time_limit_s, other=options.audit) if options.audit else None
+        limit = config.grader.get("time_limit_s", AUDIT_LIMIT_S)
+        other = Verifier(limit, other=options.audit) if options.audit else None
         problems: list[str] = []
         if other is not None:
             opened.callback(other.close)
             problems += _start(other)
         try:
-            contents = check(options.file, options.gold, options.completion)
+            grader: Grader = build(config.grader, "grader", config.plugins)
+            opened.callback(grader.close)
+            contents = check(options.file, options.gold, options.completion, grader)
         except UserError as error:
             raise UserError(*problems, *error.problems) from error
         problems += _clash(options, contents)
         if problems:
             raise UserError(*problems)
-        grader = Grader(limits.time_limit_s, limits.max_chars)
-        opened.callback(grader.close)
         return _graded(options, contents, grader, other)
 
 
@@ -98,7 +101,7 @@ def _pairs(block: list[Item], grader: Grader, other: Verifier | None) -> list[li
     """The verdicts on the completions of each row."""
     golds = [item.gold for item in block for _ in item.completions]
     completions = [text for item in block for text in item.completions]
-    ours = grader.grade_all(golds, completions)
+    ours = grader.grade_all([item.reference(grader) for item in block for _ in item.completions], completions)
     theirs: list[Verdict | None] = [None] * len(ours)
     if other is not None:
         with ThreadPoolExecutor(other.num_children) as threads:

@@ -43,7 +43,7 @@ def parser() -> argparse.ArgumentParser:
         description="Grade the completions of any system: is the final answer of each the reference answer of its row?",
         epilog="A column inside others is a path: reward_model.ground_truth, prompt.0.content. A row whose reference answer "
         "cannot be graded against stops the command before anything is graded. KEY=VALUE sets a limit of the "
-        "grader, for example reward.grader.time_limit_s=2. "
+        "grader, for example grader.time_limit_s=2. "
         "Example: ufo-rl grade rollouts.jsonl --gold answer --out graded.jsonl --audit math_verify",
         allow_abbrev=False,
     )

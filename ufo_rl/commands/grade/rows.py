@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from ufo_rl.dataset.rows import MAX_NAMED_ROWS, BadRow, text_at, value_at
+from ufo_rl.dataset import MAX_NAMED_ROWS
+from ufo_rl.dataset.rows import BadRow, text_at, value_at
 from ufo_rl.errors import UserError, nearest
 from ufo_rl.files.rows import read_rows
-from ufo_rl.grader.math.gold import problem_of
+from ufo_rl.grader import Grader
 from ufo_rl.launch.progress import Progress
+from ufo_rl.records import Reference
 
 GOLDS_KEPT = 2**14
 PROGRESS_EVERY = 1000  # rows
@@ -27,6 +29,10 @@ class Item:
     gold: str
     completions: list[str]
     is_list: bool
+
+    def reference(self, grader: Grader) -> Reference:
+        """What its completions are graded against. KeyError where the row lacks a column that the grader reads."""
+        return Reference(self.gold, {name: self.row[name] for name in grader.columns})
 
 
 @dataclass(frozen=True)
@@ -48,10 +54,10 @@ def items(path: Path, gold: str, completion: str) -> Iterator[Item]:
             raise UserError(f"{where}: {err}") from err
 
 
-def check(path: Path, gold: str, completion: str) -> Contents:
+def check(path: Path, gold: str, completion: str, grader: Grader) -> Contents:
     """Reads the whole file once. Raises UserError for a missing column (with the nearest ones), for every row that cannot
     be graded (the first 20 and their number), and for a file without rows."""
-    problem_of_gold = lru_cache(GOLDS_KEPT)(problem_of)
+    problem_of = grader.problem_of if grader.columns else _remembering(grader)
     num_rows = num_completions = num_bad = 0
     has_lists, columns, bad = False, {}, []
     progress = Progress("reading")
@@ -61,7 +67,9 @@ def check(path: Path, gold: str, completion: str) -> Contents:
         num_rows += 1
         try:
             item = _item(where, row, gold, completion)
-            if problem := problem_of_gold(item.gold):
+            if lacking := [name for name in grader.columns if name not in item.row]:
+                raise BadRow(f"no column {lacking[0]}, which the grader reads")
+            if problem := problem_of(item.reference(grader)):
                 raise BadRow(f"no usable gold (column {gold} is {item.gold[:40]!r}): {problem}")
         except BadRow as err:
             num_bad += 1
@@ -116,3 +124,9 @@ def _check_columns(where: str, row: Mapping[str, Any], paths: Mapping[str, str])
     ]
     if problems:
         raise UserError(*problems)
+
+
+def _remembering(grader: Grader) -> Callable[[Reference], str]:
+    """The same problem for the same answer, asked once: files hold each of them many times."""
+    known = lru_cache(GOLDS_KEPT)(lambda answer: grader.problem_of(Reference(answer)))
+    return lambda reference: known(reference.answer)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ufo_rl.model.engine import Engine, Sampling, sample_seed
-from ufo_rl.records import Completion
+from ufo_rl.records import Completion, Reference
 
 ROUNDS = 4  # adaptive mode: how often at most it is asked whether a prompt needs more samples
 FIRST = 4  # samples of the first round at least
@@ -30,7 +30,7 @@ class Sampled:
 
 Finished = list[tuple[int, Sampled]]  # index of the prompt, and one of its samples
 Verdicts = list[bool | None]  # of a prompt's samples 0 to K - 1; None: not sampled yet
-Grade = Callable[[str, str], bool]  # gold and completion
+Grade = Callable[[Reference, str], bool]  # reference and completion
 
 
 def num_needed(verdicts: Sequence[bool | None], interest: Sequence[float] | None) -> int:
@@ -62,7 +62,7 @@ def chance_inside(num_correct: int, n: int, total: int, low: float, high: float)
 
 
 def sample(
-    prompts: Sequence[tuple[str, str, str]],
+    prompts: Sequence[tuple[str, str, Reference]],
     verdicts: Sequence[Verdicts],
     engine: Engine,
     is_correct: Grade,
@@ -71,7 +71,7 @@ def sample(
     interest: Sequence[float] | None,
 ) -> Iterator[Finished]:
     """Yield lists of (index into `prompts`, its sample), what became finished together, and fill in `verdicts`, until
-    every prompt has what `num_needed` asks for. A prompt is (id, text, gold)."""
+    every prompt has what `num_needed` asks for. A prompt is (id, text, reference)."""
 
     def graded(i: int, k: int, said: Completion) -> tuple[int, Sampled]:
         correct = is_correct(prompts[i][2], said.text)
@@ -87,7 +87,7 @@ def sample(
 
 
 def replay(
-    golds: Sequence[str],
+    references: Sequence[Reference],
     verdicts: Sequence[Verdicts],
     completions: Sequence[Sequence[str]],
     is_correct: Grade,
@@ -98,7 +98,7 @@ def replay(
     def take(wanted: list[tuple[int, int]]) -> Iterator[Finished]:
         for i, k in wanted:
             text = completions[i][k]
-            yield [(i, Sampled(k, is_correct(golds[i], text), None, 0, text))]
+            yield [(i, Sampled(k, is_correct(references[i], text), None, 0, text))]
 
     return _until_known(verdicts, interest, take)
 

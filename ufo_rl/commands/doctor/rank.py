@@ -1,26 +1,54 @@
-"""The stage behind `ufo-rl doctor`: one sample of prompts, scored by one model in several ways."""
+"""The rank of `ufo-rl doctor`: one sample of prompts, scored by one model in several ways."""
 
 from __future__ import annotations
 
+import importlib.util
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from ufo_rl.model.weights import load_model
+from ufo_rl.commands.doctor.request import ExaminationRequest
+from ufo_rl.launch.rank_context import RankContext
+from ufo_rl.model.engine.choice import open_engine
+from ufo_rl.model.weights import load_model, load_tokenizer, pad_id
 from ufo_rl.signals.confidence.budget import Budget
 from ufo_rl.signals.confidence.forward import TeacherForcing
 from ufo_rl.signals.confidence.measure import Measured, measure, prepare
 from ufo_rl.signals.confidence.packing import pack
 from ufo_rl.signals.confidence.scorers import VLLMScorer
-from ufo_rl.signals.confidence.spans import Encoded
+from ufo_rl.signals.confidence.spans import Encoded, encode
 
 Way = Callable[[], dict[str, Any]]
 BATCHES = (1, 8, 64)
 PRECISIONS = ("bfloat16", "float16")
 CONFIGURED = "as configured"
+
+
+def examine_rows(request: ExaminationRequest, context: RankContext) -> dict[str, Any]:
+    """The rank function."""
+    tokenizer, rows = load_tokenizer(request.model), context.rows()
+    encoded = encode(tokenizer, [row["text"] for row in rows], [row["target_start"] for row in rows])
+    is_vllm = request.settings.engine == "vllm"
+    engine = replace(request.engine, name="vllm")
+    vllm = partial(open_engine, engine, request.model, request.dtype, context.place.device)
+    return {
+        "ways": examine(
+            request.model,
+            encoded,
+            request.dtype,
+            request.settings.reduction,
+            context.place.device,
+            pad_id(tokenizer),
+            vllm if is_vllm or importlib.util.find_spec("vllm") else None,
+            is_vllm,
+            context.progress("ways"),
+        )
+    }
 
 
 def examine(
@@ -34,7 +62,7 @@ def examine(
     is_vllm_configured: bool,
     progress: Callable[[int, int], None],
 ) -> dict[str, dict[str, Any]]:
-    """By way: the logarithms of confidence in the order of the rows, and seconds; of one that could not be gone, the
+    """By way: the logarithms of confidence in the order of the rows, and seconds; of one that could not be taken, the
     problem.
 
     dtype: the configured precision. reduction: mean, sum or min of the target's log-probabilities. vllm: makes the other

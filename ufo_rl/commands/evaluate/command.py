@@ -1,0 +1,91 @@
+"""One evaluation or several: checked together, each in a folder of its own that the same command finds again."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from ufo_rl.config.compose import compose_jobs
+from ufo_rl.config.schema import Config
+from ufo_rl.errors import Problems
+from ufo_rl.evaluation.cached import Asked, Evaluations
+from ufo_rl.experiment.prepare import check_evaluation
+from ufo_rl.experiment.record import describe
+from ufo_rl.experiment.status import claimed
+from ufo_rl.files.atomic import write_json, write_text
+from ufo_rl.files.keys import digest
+from ufo_rl.launch.follow import follow
+from ufo_rl.launch.runner import StageRunner
+from ufo_rl.model.chat import ChatModel
+from ufo_rl.records import Prompt
+from ufo_rl.report import evaluation_table
+from ufo_rl.tracking.sink import open_run
+
+HEADLINE = ("accuracy", "n", "is_subset")  # W&B's sortable columns: math500_accuracy and so on
+NODES = ("model", "template", "eval", "engine", "grader")  # of the configuration: what an evaluation is about
+Questions = dict[str, list[Prompt]]
+
+
+def evaluate(overrides: Sequence[str], config_dir: str | None, config_name: str | None, multirun: bool) -> list[str]:
+    """Evaluate the model, or with `multirun` each of several; returns their tables. UserError names all mistakes of all."""
+    jobs = [job.plain for job in compose_jobs(overrides, config_dir, config_name, multirun)]
+    problems = Problems()
+    checked: list[Any] = [problems.attempt(check_evaluation, plain) for plain in jobs]
+    problems.raise_any()
+    command = "ufo-rl evaluate " + shlex.join(overrides)
+    return [_evaluate(found[0], found[1], plain, command) for found, plain in zip(checked, jobs, strict=True)]
+
+
+def _evaluate(config: Config, questions: Questions, plain: dict[str, Any], command: str) -> str:
+    folder = _folder(config, plain)
+    if config.launch.node_rank > 0:
+        return follow(folder, config.launch)
+    with claimed(folder, "evaluation") as state:
+        found = _measure(config, questions, plain, folder, state.enter, command)
+        state.write("completed")
+    model = f"{config.model.name} ({config.model.path}), template {config.template.name}"
+    return f"{model}\n{evaluation_table(found)}\nAll answers: {folder}/eval/*/questions.parquet"
+
+
+def _measure(
+    config: Config,
+    questions: Questions,
+    plain: dict[str, Any],
+    folder: Path,
+    enter: Callable[[str], None],
+    command: str,
+) -> list[dict[str, Any]]:
+    """Write down what is evaluated, measure it; returns the summaries of the benchmarks."""
+    path, choices = folder / "evaluation.json", {"model": config.model.name, "engine": config.engine.name}
+    record = describe(path, config.name, "evaluation", command, choices)
+    write_text(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(plain)))
+    write_json(path, record)
+    about, outputs = {node: plain[node] for node in NODES}, Path(config.paths.outputs)
+    cache = outputs / "cache"
+    with open_run(plain["tracker"], record, about, outputs) as tracker:
+        runner = StageRunner(folder, config.launch, record["attempt"], tracker.feed, enter)
+        runner.begin()
+        chat = ChatModel(config.model, config.template, cache / "fingerprints.json")
+        asked = {
+            name: Asked.of(benchmark, questions[name], config.grader, config.plugins)
+            for name, benchmark in config.eval.items()
+        }
+        evaluations = Evaluations(asked, chat, config.engine, cache, runner)
+        found = [evaluations.final(name, chat.folder, step=0) for name in config.eval]
+        for name in config.eval:
+            tracker.questions(name, folder / "eval" / name / "questions.parquet")
+        tracker.summary({one["benchmark"]: {name: one[name] for name in HEADLINE} for one in found})
+    write_json(folder / "metrics.json", {"benchmarks": found, "seconds": runner.seconds()})
+    shutil.rmtree(folder / ".work", ignore_errors=True)
+    return found
+
+
+def _folder(config: Config, plain: dict[str, Any]) -> Path:
+    """outputs/evaluations/NAME/MODEL-hash: the same command again finds it."""
+    about = {**{node: plain[node] for node in NODES}, "engine": config.engine.name}
+    return Path(config.paths.outputs) / "evaluations" / config.name / f"{config.model.name}-{digest(about, 8)}"

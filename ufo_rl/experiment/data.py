@@ -1,0 +1,116 @@
+"""The prompts and questions of a run: read once per process, and whether they can do what the configuration asks."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any
+
+from ufo_rl.config.build import build
+from ufo_rl.config.schema import Config, Seam
+from ufo_rl.dataset import refuse_unusable
+from ufo_rl.errors import Problems, UserError, nearest
+from ufo_rl.evaluation.benchmark import questions
+from ufo_rl.experiment.places import has_data
+from ufo_rl.records import Pool, Prompt
+from ufo_rl.selector import Selector, named_columns
+from ufo_rl.selector.columns import OF_EVERY_POOL
+from ufo_rl.selector.cut import num_kept
+from ufo_rl.signals import Signal
+
+
+def load_pool(node: dict[str, Any], key: str, config: Config, grader: Seam) -> Pool:
+    """The prompts of a dataset node, all of them fit for the grader (a node too), read once per process: the jobs of a sweep
+    share them."""
+    nodes = json.dumps(node, sort_keys=True), json.dumps(grader, sort_keys=True)
+    return _graded(*nodes, key, tuple(config.plugins), config.data)
+
+
+@functools.lru_cache(maxsize=16)
+def _graded(node: str, grader_node: str, key: str, plugins: tuple[str, ...], data: Path | None) -> Pool:
+    pool, grader = _load(node, key, plugins, data), build(json.loads(grader_node), "grader", plugins)
+    refuse_unusable(pool, grader.problem_of)
+    for name in grader.columns:
+        bare = [prompt.id for prompt in pool.prompts if name not in prompt.columns]
+        if bare:
+            raise UserError(
+                f"{key}: the grader reads the column {name}, which {len(bare)} of {len(pool.prompts)} prompts do not "
+                f"carry, first {bare[0]}; choose another grader, or a dataset that has the column"
+            )
+    return pool
+
+
+# More than a training pool and every benchmark, so that the jobs of a sweep read each once.
+@functools.lru_cache(maxsize=16)
+def _load(node: str, key: str, plugins: tuple[str, ...], data: Path | None) -> Pool:
+    arguments = json.loads(node)
+    dataset = build(arguments, key, plugins)
+    try:
+        pool: Pool = dataset.load(data)
+    except UserError as error:  # a dataset knows its arguments, not where they stand
+        raise UserError(*(f"{key}.{p}" if p.split("=")[0] in arguments else p for p in error.problems)) from None
+    if not pool.prompts and not pool.unusable:
+        raise UserError(f"{key}: no prompts are left of {pool.num_rows} rows")
+    return pool
+
+
+def load_benchmarks(config: Config, wrong: Collection[str] = ()) -> dict[str, list[Prompt]]:
+    """The questions of each benchmark, as many as it declares."""
+    problems, benchmarks = Problems(), {}
+    if has_data(config, wrong) and "eval" not in wrong:
+        for name, benchmark in config.eval.items():
+            grader, key = benchmark.grader or config.grader, f"eval.{name}.grader" if benchmark.grader else "grader"
+            if (benchmark.grader is None and "grader" in wrong) or not problems.attempt(
+                build, grader, key, config.plugins
+            ):
+                continue
+            pool = problems.attempt(load_pool, benchmark.dataset, f"eval.{name}.dataset", config, grader)
+            if pool is not None:
+                benchmarks[name] = problems.attempt(questions, name, benchmark, pool)
+    problems.raise_any()
+    return benchmarks
+
+
+def whole_benchmarks(config: Config) -> dict[str, list[Prompt]]:
+    """All questions of each benchmark, whatever eval.NAME.limit asks."""
+    return {
+        name: _load(
+            json.dumps(benchmark.dataset, sort_keys=True), f"eval.{name}.dataset", tuple(config.plugins), config.data
+        ).prompts
+        for name, benchmark in config.eval.items()
+    }
+
+
+def check_columns(config: Config, selector: Selector, signals: Sequence[Signal], pool: Pool) -> None:
+    """Every column that the selector names must be one of the pool's or of its signals'."""
+    known = {*OF_EVERY_POOL, *(name for prompt in pool.prompts for name in prompt.columns)}
+    known |= {name for signal in signals for name in signal.columns}
+    missing = [name for name in named_columns(selector) if name not in known]
+    if missing:
+        raise UserError(
+            *(
+                f"selector={config.selector.get('name')} reads the column {name}, which neither the dataset nor its signals "
+                f"have{nearest(name, known)} (columns: {', '.join(sorted(known))})"
+                for name in missing
+            )
+        )
+
+
+def check_batch(config: Config, selector: Selector, num_prompts: int) -> None:
+    """A step takes whole groups of different prompts: fewer kept prompts than a step needs would train nothing."""
+    train = config.train
+    per_step = (
+        train.per_device_train_batch_size
+        * train.gradient_accumulation_steps
+        * config.launch.num_ranks
+        // train.num_generations
+    )
+    kept = num_prompts if selector.keeps_all else num_kept(config.ratio.value, num_prompts)
+    if kept < per_step:
+        raise UserError(
+            f"ratio.value={config.ratio.value} keeps {kept} of {num_prompts} prompts, fewer than the {per_step} "
+            "of one training step; raise ratio.value, or lower "
+            "train.per_device_train_batch_size or train.gradient_accumulation_steps"
+        )

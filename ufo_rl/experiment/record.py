@@ -1,0 +1,30 @@
+"""Who a run or an evaluation is, and what it was made with: run.json, evaluation.json."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from pathlib import Path
+from typing import Any
+
+from ufo_rl.files import environment
+from ufo_rl.files.atomic import read_json
+
+
+def describe(path: Path, name: str, job_type: str, command: str, choices: dict[str, str]) -> dict[str, Any]:
+    """The record of a folder, which `path` in it keeps; what it said before of W&B's id and of attempts goes on."""
+    before = read_json(path) if path.is_file() else {}
+    return {
+        "id": path.parent.name,
+        "name": name,
+        "group": name,
+        "job_type": job_type,
+        "wandb_id": before.get("wandb_id", uuid.uuid4().hex[:8]),
+        "attempt": before.get("attempt", 0) + 1,
+        "created": before.get("created", time.strftime("%Y-%m-%dT%H:%M:%S%z")),
+        "command": command,
+        "choices": choices,
+        "versions": environment.versions(),
+        "git": environment.git(),
+        "hardware": environment.hardware(),
+    }

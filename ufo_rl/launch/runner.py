@@ -1,0 +1,107 @@
+"""Runs the stages of one folder: rows spooled, ranks started and followed, seconds added up over all attempts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from ufo_rl.config.schema import Launch
+from ufo_rl.files.environment import hardware
+from ufo_rl.files.journal import Journal, parse, seconds_spent
+from ufo_rl.launch.progress import Progress
+from ufo_rl.launch.request import Request, plain
+from ufo_rl.launch.spool import write_rows
+from ufo_rl.launch.start import run_ranks
+
+
+class StageRunner:
+    """Stages of the run in `folder`, which the caller has claimed.
+
+    attempt: counts the starts of this run, so that the journal keeps them apart. feed: told every line of the journal.
+    enter: told the name of each stage that begins.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        launch: Launch,
+        attempt: int = 1,
+        feed: Callable[[dict[str, Any]], None] = lambda line: None,
+        enter: Callable[[str], None] = lambda stage: None,
+    ) -> None:
+        self.folder, self.launch, self.attempt, self.feed, self.enter = folder, launch, attempt, feed, enter
+        self.journal = folder / "metrics.jsonl"
+        self._asked: dict[tuple[str, str], None] = {}  # stage and key of what this run asked for, in that order
+
+    def begin(self) -> None:
+        """Say in the journal that an attempt begins."""
+        Journal(self.journal, "run", self.attempt).write("begin")
+
+    def asks(self, stage: str, key: str) -> None:
+        """What this run needs of a stage, computed now or by an earlier attempt: its seconds are counted."""
+        self._asked[stage, key] = None
+
+    def spool(self, stage: str, rows: Iterable[dict[str, Any]]) -> int:
+        """Write the rows that `stage` will work on; returns how many."""
+        return write_rows(self._work(stage) / "rows.jsonl", rows)
+
+    def run(self, stage: str, rank: str, request: Any, key: str, owns_device: bool = False) -> list[dict[str, Any]]:
+        """Run the rank function at the dotted path `rank` in child ranks over the spooled rows; the result of each rank.
+
+        `request` is the function's own frozen dataclass. `key` names what is computed: seconds of earlier attempts at the
+        same are added up. Progress is shown; lines of the journal are fed.
+        """
+        self.enter(stage)
+        Journal(self.journal, stage, self.attempt).write("start", key=key)
+        progress = Progress(stage)
+
+        def follow(line: dict[str, Any]) -> None:
+            if line["event"] == "progress":
+                progress.update(line["done"], line["total"], line["unit"])
+            self.feed(line)
+
+        work = self._work(stage)
+        try:
+            results = run_ranks(
+                Request(
+                    stage=stage,
+                    rank=rank,
+                    details=plain(request),
+                    work=work,
+                    rows=work / "rows.jsonl",
+                    journal=self.journal,
+                    attempt=self.attempt,
+                    asked=time.time(),
+                    launch=self.launch,
+                    owns_device=owns_device,
+                ),
+                self.folder,
+                follow,
+            )
+        finally:
+            progress.close()
+        Journal(self.journal, stage, self.attempt).write("end")
+        return results
+
+    def record(self, stage: str, **values: Any) -> None:
+        """A line of metrics that the parent knows: into the journal, and fed as those of the ranks are."""
+        self.feed(Journal(self.journal, stage, self.attempt).write("metrics", **values))
+
+    def seconds(self) -> dict[str, float]:
+        """Wall seconds of each stage that this run asked for, over all its attempts, and of the attempts in total."""
+        spent = seconds_spent(parse(self.journal.read_bytes()), time.time())
+        stages: dict[str, float] = {}
+        for stage, key in self._asked:
+            stages[stage] = stages.get(stage, 0.0) + spent.stages.get((stage, key), 0.0)
+        return {**stages, "total": spent.total}
+
+    def gpu_hours(self, seconds: dict[str, float]) -> float | None:
+        """Hours of GPU that the stages held; None where they ran on CPUs."""
+        if self.launch.device == "cpu" or not hardware()["gpus"]:
+            return None
+        return sum(seconds[stage] for stage in seconds if stage != "total") * self.launch.num_ranks / 3600
+
+    def _work(self, stage: str) -> Path:
+        return self.folder / ".work" / stage

@@ -1,0 +1,55 @@
+"""The configured model as files, and a question as the text that it reads: one home for scoring, training, evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ufo_rl.config.schema import Model, Shot, Template
+from ufo_rl.model.template import accepts_system_role, messages, render
+from ufo_rl.model.weights import fetch, fingerprint, load_tokenizer
+from ufo_rl.records import Prompt
+
+
+class ChatModel:
+    """A model and its prompt template. `memo` remembers the hashes of its files; nothing is loaded before it is asked for.
+
+    Once rendered, the texts of a pool are not kept: they can be large.
+    """
+
+    def __init__(self, model: Model, template: Template, memo: Path) -> None:
+        self.model, self.template, self.memo = model, template, memo
+
+    @cached_property
+    def folder(self) -> Path:
+        return fetch(self.model)
+
+    @cached_property
+    def id(self) -> dict[str, str]:
+        """What the model is, by content: weights, tokenizer, generation settings."""
+        return self.id_of(self.folder)
+
+    def id_of(self, folder: Path) -> dict[str, str]:
+        """The same of another model that is asked in the same way, such as the trained policy."""
+        return fingerprint(folder, self.memo)
+
+    @cached_property
+    def tokenizer(self) -> Any:
+        return load_tokenizer(self.folder)
+
+    @cached_property
+    def has_system_role(self) -> bool:
+        return accepts_system_role(self.tokenizer)
+
+    def messages(self, prompt: Prompt, shots: Sequence[Shot] = ()) -> list[dict[str, str]]:
+        return messages(self.template, prompt.question, self.has_system_role, shots)
+
+    def render(self, prompt: Prompt, shots: Sequence[Shot] = ()) -> str:
+        return render(self.tokenizer, self.messages(prompt, shots))
+
+    def num_tokens(self, prompts: Sequence[Prompt]) -> list[int]:
+        """Tokens of each prompt as the model reads it, up to the assistant's turn."""
+        texts = [self.render(prompt) for prompt in prompts]
+        return [len(ids) for ids in self.tokenizer(texts, add_special_tokens=False)["input_ids"]] if texts else []

@@ -1,0 +1,102 @@
+"""Signal `confidence`, the parent's half: what is scored, under which keys it is stored, what it means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+import pyarrow as pa
+from pydantic.dataclasses import dataclass
+
+from ufo_rl.config.schema import Count, Dtype, Engine
+from ufo_rl.config.typed import OneOf
+from ufo_rl.errors import UserError
+from ufo_rl.launch.publish import Row
+from ufo_rl.records import Prompt
+from ufo_rl.signals import OneRowEach, PoolRows, Subject
+from ufo_rl.signals.confidence.target import scored_text
+
+VERSION = 3  # raise it when the numbers change: old stores are then no longer found
+SPEED = ("batch_size", "batch_tokens")  # settings that change no number
+TOKENS = ("num_tokens", "prefix_tokens", "padded_tokens", "num_target_tokens", "generated_tokens")
+
+
+@dataclass(frozen=True)
+class Confidence:
+    """exp of the mean log-probability of the target tokens, in one forward pass (arXiv 2505.12457). Keys: see
+    conf/signal/confidence.yaml."""
+
+    engine: Annotated[str, OneOf(("own", "vllm"))]
+    target: Annotated[str, OneOf(("answer", "solution", "response", "question"))]
+    reduction: Annotated[str, OneOf(("mean", "sum", "min"))]
+    dtype: Dtype | None
+    max_response_tokens: Count
+    keep_token_logprobs: bool
+    batch_size: Count | None
+    batch_tokens: Count | None
+
+    stage: ClassVar[str] = "score"
+    unit: ClassVar[str] = "prompts"
+    rank: ClassVar[str] = "ufo_rl.signals.confidence.rank.measure"
+    columns: ClassVar[tuple[str, ...]] = (
+        *("confidence", "log_confidence", "mean_logprob", "sum_logprob", "min_logprob", "num_target_tokens", "tokens"),
+    )
+    stored: ClassVar[tuple[str, ...]] = ("id", "mean_logprob", "sum_logprob", "min_logprob", *TOKENS, "border")
+
+    def check(self, prompts: Sequence[Prompt]) -> None:
+        """The target `solution` needs one for every prompt."""
+        bare = [prompt.id for prompt in prompts if not prompt.solution.strip()]
+        if self.target == "solution" and bare:
+            raise UserError(
+                f"signal.confidence.target=solution: {len(bare)} of {len(prompts)} prompts have no solution, first "
+                f"{bare[0]}; name its column (dataset.solution), or take the target answer, response or question"
+            )
+
+    def identity(self, subject: Subject) -> dict[str, Any]:
+        is_response = self.target == "response"
+        settings, model = asdict(self), subject.chat.id  # pyright: ignore[reportArgumentType]
+        for key in (*SPEED, "reduction", *(() if is_response else ("max_response_tokens",))):
+            del settings[key]
+        if not is_response:
+            model = {key: value for key, value in model.items() if key != "generation"}
+        dtype = self.dtype or subject.dtype
+        return {"version": VERSION, "template": dict(subject.template), **settings, "dtype": dtype, "model": model}
+
+    def rows(self, subject: Subject) -> PoolRows:
+        def make() -> Iterator[Row]:
+            for prompt in subject.prompts:
+                text = subject.chat.render(prompt)
+                yield Row.of(prompt.id, *scored_text(self.target, text, prompt), prompt.answer)
+
+        return OneRowEach(make, self._values)
+
+    def request(self, subject: Subject, store: Path, num_missing: int) -> ConfidenceRequest:
+        return ConfidenceRequest(subject.chat.folder, self.dtype or subject.dtype, store, self, subject.engine)
+
+    def owns_device(self, subject: Subject) -> bool:
+        return self.engine == "vllm"
+
+    def _values(self, found: pa.Table) -> dict[str, np.ndarray]:
+        reduced = f"{self.reduction}_logprob"
+        columns = {name: found[name].to_numpy() for name in dict.fromkeys(("mean_logprob", reduced))}
+        return {
+            **columns,
+            "log_confidence": columns[reduced],  # exp of it may be 0 for sums over long targets
+            "confidence": np.exp(columns[reduced]),
+            "num_target_tokens": found["num_target_tokens"].to_numpy(),
+            "tokens": found["num_tokens"].to_numpy(),
+        }
+
+
+@dataclass(frozen=True)
+class ConfidenceRequest:
+    """What a rank is asked: the model in `model`, computed in `dtype`, into the store's folder."""
+
+    model: Path
+    dtype: str
+    store: Path
+    settings: Confidence
+    engine: Engine

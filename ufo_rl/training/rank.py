@@ -1,0 +1,34 @@
+"""Training, a rank's half: build the rewards, join the other ranks, train, save the policy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ufo_rl.config.build import build
+from ufo_rl.launch.rank_context import RankContext
+from ufo_rl.model.weights import load_tokenizer
+from ufo_rl.training.grpo import prepare_process_group, train
+from ufo_rl.training.stage import TrainRequest
+
+
+def train_policy(request: TrainRequest, context: RankContext) -> dict[str, Any]:
+    """The rank function; returns what training cost."""
+    prepare_process_group(context.place, request.deepspeed)
+    grader = build(request.grader, "grader", request.plugins)
+    rewards = {name: build(node, f"reward.parts.{name}", request.plugins) for name, node in request.rewards.items()}
+    for reward in rewards.values():
+        if hasattr(reward, "grader"):
+            reward.grader = grader  # the run's own: training and evaluation agree
+    return train(
+        context.rows(),
+        request.model,
+        load_tokenizer(request.model),
+        rewards,
+        request.train,
+        request.deepspeed,
+        request.seed,
+        context.place,
+        request.checkpoints,
+        request.policy,
+        context.journal.write,
+    )

@@ -1,0 +1,83 @@
+"""Training, the parent's half: the selection as rows, and the policy published once for exactly this input."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ufo_rl.config.schema import Config, Seam, Train
+from ufo_rl.files.atomic import manifest, publish
+from ufo_rl.files.keys import digest
+from ufo_rl.launch.runner import StageRunner
+from ufo_rl.model.chat import ChatModel
+from ufo_rl.records import Prompt
+
+log = logging.getLogger(__name__)
+NODES = ("template", "grader", "reward", "train", "deepspeed", "seed")  # of the configuration: what a policy depends on
+
+
+@dataclass(frozen=True)
+class TrainRequest:
+    """What a rank is asked: the policy into the folder `policy`, checkpoints into `checkpoints`."""
+
+    model: Path
+    rewards: dict[str, Seam]
+    grader: Seam
+    plugins: list[str]
+    train: Train
+    deepspeed: dict[str, Any] | None
+    seed: int
+    checkpoints: Path
+    policy: Path
+
+
+class TrainStage:
+    """GRPO on selected prompts. nodes: the plain configuration nodes of NODES by name."""
+
+    def __init__(self, config: Config, nodes: dict[str, Any], chat: ChatModel, runner: StageRunner) -> None:
+        self.config, self.nodes, self.chat, self.runner = config, nodes, chat, runner
+
+    def run(self, prompts: Sequence[Prompt]) -> dict[str, Any]:
+        """Train on the prompts unless that is done; returns the policy's manifest."""
+        folder = self.runner.folder / "train"
+        rows = [self._row(prompt) for prompt in prompts]
+        key = digest([rows, self.chat.id, [self.nodes[name] for name in NODES], self.config.launch.num_ranks])
+        self.runner.asks("train", key)
+        done = manifest(folder)
+        if done is not None and done["key"] == key:
+            log.info("training: %d steps (done before)", done["steps"])
+            return done
+        work = (
+            self.runner.folder / ".work" / f"train-{key}"
+        )  # checkpoints of another selection must not be gone on from
+        log.info("training on %d prompts", len(rows))
+        with publish(folder) as (temporary, content):
+            self.runner.spool("train", rows)
+            request = self._request(work, temporary / "policy")
+            result = self.runner.run("train", "ufo_rl.training.rank.train_policy", request, key)[0]
+            content |= {**result, "key": key}
+        shutil.rmtree(work, ignore_errors=True)
+        return content
+
+    def _row(self, prompt: Prompt) -> dict[str, Any]:
+        """What the trainer and its rewards get of a prompt."""
+        parts = {name: getattr(prompt, name) for name in ("id", "question", "answer", "solution", "level", "subject")}
+        return {**parts, "prompt": self.chat.messages(prompt), **prompt.columns}
+
+    def _request(self, checkpoints: Path, policy: Path) -> TrainRequest:
+        config = self.config
+        return TrainRequest(
+            model=self.chat.folder,
+            rewards=config.reward.parts,
+            grader=config.grader,
+            plugins=config.plugins,
+            train=config.train,
+            deepspeed=config.deepspeed.config,
+            seed=config.seed,
+            checkpoints=checkpoints,
+            policy=policy,
+        )
