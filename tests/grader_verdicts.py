@@ -16,9 +16,9 @@ from fractions import Fraction
 from pathlib import Path
 
 from ufo_rl.grader.math.answer import Grader
-from ufo_rl.grader.math.extract import extract
-from ufo_rl.grader.math.normal import normalise
-from ufo_rl.grader.math.rational import rational
+from ufo_rl.grader.math.formula.rational import rational
+from ufo_rl.grader.math.text.extract import extract
+from ufo_rl.grader.math.text.normal import normalise
 
 REPLACED = (
     *((r"\pm", "+"), ("+", "-"), (r"\le ", "<"), (r"\leq", "<"), ("<", r"\le "), (r"\ge ", ">"), (r"\geq", ">")),

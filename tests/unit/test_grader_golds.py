@@ -74,6 +74,6 @@ def test_nothing_that_is_always_the_same_is_right_for_tiny_numbers(grader: Grade
 
 def test_whoever_changes_a_verdict_raises_the_version(grader: Grader, shared_data: Path) -> None:
     assert (VERSION, digest(grader, shared_data)) == VERDICTS, (
-        "verdicts changed: raise VERSION in ufo_rl/reward/answer.py, so that stored ones are not used again, and put it and "
+        "verdicts changed: raise VERSION in grader/math/answer.py, so that stored ones are not used again, and put it and "
         "what `python -m tests.grader_verdicts` prints into VERDICTS"
     )

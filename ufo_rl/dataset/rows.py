@@ -11,8 +11,8 @@ from typing import Any
 
 from ufo_rl.errors import UserError
 from ufo_rl.files.rows import Row
-from ufo_rl.grader.math.extract import boxed
-from ufo_rl.grader.math.gold import problem_of
+from ufo_rl.grader.math.text.extract import boxed
+from ufo_rl.grader.math.text.gold import problem_of
 from ufo_rl.records import Drop, Pool, Prompt, prompt_id
 
 # More bad rows than this and the mapping is wrong, not the rows.

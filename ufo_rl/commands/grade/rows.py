@@ -11,7 +11,7 @@ from typing import Any
 from ufo_rl.dataset.rows import MAX_NAMED_ROWS, BadRow, text_at, value_at
 from ufo_rl.errors import UserError, nearest
 from ufo_rl.files.rows import read_rows
-from ufo_rl.grader.math.gold import problem_of
+from ufo_rl.grader.math.text.gold import problem_of
 from ufo_rl.launch.progress import Progress
 
 GOLDS_KEPT = 2**14

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 
-from ufo_rl.grader.math.extract import extract, extract_list
-from ufo_rl.grader.math.normal import normalise
-from ufo_rl.grader.math.rational import same_number
-from ufo_rl.grader.math.sequences import num_items
-from ufo_rl.grader.math.verifier import Verifier
+from ufo_rl.grader.math.formula.rational import same_number
+from ufo_rl.grader.math.process.verifier import Verifier
+from ufo_rl.grader.math.shapes.sequences import num_items
+from ufo_rl.grader.math.text.extract import extract, extract_list
+from ufo_rl.grader.math.text.normal import normalise
 from ufo_rl.records import Graded
 
 # In the keys of stored verdicts: raise it when a verdict changes.

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
-from ufo_rl.grader.math.expression import NoFormula, parse
-from ufo_rl.grader.math.formula import same_equation, same_formula
-from ufo_rl.grader.math.normal import split
-from ufo_rl.grader.math.sequences import Same
-from ufo_rl.grader.math.value import variables
+from ufo_rl.grader.math.formula.agreement import same_equation, same_formula
+from ufo_rl.grader.math.formula.expression import NoFormula, parse
+from ufo_rl.grader.math.formula.value import variables
+from ufo_rl.grader.math.shapes.sequences import Same
+from ufo_rl.grader.math.text.normal import split
 
 INEQUALITIES = ("<", ">", r"\le", r"\ge", r"\ne")
 # What may stand in front of "=" without changing the value behind it: x, a_1, f(x), f^{-1}(x), |AB|, \angle ABC, AB.

@@ -6,11 +6,11 @@ from typing import Any
 
 import mpmath
 
-from ufo_rl.grader.math.equations import value_of
-from ufo_rl.grader.math.expression import NoFormula, parse
-from ufo_rl.grader.math.normal import normalise
-from ufo_rl.grader.math.value import DIGITS, NoValue, as_float, evaluate
-from ufo_rl.grader.math.words import without_words
+from ufo_rl.grader.math.formula.expression import NoFormula, parse
+from ufo_rl.grader.math.formula.value import DIGITS, NoValue, as_float, evaluate
+from ufo_rl.grader.math.shapes.equations import value_of
+from ufo_rl.grader.math.text.normal import normalise
+from ufo_rl.grader.math.words.units import without_words
 
 
 def nearly_same(gold: str, answer: str, relative_tolerance: float) -> bool:

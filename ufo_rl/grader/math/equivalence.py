@@ -9,15 +9,15 @@ import re
 from collections.abc import Callable
 from functools import partial
 
-from ufo_rl.grader.math.choices import same_choice
-from ufo_rl.grader.math.equations import same_equations
-from ufo_rl.grader.math.formula import same_formula
-from ufo_rl.grader.math.matrices import same_cases, same_matrices
-from ufo_rl.grader.math.normal import normalise
-from ufo_rl.grader.math.qualifiers import with_base, without_approximation
-from ufo_rl.grader.math.relations import same_sets
-from ufo_rl.grader.math.sequences import Same, same_sequences
-from ufo_rl.grader.math.words import same_words, without_words
+from ufo_rl.grader.math.formula.agreement import same_formula
+from ufo_rl.grader.math.shapes.equations import same_equations
+from ufo_rl.grader.math.shapes.matrices import same_cases, same_matrices
+from ufo_rl.grader.math.shapes.relations import same_sets
+from ufo_rl.grader.math.shapes.sequences import Same, same_sequences
+from ufo_rl.grader.math.text.normal import normalise
+from ufo_rl.grader.math.words.choices import same_choice
+from ufo_rl.grader.math.words.qualifiers import with_base, without_approximation
+from ufo_rl.grader.math.words.units import same_words, without_words
 
 # Parts of an answer are compared like answers, this deep.
 MAX_DEPTH = 6

@@ -15,8 +15,8 @@ import sys
 from collections.abc import Callable
 from typing import IO, Any
 
-from ufo_rl.grader.math.other import other_judge
-from ufo_rl.grader.math.verifier import Verdict
+from ufo_rl.grader.math.process.other import other_judge
+from ufo_rl.grader.math.process.verdict import Verdict
 
 # Address space. An ordinary child has 0.07 GiB; a question that wants thirty times as much would not end in time either.
 MEMORY_LIMIT_BYTES = 2 << 30
@@ -69,10 +69,10 @@ def _send(replies: IO[str], message: dict[str, Any]) -> None:
 
 def judge_of_all() -> Callable[[str, str, float | None], Verdict]:
     """A function (gold, answer, relative tolerance or None) -> Verdict; everything is imported and warmed up here."""
-    from ufo_rl.grader.math.compare import same
-    from ufo_rl.grader.math.gate import verdict_without
-    from ufo_rl.grader.math.normal import normalise
-    from ufo_rl.grader.math.tolerance import nearly_same
+    from ufo_rl.grader.math.equivalence import same
+    from ufo_rl.grader.math.nearly_equal import nearly_same
+    from ufo_rl.grader.math.process.gate import verdict_without
+    from ufo_rl.grader.math.text.normal import normalise
 
     math_verify = _math_verify()
 
@@ -93,7 +93,7 @@ def _math_verify() -> Callable[[str, str], Verdict]:
     from math_verify import ExprExtractionConfig, LatexExtractionConfig, parse, verify
     from sympy import Basic
 
-    from ufo_rl.grader.math.decimals import DECIMAL, from_sympy, stands_for
+    from ufo_rl.grader.math.formula.decimals import DECIMAL, from_sympy, stands_for
 
     def parsed(text: str) -> list[Any]:
         # Delimited text is read as one expression; bare text would be searched for any number in it. For the same reason

@@ -9,9 +9,9 @@ from typing import Any
 
 import mpmath
 
-from ufo_rl.grader.math.expression import NoFormula, Tree, parse
-from ufo_rl.grader.math.normal import closes, split
-from ufo_rl.grader.math.value import DIGITS, NoValue, Value, as_float, evaluate, same_value, variables
+from ufo_rl.grader.math.formula.expression import NoFormula, Tree, parse
+from ufo_rl.grader.math.formula.value import DIGITS, NoValue, Value, as_float, evaluate, same_value, variables
+from ufo_rl.grader.math.text.normal import closes, split
 
 RELATION = re.compile(r"\\le(?![A-Za-z])|\\ge(?![A-Za-z])|\\ne(?![A-Za-z])|<|>|=")
 REALS = re.compile(r"\\mathbb\{?R\}?|\\R(?![A-Za-z])")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ufo_rl.grader.math.sequences import Same, all_same, items_of, matched
+from ufo_rl.grader.math.shapes.sequences import Same, all_same, items_of, matched
 
 MATRIX = re.compile(r"\\begin\{([bpvVB]?matrix|array)\}(?:\{[^{}]*\})?(.*?)\\end\{\1\}", re.DOTALL)
 CASES = re.compile(r"(?:[A-Za-z][\w{}]*(?:\([\w,]+\))?=)?\\begin\{cases\}(.*)\\end\{cases\}", re.DOTALL)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ufo_rl.grader.math.words import bare
+from ufo_rl.grader.math.words.units import bare
 
 ANSWER = re.compile(r"^(?:Answer|Option|Choice)\s*:?\s*", re.IGNORECASE)
 CHOICE = re.compile(r"[\[(]?([A-Ja-j])[\])]?(?:(?:(?<=[\])])|[.:)])[.:)]*(?P<rest>.*))?", re.DOTALL)

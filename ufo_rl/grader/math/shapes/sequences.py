@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from ufo_rl.grader.math.normal import closes, normalise, split
-from ufo_rl.grader.math.words import TEXT
+from ufo_rl.grader.math.text.normal import closes, normalise, split
+from ufo_rl.grader.math.words.units import TEXT
 
 MAX_ITEMS = 200
 MAX_SIGNS = 3  # signs \pm in one tuple

@@ -11,7 +11,7 @@ import re
 from fractions import Fraction
 from typing import Any
 
-from ufo_rl.grader.math import symbols
+from ufo_rl.grader.math.formula import symbols
 
 Tree = tuple[Any, ...]
 MAX_CHARS, MAX_DEPTH = 4000, 60
@@ -22,7 +22,7 @@ class NoFormula(ValueError):
 
 
 def parse(text: str) -> Tree:
-    """The tree of a normalised formula (see `normal.py`). Raises NoFormula."""
+    """The tree of a normalised formula (see `text.normal`). Raises NoFormula."""
     if len(text) > MAX_CHARS:
         raise NoFormula(f"{len(text)} characters")
     reader = _Reader(text)

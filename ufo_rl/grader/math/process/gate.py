@@ -6,10 +6,10 @@ import re
 
 import mpmath
 
-from ufo_rl.grader.math.expression import NoFormula, Tree, parse
-from ufo_rl.grader.math.value import NoValue, evaluate, points, uses, variables
-from ufo_rl.grader.math.verifier import Verdict
-from ufo_rl.grader.math.words import bare, without_words
+from ufo_rl.grader.math.formula.expression import NoFormula, Tree, parse
+from ufo_rl.grader.math.formula.value import NoValue, evaluate, points, uses, variables
+from ufo_rl.grader.math.process.verdict import Verdict
+from ufo_rl.grader.math.words.units import bare, without_words
 
 # 4 is the most brackets within each other in 27,000 public answers (MATH, OlympiadBench, DAPO, the labelled cases).
 MAX_DEPTH = 6

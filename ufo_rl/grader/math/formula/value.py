@@ -13,7 +13,7 @@ from typing import Any
 
 import mpmath
 
-from ufo_rl.grader.math.expression import Tree
+from ufo_rl.grader.math.formula.expression import Tree
 
 Value = Any  # Fraction, mpf, mpc; mpf inf
 DIGITS = 100

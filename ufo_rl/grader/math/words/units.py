@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from ufo_rl.grader.math.normal import without_thousands
-from ufo_rl.grader.math.qualifiers import TEXT, without_qualifier
+from ufo_rl.grader.math.text.normal import without_thousands
+from ufo_rl.grader.math.words.qualifiers import TEXT, without_qualifier
 
 UNIT_WORDS = (
     "mm|cm|dm|km|inch(?:es)?|feet|foot|ft|yards?|yd|miles?|mi|mph|kph|seconds?|secs?|sec|minutes?|mins?|min|hours?|hrs?|hr"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from ufo_rl.grader.math.extract import extract
-from ufo_rl.grader.math.normal import normalise
+from ufo_rl.grader.math.text.extract import extract
+from ufo_rl.grader.math.text.normal import normalise
 
 # As long as the longest answer that reward.grader.max_chars lets through by default.
 MAX_CHARS = 2000

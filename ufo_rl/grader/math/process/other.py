@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Callable
 
-from ufo_rl.grader.math.verifier import Verdict
+from ufo_rl.grader.math.process.verdict import Verdict
 
 MATH_VERIFY = "math_verify"
 

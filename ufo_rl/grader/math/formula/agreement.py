@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import mpmath
 
-from ufo_rl.grader.math.decimals import DECIMAL, stands_for
-from ufo_rl.grader.math.expression import NoFormula, parse
-from ufo_rl.grader.math.value import NoValue, Value, evaluate, points, same_function, same_value, uses, variables
+from ufo_rl.grader.math.formula.decimals import DECIMAL, stands_for
+from ufo_rl.grader.math.formula.expression import NoFormula, parse
+from ufo_rl.grader.math.formula.value import (
+    NoValue,
+    Value,
+    evaluate,
+    points,
+    same_function,
+    same_value,
+    uses,
+    variables,
+)
 
 
 def same_formula(gold: str, answer: str) -> bool | None:
