@@ -8,7 +8,7 @@ from ufo_rl.grader.math.formula.agreement import same_equation, same_formula
 from ufo_rl.grader.math.formula.expression import NoFormula, parse
 from ufo_rl.grader.math.formula.value import variables
 from ufo_rl.grader.math.shapes.sequences import Same
-from ufo_rl.grader.math.text.normal import split
+from ufo_rl.grader.math.text.brackets import split
 
 INEQUALITIES = ("<", ">", r"\le", r"\ge", r"\ne")
 # What may stand in front of "=" without changing the value behind it: x, a_1, f(x), f^{-1}(x), |AB|, \angle ABC, AB.

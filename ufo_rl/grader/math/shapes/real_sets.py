@@ -11,7 +11,7 @@ import mpmath
 
 from ufo_rl.grader.math.formula.expression import NoFormula, Tree, parse
 from ufo_rl.grader.math.formula.value import DIGITS, NoValue, Value, as_float, evaluate, same_value, variables
-from ufo_rl.grader.math.text.normal import closes, split
+from ufo_rl.grader.math.text.brackets import closes, split
 
 RELATION = re.compile(r"\\le(?![A-Za-z])|\\ge(?![A-Za-z])|\\ne(?![A-Za-z])|<|>|=")
 REALS = re.compile(r"\\mathbb\{?R\}?|\\R(?![A-Za-z])")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ufo_rl.grader.math.shapes import real_sets
 from ufo_rl.grader.math.shapes.sequences import Same, all_same
-from ufo_rl.grader.math.text.normal import split
+from ufo_rl.grader.math.text.brackets import split
 
 SET_WORDS = (r"\cup", r"\in", r"\le", r"\ge", r"\ne", "<", ">", r"\mathbb", r"\setminus", r"\infty")
 

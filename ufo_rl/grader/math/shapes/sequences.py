@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from ufo_rl.grader.math.text.normal import closes, normalise, split
+from ufo_rl.grader.math.text.brackets import closes, split
+from ufo_rl.grader.math.text.normal import normalise
 from ufo_rl.grader.math.words.units import TEXT
 
 MAX_ITEMS = 200

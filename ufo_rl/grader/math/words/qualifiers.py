@@ -9,7 +9,8 @@ import mpmath
 
 from ufo_rl.grader.math.formula.expression import NoFormula, parse
 from ufo_rl.grader.math.formula.value import DIGITS, NoValue, as_float, evaluate
-from ufo_rl.grader.math.text.normal import split, without_thousands
+from ufo_rl.grader.math.text.brackets import split
+from ufo_rl.grader.math.text.numerals import without_thousands
 
 TEXT = re.compile(r"\\text\{([^{}]*)\}")
 WHOLE = re.compile(r"[,;(\s]{0,9}(?:\\text\{[^{}]*\})?(?P<whole>[a-z])\\in\\mathbb\{[ZN]\}(?:[_^]\{?[+*]\}?)?\)?$")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ufo_rl.grader.math.text.normal import without_thousands
+from ufo_rl.grader.math.text.numerals import without_thousands
 from ufo_rl.grader.math.words.qualifiers import TEXT, without_qualifier
 
 UNIT_WORDS = (
