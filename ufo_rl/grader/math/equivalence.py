@@ -15,9 +15,11 @@ from ufo_rl.grader.math.shapes.matrices import same_cases, same_matrices
 from ufo_rl.grader.math.shapes.relations import same_sets
 from ufo_rl.grader.math.shapes.sequences import Same, same_sequences
 from ufo_rl.grader.math.text.normal import normalise
+from ufo_rl.grader.math.words.approximation import without_approximation
 from ufo_rl.grader.math.words.choices import same_choice
-from ufo_rl.grader.math.words.qualifiers import with_base, without_approximation
-from ufo_rl.grader.math.words.units import same_words, without_words
+from ufo_rl.grader.math.words.plain import same_words
+from ufo_rl.grader.math.words.qualifiers import with_base
+from ufo_rl.grader.math.words.units import without_words
 
 # Parts of an answer are compared like answers, this deep.
 MAX_DEPTH = 6

@@ -9,7 +9,8 @@ import mpmath
 from ufo_rl.grader.math.formula.expression import NoFormula, Tree, parse
 from ufo_rl.grader.math.formula.value import NoValue, evaluate, points, uses, variables
 from ufo_rl.grader.math.process.verdict import Verdict
-from ufo_rl.grader.math.words.units import bare, without_words
+from ufo_rl.grader.math.words.plain import bare
+from ufo_rl.grader.math.words.units import without_words
 
 # 4 is the most brackets within each other in 27,000 public answers (MATH, OlympiadBench, DAPO, the labelled cases).
 MAX_DEPTH = 6

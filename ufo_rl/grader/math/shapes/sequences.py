@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from ufo_rl.grader.math.text.brackets import closes, split
 from ufo_rl.grader.math.text.normal import normalise
-from ufo_rl.grader.math.words.units import TEXT
+from ufo_rl.grader.math.text.patterns import TEXT
 
 MAX_ITEMS = 200
 MAX_SIGNS = 3  # signs \pm in one tuple

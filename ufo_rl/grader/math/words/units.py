@@ -1,11 +1,12 @@
-"""Answers in words: plain words, and the units and sentences around a value."""
+"""Units and sentences around a value, which do not change it; words that do."""
 
 from __future__ import annotations
 
 import re
 
 from ufo_rl.grader.math.text.numerals import without_thousands
-from ufo_rl.grader.math.words.qualifiers import TEXT, without_qualifier
+from ufo_rl.grader.math.text.rewrite import rule
+from ufo_rl.grader.math.words.qualifiers import without_qualifier
 
 UNIT_WORDS = (
     "mm|cm|dm|km|inch(?:es)?|feet|foot|ft|yards?|yd|miles?|mi|mph|kph|seconds?|secs?|sec|minutes?|mins?|min|hours?|hrs?|hr"
@@ -30,29 +31,37 @@ TEXT_WORD = rf"{NO_UNIT}[^\W\d_][^\W\d_'.-]*(?:\^?-?[1-3](?!\d))?"
 NOT_FIRST = r"(?!(?:to|of|and)\b|times\b(?! (?:as|the)\b|[\s.)]*\}))"
 TEXT_UNIT = rf"\\text\{{[\s(-]*{NOT_FIRST}(?:{TEXT_WORD}(?:(?:[ ,./*'()-]|\\cdot ?)+{TEXT_WORD})*)?[\s.)']*\}}"
 WORD_UNIT = rf"(?<![A-Za-z\\])(?:{UNIT_WORDS})(?![A-Za-z])"
-UNIT = re.compile(
-    rf"(?:(?:\\frac\{{{TEXT_UNIT}{POWER}\}}\{{{TEXT_UNIT}{POWER}\}}|{TEXT_UNIT}|{WORD_UNIT}){POWER}(?:\\cdot|[ /.*])*)+$"
+UNIT = rule(
+    rf"(?:(?:\\frac\{{{TEXT_UNIT}{POWER}\}}\{{{TEXT_UNIT}{POWER}\}}|{TEXT_UNIT}|{WORD_UNIT}){POWER}(?:\\cdot|[ /.*])*)+$",
+    "",
+    r"5\text{ m/s}^2",
+    "5",
 )
-ANY_WORDS = re.compile(
-    rf"(?:(?<=[\d%]) |(?<=\}}) ?)(?=[A-Za-z ]*[A-Za-z]{{3}})(?!(?:times|to|of|and)\b)(?:{NO_UNIT}[A-Za-z]{{2,}}(?: |$)){{1,4}}$"
+# One to four plain words, the first of which is no operation.
+ANY_WORDS = rule(
+    rf"(?:(?<=[\d%]) |(?<=\}}) ?)(?=[A-Za-z ]*[A-Za-z]{{3}})(?!(?:times|to|of|and)\b)"
+    rf"(?:{NO_UNIT}[A-Za-z]{{2,}}(?: |$)){{1,4}}$",
+    "",
+    "42 cookies",
+    "42",
 )
 LETTER = rf"(?:[smghLlCFKNJWVA]|{UNIT_WORDS}|\\Omega|\\mu [smgFA]){POWER}"
-LETTER_UNIT = re.compile(rf"(?<=[\d}}]) ?{LETTER}(?:(?:\\cdot|[/ *]){LETTER})*$")
+# A letter is a unit only behind a number.
+LETTER_UNIT = rule(rf"(?<=[\d}}]) ?{LETTER}(?:(?:\\cdot|[/ *]){LETTER})*$", "", r"5 m/s", "5")
 NEGATION = (
     r"(?:\b(?:not?|cannot|never|none|neither|nor|nothing|except|excluding|without|impossible|unlikely|wrong|incorrect|or|but"
     r"|unless|maybe|perhaps)\b|n't)"
 )
+# What is said before a value, without a word that would deny it or add to it.
 SENTENCE = re.compile(
     rf"^(?!.*(?i:{NEGATION}))(?!.*=[^=]*\d[^=]*=)(?:\\text\{{[^{{}}]*(?:\b(?:is|are|equals|be)|[=:])\s*\}}"
     r"|[^\d=]*?(?<![A-Za-z\\])[A-Za-z]{2,}\b.*(?:(?<![A-Za-z])(?:is|are|equals|be)(?![A-Za-z])|=))\s*(?=\S)"
 )
-MARKS = re.compile(r"^(?:an?|the) |[\s$'\"]|(?<!\d)[.,]|[.,](?!\d)|(?<=[a-z])-(?=[a-z]{3})|(?<=\bno solution)s")
-LONG = re.compile(r"[a-z]{4}")
 
-
-def bare(text: str) -> str:
-    """Without \\text{..} around words, quotes and outer brackets of a single letter."""
-    return TEXT.sub(r"\1", text).strip(" .,")
+EXAMPLES = (
+    (SENTENCE, r"\text{The value is }5", r"\text{The value is }"),
+    (SENTENCE, r"\text{it cannot be }5", None),
+)
 
 
 def without_words(text: str, other: str = "") -> str:
@@ -60,19 +69,11 @@ def without_words(text: str, other: str = "") -> str:
     where the other answer has no letters."""
     shorter = without_qualifier(text)
     if shorter == text:
-        shorter = UNIT.sub("", text).strip()
+        shorter = UNIT.apply(text).strip()
     if shorter == text and other and not re.search("[A-Za-z]", other):
-        shorter = LETTER_UNIT.sub("", text).strip()
+        shorter = LETTER_UNIT.apply(text).strip()
     if shorter == text:
-        shorter = ANY_WORDS.sub("", text)
+        shorter = ANY_WORDS.apply(text)
     if shorter == text and (match := SENTENCE.match(text)) and " " in match[0].strip():
         shorter = text[match.end() :]
     return without_thousands(shorter) if shorter and shorter != text else text
-
-
-def same_words(gold: str, answer: str) -> bool | None:
-    """Whether both are the same words; None where they are not only words."""
-    a, b = (MARKS.sub("", bare(text).casefold()) for text in (gold, answer))
-    # marks left out of a formula that nobody could read would make different formulas equal
-    is_words = all((text.isalpha() and len(text) > 1) or (text.isalnum() and LONG.search(text)) for text in (a, b))
-    return a == b if is_words else (a.isalpha() and a == b) or None
