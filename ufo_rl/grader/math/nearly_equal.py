@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import mpmath
 
-from ufo_rl.grader.math.formula.expression import NoFormula, parse
-from ufo_rl.grader.math.formula.value import DIGITS, NoValue, as_float, evaluate
+from ufo_rl.grader.math.formula.value import DIGITS, real_number
 from ufo_rl.grader.math.shapes.equations import value_of
 from ufo_rl.grader.math.text.normal import normalise
 from ufo_rl.grader.math.words.units import without_words
@@ -20,7 +17,7 @@ def nearly_same(gold: str, answer: str, relative_tolerance: float) -> bool:
     """
     texts = _bare(gold), _bare(answer)
     with mpmath.workdps(DIGITS):
-        x, y = (_number(text) for text in texts)
+        x, y = (real_number(text) for text in texts)
         if x is None or y is None:
             return False
         factor = 100 ** (texts[0].endswith("%") - texts[1].endswith("%"))
@@ -32,11 +29,3 @@ def _bare(text: str) -> str:
     text = normalise(text)
     text = value_of(text) or text
     return without_words(text, "0")
-
-
-def _number(text: str) -> Any:
-    try:
-        value = as_float(evaluate(parse(text), {}))
-    except (NoFormula, NoValue, KeyError):  # KeyError: an unknown
-        return None
-    return value if isinstance(value, mpmath.mpf) and mpmath.isfinite(value) else None

@@ -8,7 +8,8 @@ from typing import Any
 
 import mpmath
 
-from ufo_rl.grader.math.formula.value import DIGITS, Value, as_float
+from ufo_rl.grader.math.formula.operations import Value, as_float
+from ufo_rl.grader.math.formula.value import DIGITS
 
 DECIMAL = re.compile(r"(?P<sign>[+-]?)(?P<whole>\d*)\.(?P<decimals>\d+)(?P<percent>%?)")
 # Decimals that a rounded value must have, and significant digits. Fewer are a measured value, not an exact one.

@@ -7,7 +7,8 @@ import re
 import mpmath
 
 from ufo_rl.grader.math.formula.expression import NoFormula, Tree, parse
-from ufo_rl.grader.math.formula.value import NoValue, evaluate, points, uses, variables
+from ufo_rl.grader.math.formula.operations import NoValue
+from ufo_rl.grader.math.formula.value import evaluate, points, uses, variables
 from ufo_rl.grader.math.process.verdict import Verdict
 from ufo_rl.grader.math.words.plain import bare
 from ufo_rl.grader.math.words.units import without_words

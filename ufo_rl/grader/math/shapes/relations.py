@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ufo_rl.grader.math.shapes import real_sets
+from ufo_rl.grader.math.shapes.inequalities import FLIPPED, RELATION
+from ufo_rl.grader.math.shapes.pieces import same_pieces
+from ufo_rl.grader.math.shapes.real_sets import read
 from ufo_rl.grader.math.shapes.sequences import Same, all_same
 from ufo_rl.grader.math.text.brackets import split
 
@@ -13,9 +15,9 @@ def same_sets(gold: str, answer: str, same: Same) -> bool | None:
     """Whether both are the same set of real numbers or the same chain; None where they are neither."""
     if not (_is_set(gold) or _is_set(answer)):
         return None
-    a, b = real_sets.read(gold), real_sets.read(answer)
+    a, b = read(gold), read(answer)
     if a is not None and b is not None:
-        return real_sets.same(a, b)
+        return same_pieces(a, b)
     chain, other = _chain(gold), _chain(answer)
     if chain is None or other is None:
         return None
@@ -29,10 +31,10 @@ def _is_set(text: str) -> bool:
 
 def _chain(text: str) -> tuple[list[str], list[str]] | None:
     """Relations and sides of a chain, pointing to the right."""
-    words = [w for w in real_sets.RELATION.findall(text) if w != "="]
+    words = [w for w in RELATION.findall(text) if w != "="]
     if not words or "=" in text:
         return None
-    sides = [side.strip() for side in real_sets.RELATION.split(text)]
+    sides = [side.strip() for side in RELATION.split(text)]
     if words[0] in (">", r"\ge"):
-        words, sides = [real_sets.FLIPPED[word] for word in reversed(words)], sides[::-1]
+        words, sides = [FLIPPED[word] for word in reversed(words)], sides[::-1]
     return words, sides

@@ -7,8 +7,7 @@ from typing import Any
 
 import mpmath
 
-from ufo_rl.grader.math.formula.expression import NoFormula, parse
-from ufo_rl.grader.math.formula.value import DIGITS, NoValue, as_float, evaluate
+from ufo_rl.grader.math.formula.value import DIGITS, real_number
 from ufo_rl.grader.math.text.numerals import without_thousands
 from ufo_rl.grader.math.text.patterns import NAME, TEXT
 
@@ -39,7 +38,7 @@ def without_approximation(text: str) -> str:
     exact = text[: first.start()].rstrip(" (")
     rounded = [UNIT.sub("", part).strip(" ()") for part in APPROXIMATE.split(text)[1:]]
     with mpmath.workdps(DIGITS):
-        value = _number(UNIT.sub("", exact))
+        value = real_number(without_thousands(UNIT.sub("", exact)))
         if value is None and UNKNOWN.fullmatch(exact) and first[0] == r"\approx":
             return f"{exact}={text[first.end() :]}"
         return exact if value is not None and all(_agrees(value, part) for part in rounded) else text
@@ -56,11 +55,3 @@ def _agrees(value: Any, rounded: str) -> bool:
     near = mpmath.mpf(match[1]) * mpmath.mpf(10) ** power
     # models are often off by one in the last of many digits
     return bool(abs(value - near) < mpmath.mpf(10) ** (power - len(match[2] or "")))
-
-
-def _number(text: str) -> Any:
-    try:
-        value = as_float(evaluate(parse(without_thousands(text)), {}))
-    except (NoFormula, NoValue, KeyError):  # KeyError: an unknown
-        return None
-    return value if isinstance(value, mpmath.mpf) and mpmath.isfinite(value) else None
