@@ -1,6 +1,7 @@
-"""Golds of real benchmarks, their neighbours, and the digest of the grader's verdicts on them and on the labelled cases.
+"""Golds of real benchmarks, their neighbours, and the pinned verdicts of the grader on them and on the labelled cases.
 
-`UFO_RL_DATA=FOLDER python -m tests.grader_verdicts` prints the digest that test_grader_golds.py pins.
+`UFO_RL_DATA=FOLDER python -m tests.grader_verdicts` writes data/verdicts.txt, which test_grader_golds.py compares with; the
+pairs stand in it as digests, since their texts belong to the benchmarks.
 """
 
 from __future__ import annotations
@@ -15,15 +16,19 @@ from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
-from ufo_rl.grader.math.answer import Grader
-from ufo_rl.grader.math.extract import extract
-from ufo_rl.grader.math.normal import normalise
-from ufo_rl.grader.math.rational import rational
+from ufo_rl.grader.math import MathGrader
+from ufo_rl.grader.math.formula.rational import rational
+from ufo_rl.grader.math.text.extract import extract
+from ufo_rl.grader.math.text.normal import normalise
 
 REPLACED = (
     *((r"\pm", "+"), ("+", "-"), (r"\le ", "<"), (r"\leq", "<"), ("<", r"\le "), (r"\ge ", ">"), (r"\geq", ">")),
     *((r"\cup", r"\cap"), (r"\sin", r"\cos"), (r"\pi", "e")),
 )
+PINNED = Path(__file__).parent / "data" / "verdicts.txt"
+MAX_NAMED = 20
+Pair = tuple[str, str]
+Verdicts = dict[str, bool]
 OTHER_BRACKET = {"(": "[", "[": "(", ")": "]", "]": ")"}
 
 
@@ -90,15 +95,55 @@ def decimal_pairs(golds: dict[str, list[str]]) -> list[tuple[str, str]]:
     ]
 
 
-def digest(grader: Grader, data: Path) -> str:
-    """Of the verdicts, right or wrong, on all labelled cases, all neighbours and all decimals."""
+def pinned_pairs(data: Path) -> list[Pair]:
+    """Gold and completion of all labelled cases, all neighbours and all decimals, each once."""
     cases = [json.loads(line) for line in (data / "grader_cases.jsonl").read_text().splitlines()]
-    pairs = [(case["gold"], case["completion"]) for case in cases]
     golds = golds_of(data)
-    pairs += [(gold, rf"\boxed{{{other}}}") for gold, other in neighbour_pairs(golds) + decimal_pairs(golds)]
-    verdicts = "".join("01"[one.correct] for one in grader.grade_all(*zip(*pairs, strict=True)))
-    return hashlib.sha256(verdicts.encode()).hexdigest()[:16]
+    boxed = [(gold, rf"\boxed{{{other}}}") for gold, other in neighbour_pairs(golds) + decimal_pairs(golds)]
+    return list(dict.fromkeys([*((case["gold"], case["completion"]) for case in cases), *boxed]))
+
+
+def key(pair: Pair) -> str:
+    """Ten hex digits: that two of 9,186 pairs share them has a chance of 1 in 26,000."""
+    return hashlib.sha256(json.dumps(pair).encode()).hexdigest()[:10]
+
+
+def read_pinned(path: Path = PINNED) -> tuple[str, Verdicts]:
+    """The version of the grader and its verdicts by `key`."""
+    version, *lines = path.read_text().splitlines()
+    return version.removeprefix("version "), {line[:10]: line[11:] == "right" for line in lines}
+
+
+def changes(pairs: list[Pair], found: list[bool], pinned: Verdicts) -> str:
+    """The first pairs whose verdict is not the pinned one, and how many there are; "" if there is none."""
+    words = {True: "right", False: "wrong", None: "not pinned"}
+    lines = [
+        f"  gold {pair[0]!r}, completion {pair[1][-200:]!r}: {words[pinned.get(key(pair))]} -> {words[verdict]}"
+        for pair, verdict in zip(pairs, found, strict=True)
+        if pinned.get(key(pair)) is not verdict
+    ]
+    lines += [f"  pair {gone}: no longer among the pairs" for gone in sorted(pinned.keys() - set(map(key, pairs)))]
+    rest = f"\n  and {len(lines) - MAX_NAMED} more" if len(lines) > MAX_NAMED else ""
+    return f"{len(lines)} verdicts changed:\n" + "\n".join(lines[:MAX_NAMED]) + rest if lines else ""
+
+
+def main(data: Path) -> str:
+    """Pins the verdicts; refuses to pin others under the version that is pinned already."""
+    grader, pairs = MathGrader(time_limit_s=30, max_chars=2000), pinned_pairs(data)
+    found = [one.correct for one in grader.grade_all(*zip(*pairs, strict=True))]
+    version, pinned = read_pinned() if PINNED.is_file() else ("", {})
+    changed = changes(pairs, found, pinned)
+    if changed and version == str(grader.version):
+        raise SystemExit(
+            f"{changed}\nRaise MathGrader.version first: stored verdicts of {version} must not be used again."
+        )
+    verdicts = sorted(
+        f"{key(pair)} {'right' if verdict else 'wrong'}" for pair, verdict in zip(pairs, found, strict=True)
+    )
+    PINNED.parent.mkdir(exist_ok=True)
+    PINNED.write_text("\n".join([f"version {grader.version}", *verdicts]) + "\n")
+    return f"{changed or 'no verdict changed'}\n{PINNED.name}: {len(verdicts)} verdicts of version {grader.version}\n"
 
 
 if __name__ == "__main__":
-    sys.stdout.write(digest(Grader(time_limit_s=30, max_chars=2000), Path(os.environ["UFO_RL_DATA"])) + "\n")
+    sys.stdout.write(main(Path(os.environ["UFO_RL_DATA"])))

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from ufo_rl.grader.math.extract import extract, extract_list
+from ufo_rl.grader.math.text.extract import extract, extract_list
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ufo_rl.grader.math.gate import verdict_without
-from ufo_rl.grader.math.normal import normalise
+from ufo_rl.grader.math.process.gate import verdict_without
+from ufo_rl.grader.math.text.normal import normalise
 
 MATRIX = r"\begin{pmatrix} 1 & 2 \\ 3 & 4 \end{pmatrix}"
 

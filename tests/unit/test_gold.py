@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ufo_rl.grader.math.gold import problem_of
+from ufo_rl.grader.math.text.gold import problem_of
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ from random import Random
 import pytest
 
 from ufo_rl.grader.math.answer import Grader
-from ufo_rl.grader.math.normal import normalise
-from ufo_rl.grader.math.rational import rational, same_number
-from ufo_rl.grader.math.verifier import Verifier
+from ufo_rl.grader.math.formula.rational import rational, same_number
+from ufo_rl.grader.math.process.verifier import Verifier
+from ufo_rl.grader.math.text.normal import normalise
 
 HANGS = r"\int_0^1 9^{9^{9^9}} dx"
 
@@ -332,7 +332,7 @@ def test_the_thread_that_started_the_child_may_end():
 PARENT = f"""
 import sys
 from tests.unit.test_grader import pids
-from ufo_rl.grader.math.verifier import Verifier
+from ufo_rl.grader.math.process.verifier import Verifier
 verifier = Verifier(time_limit_s=float(sys.argv[1]), num_children=1)
 verifier.verify("2x", "x+x")
 print(pids(verifier)[0], flush=True)

@@ -17,7 +17,7 @@ from omegaconf import OmegaConf
 from tests.fuzz_completions import KINDS, MEGABYTE, Fuzzed, fuzzed
 from ufo_rl.config.folder import conf_folder
 from ufo_rl.grader.math.answer import Grader
-from ufo_rl.grader.math.judge import MEMORY_LIMIT_BYTES
+from ufo_rl.grader.math.process.judge import MEMORY_LIMIT_BYTES
 from ufo_rl.records import Graded
 
 NUM_COMPLETIONS, AT_ONCE = 10_000, 250

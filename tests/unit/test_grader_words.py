@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from ufo_rl.grader.math.answer import Grader
-from ufo_rl.grader.math.extract import extract
+from ufo_rl.grader.math.text.extract import extract
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from ufo_rl.grader.math import compare
+from ufo_rl.grader.math import equivalence
 from ufo_rl.stats.bootstrap import clustered_bootstrap
 from ufo_rl.stats.samples import avg_at_k, by_label, group_answers, maj_at_k, pass_at_k, sampled
 
@@ -101,7 +101,7 @@ def test_majority_refuses_unequal_rows(answers, correct):
 
 def test_equal_answers_share_the_label_of_the_first():
     def same(first: str, text: str) -> bool:
-        return bool(compare.same(first, text))
+        return bool(equivalence.same(first, text))
 
     found = ["1/2", "", "0.5", "3", r"\frac{1}{2}", " ", "3.0", "50"]
     assert group_answers(found, same) == ["1/2", "", "1/2", "3", "1/2", "", "3", "50"]

@@ -12,7 +12,7 @@ from typing import Any
 
 from ufo_rl.errors import UserError
 from ufo_rl.files.rows import Row
-from ufo_rl.grader.math.extract import boxed
+from ufo_rl.grader.math.text.extract import boxed
 from ufo_rl.records import Drop, Pool, Prompt, prompt_id
 
 REQUIRED = ("question", "answer")

@@ -30,6 +30,10 @@ class Grader(Protocol):
         """Whether two extracted answers are the same: they vote together in maj@k."""
         ...
 
+    def normal_form(self, answer: str) -> str:
+        """One spelling of an extracted answer: texts of one form are the same answer, others may be."""
+        ...
+
     def close(self) -> None:
         """End what was started, such as child processes."""
         ...

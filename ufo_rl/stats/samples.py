@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ufo_rl.grader.math.normal import normalise
+from ufo_rl.grader.math.text.normal import normalise
 from ufo_rl.stats.bootstrap import clustered_bootstrap
 from ufo_rl.stats.intervals import wilson
 

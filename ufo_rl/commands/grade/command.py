@@ -16,7 +16,8 @@ from ufo_rl.config.load import load
 from ufo_rl.errors import UserError
 from ufo_rl.files.row_writer import blocks, row_writer, schema_of
 from ufo_rl.grader import Grader
-from ufo_rl.grader.math.verifier import Verdict, Verifier
+from ufo_rl.grader.math.process.verdict import Verdict
+from ufo_rl.grader.math.process.verifier import Verifier
 from ufo_rl.launch.progress import Progress
 from ufo_rl.records import Graded
 

@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from ufo_rl.errors import UserError, nearest
 from ufo_rl.files.rows import SUFFIXES
-from ufo_rl.grader.math.other import MATH_VERIFY
+from ufo_rl.grader.math.process.other import MATH_VERIFY
 
 WRITTEN = (".jsonl", ".parquet")
 FUNCTION = re.compile(r"\w+(?:\.\w+)*:\w+(?:\.\w+)*")

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ufo_rl.grader.math.verifier import Verdict
+from ufo_rl.grader.math.process.verdict import Verdict
 from ufo_rl.records import Graded
 from ufo_rl.report.text import count, fit, interval, percent, table
 from ufo_rl.stats.intervals import wilson

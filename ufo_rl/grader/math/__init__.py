@@ -1,21 +1,12 @@
-"""The grader of mathematics."""
+"""The grader of mathematics; it needs nothing of this package but `records`.
 
-from __future__ import annotations
+    from ufo_rl.grader.math import MathGrader, math_reward
 
-from collections.abc import Sequence
-from typing import ClassVar
+answer.py: `MathGrader`; trl_reward.py: `math_reward`; equivalence.py and nearly_equal.py: whether two answers are the same.
+Folders, each knows those before it: text/ formula/ words/ shapes/ and, above equivalence, process/.
+"""
 
-from ufo_rl.grader.math.answer import Grader
-from ufo_rl.grader.math.gold import problem_of
-from ufo_rl.records import Graded, Reference
+from ufo_rl.grader.math.answer import MathGrader
+from ufo_rl.grader.math.trl_reward import math_reward
 
-
-class MathGrader(Grader):
-    version: ClassVar[int] = 5
-    columns: ClassVar[tuple[str, ...]] = ()
-
-    def problem_of(self, reference: Reference) -> str:
-        return problem_of(reference.answer)
-
-    def grade_all(self, references: Sequence[Reference], completions: Sequence[str]) -> list[Graded]:  # type: ignore
-        return super().grade_all([r.answer for r in references], completions)
+__all__ = ["MathGrader", "math_reward"]

@@ -5,21 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
+from typing import ClassVar
 
-from ufo_rl.grader.math.extract import extract, extract_list
-from ufo_rl.grader.math.normal import normalise
-from ufo_rl.grader.math.rational import same_number
-from ufo_rl.grader.math.sequences import num_items
-from ufo_rl.grader.math.verifier import Verifier
-from ufo_rl.records import Graded
+from ufo_rl.grader.math.formula.rational import same_number
+from ufo_rl.grader.math.process.verifier import Verifier
+from ufo_rl.grader.math.shapes.sequences import num_items
+from ufo_rl.grader.math.text.extract import extract, extract_list
+from ufo_rl.grader.math.text.gold import problem_of
+from ufo_rl.grader.math.text.normal import normalise
+from ufo_rl.records import Graded, Reference
 
-# In the keys of stored verdicts: raise it when a verdict changes.
-VERSION = 5
 MAX_COMPLETION = 1_000_000  # characters, from the end: more than any model's context
 CACHED = 2**16  # verdicts: the completions of a group mostly agree
+Gold = Reference | str  # a bare text is the answer of a reference without columns
 
 
-class Grader:
+class MathGrader:
     """Grades completions, each within about `time_limit_s` seconds. Thread-safe; the verifier starts when first needed.
 
     time_limit_s: wall-clock seconds that one comparison may take, > 0.
@@ -28,6 +29,9 @@ class Grader:
     relative_tolerance: > 0: numbers that are not equal still count as equal, by method `tolerance`, when they differ by at
         most that share of the gold; units do not matter. None: exact answers.
     """
+
+    version: ClassVar[int | str] = 5
+    columns: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, time_limit_s: float, max_chars: int, relative_tolerance: float | None = None) -> None:
         problems = []
@@ -44,14 +48,18 @@ class Grader:
         self._verifier = Verifier(time_limit_s, relative_tolerance=relative_tolerance)
         self._judge = lru_cache(maxsize=CACHED)(self._judged)
 
-    def grade(self, gold: str, completion: str) -> Graded:
-        """The verdict on one completion against the bare reference answer `gold`.
+    def problem_of(self, reference: Gold) -> str:
+        """Why no completion could be graded right against `reference`, "" if one can; see `text.gold`."""
+        return problem_of(_answer(reference))
+
+    def grade(self, reference: Gold, completion: str) -> Graded:
+        """The verdict on one completion.
 
         In this order: no final answer (wrong, `unparsed`), same text (`exact`), two exact rationals (`number`, decides
         both ways), formulas and what is built of them (`formula`), math-verify. Several boxes on one line are one list if the
         gold is a list. A timeout, a crash and what cannot be parsed are wrong, each with its reason.
         """
-        completion = completion[-MAX_COMPLETION:]
+        gold, completion = _answer(reference), completion[-MAX_COMPLETION:]
         extracted = extract(completion)
         if not extracted:
             return Graded(False, "", "none", "unparsed: no final answer")
@@ -63,14 +71,18 @@ class Grader:
             return together if together.correct else graded
         return graded
 
-    def grade_all(self, golds: Sequence[str], completions: Sequence[str]) -> list[Graded]:
+    def grade_all(self, references: Sequence[Gold], completions: Sequence[str]) -> list[Graded]:
         """Verdicts in order, several at a time; ValueError when the two lists differ in length."""
         with ThreadPoolExecutor(self._verifier.num_children) as threads:
-            return list(threads.map(lambda pair: self.grade(*pair), zip(golds, completions, strict=True)))
+            return list(threads.map(lambda pair: self.grade(*pair), zip(references, completions, strict=True)))
 
     def same(self, one: str, other: str) -> bool:
         """Whether two answers, already extracted, are the same."""
         return self._grade(one, other).correct
+
+    def normal_form(self, answer: str) -> str:
+        """One spelling of an extracted answer: texts of one form are the same answer, others may be."""
+        return normalise(answer)
 
     def close(self) -> None:
         """Ends the verifier's processes; the next question that needs one starts it."""
@@ -104,6 +116,10 @@ class Grader:
         if gold.strip() == extracted:
             return Graded(True, extracted, "exact")
         return Graded(False, extracted, "none", f"unparsed: {len(extracted)} characters, the limit is {self.max_chars}")
+
+
+def _answer(reference: Gold) -> str:
+    return reference if isinstance(reference, str) else reference.answer
 
 
 class _Undecided(Exception):

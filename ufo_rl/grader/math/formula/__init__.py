@@ -1,0 +1,1 @@
+"""Formulas: read, evaluated, compared."""

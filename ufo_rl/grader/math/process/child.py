@@ -1,0 +1,121 @@
+"""One child process of the verifier and the two ends of its pipes."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import selectors
+import subprocess
+import sys
+import time
+import weakref
+from pathlib import Path
+from typing import Any
+
+import ufo_rl
+from ufo_rl.grader.math.process.verdict import Verdict
+
+# Importing sympy takes a second, on a busy machine many; beyond this the installation is broken.
+START_LIMIT_S = 120.0
+
+
+class Died(Exception):
+    """A child ended by itself, or something else ended it; `is_early` if before it was ready."""
+
+    def __init__(self, words: str, status: int, is_early: bool = False) -> None:
+        super().__init__(words)
+        self.status, self.is_early = status, is_early
+
+
+class Child:
+    """One running child and the two ends of its pipes."""
+
+    def __init__(self, time_limit_s: float, other: str) -> None:
+        package_home = str(Path(ufo_rl.__file__).resolve().parents[1])
+        search_path = os.pathsep.join(filter(None, [package_home, os.environ.get("PYTHONPATH", "")]))
+        command = [sys.executable, "-P", "-m", "ufo_rl.grader.math.process.judge", str(time_limit_s)]
+        self.process = subprocess.Popen(
+            [*command, other] if other else command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "PYTHONPATH": search_path, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+        )
+        self.end = weakref.finalize(self, _end, self.process)
+        self._received, self._is_ready = b"", False
+
+    def wait_until_ready(self) -> None:
+        """Returns when the child has imported what it needs. Raises Died."""
+        if self._is_ready:
+            return
+        try:
+            hello = self._read(START_LIMIT_S)
+        except TimeoutError:
+            self.end()
+            raise Died(f"no sign of life within {START_LIMIT_S:g} s", 0, is_early=True) from None
+        except EOFError:
+            status = self._status()
+            raise Died(f"it ended with status {status}", status, is_early=True) from None
+        if "error" in hello:
+            self.end()
+            raise Died(hello["error"], 0, is_early=True)
+        self._is_ready = True
+
+    def _status(self) -> int:
+        self.end()
+        return self.process.returncode
+
+    @property
+    def is_alive(self) -> bool:
+        return self.process.poll() is None
+
+    def send(self, question: dict[str, Any]) -> None:
+        """Asks; waits for the end of the start, which is on no clock. Raises Died."""
+        self.wait_until_ready()
+        assert self.process.stdin is not None
+        try:
+            self.process.stdin.write(json.dumps(question).encode() + b"\n")
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            raise self._death() from None
+
+    def reply(self, limit_s: float) -> Verdict | None:
+        """The verdict; None where there is none within `limit_s` more seconds. Raises Died."""
+        try:
+            reply = self._read(limit_s)
+        except TimeoutError:
+            return None
+        except EOFError:
+            raise self._death() from None
+        return Verdict(reply["equal"], reply["reason"], reply["method"])
+
+    def _death(self) -> Died:
+        status = self._status()
+        return Died(f"the child process ended with status {status}", status)
+
+    def _read(self, limit_s: float) -> dict[str, Any]:
+        """TimeoutError after `limit_s` seconds; EOFError when the child has ended."""
+        assert self.process.stdout is not None
+        deadline = time.monotonic() + limit_s
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.process.stdout, selectors.EVENT_READ)
+            while b"\n" not in self._received:
+                if not selector.select(max(0.0, deadline - time.monotonic())):
+                    raise TimeoutError
+                chunk = os.read(self.process.stdout.fileno(), 1 << 16)
+                if not chunk:
+                    raise EOFError
+                self._received += chunk
+        line, _, self._received = self._received.partition(b"\n")
+        return json.loads(line)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Kills the child, waits for it, closes the pipes."""
+    process.kill()
+    process.wait()
+    for pipe in (process.stdin, process.stdout):
+        assert pipe is not None
+        with contextlib.suppress(BrokenPipeError):  # a question that the child never read
+            pipe.close()

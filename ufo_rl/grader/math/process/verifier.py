@@ -1,0 +1,114 @@
+"""Comparisons in child processes that are killed and replaced when one question exceeds its time.
+
+sympy can hang inside a single C call (a sum up to `9^{9^{9^9}}`), where neither signals nor threads help, and signals work
+in the main thread only. So the parent talks to `python -m ufo_rl.grader.math.process.judge` in JSON lines and owns the
+deadline; it sets no signal handler and works from any thread.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+
+from ufo_rl.grader.math.process.child import Child, Died
+from ufo_rl.grader.math.process.verdict import Verdict
+
+TRIES = 2  # a child that died of a question is replaced and asked once more
+KILLED = (-signal.SIGKILL, -signal.SIGTERM)
+MAX_KILLED = 20  # times that something else may kill a child in one question, before that is not chance any more
+MAX_CHILDREN = 8
+
+
+class Verifier:
+    """Answers "are these two answers the same mathematics?" within `time_limit_s` seconds each. Thread-safe.
+
+    Up to `num_children` questions at a time (None: one a core, shared with the other ranks of this machine). A child
+    starts when all others are busy; it ends with this object, at exit, or soon after the parent is gone. `other` names a
+    grader to ask in place of ours (see other.py); then the question is a gold and a whole completion.
+    With `relative_tolerance` (> 0) numbers that differ by at most that share of the gold are the same; None: exact.
+    """
+
+    def __init__(
+        self,
+        time_limit_s: float,
+        num_children: int | None = None,
+        other: str = "",
+        relative_tolerance: float | None = None,
+    ) -> None:
+        self.time_limit_s, self.other = time_limit_s, other
+        self.relative_tolerance = relative_tolerance
+        self.num_children = num_children or _share_of_cores()
+        self.children: list[Child | None] = [None] * self.num_children
+        self._free: queue.LifoQueue[int] = queue.LifoQueue()  # places in `children`; the last one used is asked next
+        for place in range(self.num_children):
+            self._free.put(place)
+
+    def verify(self, gold: str, answer: str) -> Verdict:
+        """Never raises for what the texts hold; RuntimeError when no child can be started at all."""
+        place, num_killed, num_died = self._free.get(), 0, 0
+        try:
+            while True:
+                try:
+                    return self._ask(place, gold, answer)
+                except Died as death:
+                    is_killed = death.status in KILLED
+                    num_killed, num_died = num_killed + is_killed, num_died + (not is_killed)
+                    if num_killed < MAX_KILLED and num_died < TRIES:
+                        continue
+                    if death.is_early:
+                        raise RuntimeError(f"the child process of the grader does not start: {death}") from death
+                    return Verdict(False, f"crash: {death}")
+        finally:
+            self._free.put(place)
+
+    def start(self) -> None:
+        """Starts a child before the first question; RuntimeError when it does not start."""
+        place = self._free.get()
+        try:
+            self._alive(place).wait_until_ready()
+        except Died as death:
+            raise RuntimeError(f"the child process of the grader does not start: {death}") from death
+        finally:
+            self._free.put(place)
+
+    def close(self) -> None:
+        """Ends the children, each when it is free; the next question starts a new one."""
+        for place in [self._free.get() for _ in range(self.num_children)]:
+            self._end(place)
+            self._free.put(place)
+
+    def _ask(self, place: int, gold: str, answer: str) -> Verdict:
+        """One try. Raises Died."""
+        child, half = self._alive(place), self.time_limit_s / 2
+        child.send({"gold": gold, "answer": answer, "relative_tolerance": self.relative_tolerance})
+        try:
+            verdict = child.reply(half)
+            if verdict is None:  # its successor gets ready meanwhile, so that the next question need not wait for one
+                self.children[place] = Child(self.time_limit_s, self.other)
+                try:
+                    verdict = child.reply(half)
+                finally:
+                    child.end()
+        except Died as death:
+            if death.status != -signal.SIGALRM:  # its own clock, which may be the first on a busy machine
+                raise
+            verdict = None
+        return verdict or Verdict(False, f"timeout: no verdict within {self.time_limit_s:g} s")
+
+    def _alive(self, place: int) -> Child:
+        child = self.children[place]
+        if child is None or not child.is_alive:
+            self._end(place)
+            self.children[place] = child = Child(self.time_limit_s, self.other)
+        return child
+
+    def _end(self, place: int) -> None:
+        child, self.children[place] = self.children[place], None
+        if child is not None:
+            child.end()
+
+
+def _share_of_cores() -> int:
+    ranks = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    return max(1, min(MAX_CHILDREN, len(os.sched_getaffinity(0)) // ranks))

@@ -1,0 +1,1 @@
+"""One spelling for every answer, and where the answer stands; knows nothing of mathematics."""

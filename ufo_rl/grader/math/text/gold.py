@@ -1,0 +1,34 @@
+"""Whether a reference answer can be graded at all; loaders refuse a row whose answer cannot."""
+
+from __future__ import annotations
+
+import re
+
+from ufo_rl.grader.math.text.extract import extract
+from ufo_rl.grader.math.text.normal import normalise
+
+# As long as the longest answer that reward.grader.max_chars lets through by default.
+MAX_CHARS = 2000
+# Which needs no closer look: most golds of a training set are numbers.
+PLAIN_NUMBER = re.compile(r"[+-]?\d[\d,]*(?:\.\d+)?")
+
+EXAMPLES = ((PLAIN_NUMBER, "-1,080.5", "-1,080.5"),)
+
+
+def problem_of(gold: str) -> str:
+    r"""Why no completion could be graded right against `gold`, or "" if one can.
+
+    A right completion is at least `\boxed{gold}`, so the gold must come back from it, and something of it must be left
+    after normalisation. Tens of microseconds, one for plain numbers: made for whole training sets.
+    """
+    gold = gold.strip()
+    if not gold:
+        return "it is empty"
+    if len(gold) > MAX_CHARS:
+        return f"it has {len(gold)} characters, the limit is {MAX_CHARS}"
+    if PLAIN_NUMBER.fullmatch(gold):
+        return ""
+    found = extract(f"\\boxed{{{gold}}}")
+    if found != gold:
+        return f'inside \\boxed{{}} it reads as "{found}"' if found else "its braces do not balance"
+    return "" if normalise(gold) else "nothing but marks and spaces"

@@ -1,0 +1,1 @@
+"""What words around a value say: units, conditions, choices."""
