@@ -20,6 +20,7 @@ from ufo_rl.files.keys import digest
 from ufo_rl.files.store import KEY, SignalStore, sample_key
 from ufo_rl.grader.math.answer import VERSION as GRADER_VERSION
 from ufo_rl.grader.math.answer import Grader
+from ufo_rl.grader.math.normal import normalise
 from ufo_rl.launch.context import RunContext
 from ufo_rl.launch.progress import Progress
 from ufo_rl.model.engine import sample_seed
@@ -131,7 +132,7 @@ class Evaluations:
         try:
             with publish(folder) as (temporary, content):
                 rows = self._graded(name, said, grader, temporary / "questions.parquet")
-                content |= summarise(name, benchmark, len(self.questions[name]), rows, grader.same)
+                content |= summarise(name, benchmark, len(self.questions[name]), rows, grader.same, normalise)
                 content |= {
                     "identity": identity,
                     "model": str(model),
