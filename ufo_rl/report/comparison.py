@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from statistics import fmean
-from typing import Any
 
 from ufo_rl.config.identity import VOLATILE
+from ufo_rl.files.flat import flat
 from ufo_rl.report.runs import Run
 from ufo_rl.stats.bootstrap import paired_bootstrap
 from ufo_rl.stats.intervals import Difference, paired_difference
@@ -106,7 +106,7 @@ def settings(run: Run) -> dict[str, str]:
     """The configuration that makes the experiment, without the selection: dotted keys, values as text."""
     return {
         key: str(value)
-        for key, value in _flat(run.config).items()
+        for key, value in flat(run.config, ".").items()
         if not any(key == name or key.startswith(f"{name}.") for name in NOT_SETTINGS)
     }
 
@@ -205,13 +205,3 @@ def _mean(arm: str, group: list[Result]) -> Mean:
         minus_full=fmean(gaps) if gaps else None,
         minus_full_range=(min(gaps), max(gaps)) if gaps else None,
     )
-
-
-def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            flat |= {f"{key}.{name}": inner for name, inner in _flat(value).items()}
-        else:
-            flat[key] = value
-    return flat
