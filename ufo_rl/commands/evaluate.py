@@ -23,9 +23,9 @@ from ufo_rl.launch.context import RunContext
 from ufo_rl.launch.follow import follow
 from ufo_rl.records import Prompt
 from ufo_rl.report import evaluation_table
+from ufo_rl.report.metrics import evaluation_headline, evaluation_metrics
 from ufo_rl.tracking.sink import open_run
 
-HEADLINE = ("accuracy", "n", "is_subset")  # W&B's sortable columns: math500_accuracy and so on
 NODES = ("model", "template", "eval", "engine", "reward")  # of the configuration: what an evaluation is about
 
 
@@ -77,8 +77,9 @@ def _run(
         Journal(run.journal, "run", run.attempt).write("begin")
         evaluations = Evaluations(run, questions)
         found = [evaluations.final(name, run.model_folder, step=0) for name in config.eval]
-        tracker.summary({one["benchmark"]: {name: one[name] for name in HEADLINE} for one in found})
-    write_json(folder / "metrics.json", {"benchmarks": found, "seconds": run.seconds()})
+        metrics = evaluation_metrics(found, run.seconds())
+        tracker.summary(evaluation_headline(metrics))
+    write_json(folder / "metrics.json", metrics)
     shutil.rmtree(folder / ".work", ignore_errors=True)
     return found
 

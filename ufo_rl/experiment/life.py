@@ -26,6 +26,8 @@ from ufo_rl.files import environment
 from ufo_rl.files.atomic import locked, read_json, write_json, write_text
 from ufo_rl.files.keys import digest
 from ufo_rl.model.weights import fingerprint, local_folder
+from ufo_rl.report.metrics import headline
+from ufo_rl.report.reader import read_metrics
 
 log = logging.getLogger(__name__)
 
@@ -50,8 +52,7 @@ def experiment(plain: dict[str, Any]) -> float | None:
                 log.info("%s: done before; force=true runs it again", folder.name)
             else:
                 execute(config, plain, folder, state, prepared, inputs)
-            metrics = read_json(folder / "metrics.json")
-            return metrics[f"{next(iter(config.eval))}_final"]
+            return first_accuracy(folder, config)
     except KeyboardInterrupt:
         state.fail("interrupted")
         raise
@@ -74,7 +75,13 @@ def follow_leader(folder: Path, plain: dict[str, Any]) -> float | None:
     config = load(plain)
     if follow(folder, config.launch) != "completed":
         return None
-    return read_json(folder / "metrics.json")[f"{next(iter(config.eval))}_final"]
+    return first_accuracy(folder, config)
+
+
+def first_accuracy(folder: Path, config: Config) -> float:
+    """Of the trained model on the first benchmark: what Hydra hands to a sweeper."""
+    first = next(iter(config.eval))
+    return read_metrics(folder, config.eval)["eval"][first]["final"]["accuracy"]
 
 
 def inputs_key(config: Config, prepared: Prepared) -> str:
@@ -113,17 +120,6 @@ def execute(
         tracker.summary(headline(metrics))
     state.write("completed", inputs=inputs)
     log.info("done in %.0f s\n%s", metrics["seconds"]["total"], summary(folder))
-
-
-def headline(metrics: dict[str, Any]) -> dict[str, Any]:
-    """Flat columns for sorting runs: accuracies, sizes, seconds."""
-    flat = {k: v for k, v in metrics.items() if isinstance(v, int | float) and not isinstance(v, bool)}
-    return {
-        **flat,
-        "n_selected": metrics["num_selected"],
-        "seconds": metrics["seconds"],
-        "spearman": metrics["spearman"]["rho"] if metrics["spearman"] else None,
-    }
 
 
 def run_record(config: Config, plain: dict[str, Any], folder: Path) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from ufo_rl.files.journal import Journal
 from ufo_rl.files.keys import digest
 from ufo_rl.launch.context import RunContext
 from ufo_rl.records import Drop
+from ufo_rl.report.metrics import RunMetrics, run_metrics
 from ufo_rl.selector.cut import Selection, select
 from ufo_rl.selector.score_table import score_table
 from ufo_rl.signals.cache import SignalCache
@@ -49,7 +50,7 @@ class Pipeline(RunContext):
         self.prompts = prepared.pool.prompts
         self.drops = list(prepared.pool.drops)
 
-    def run(self) -> dict[str, Any]:
+    def run(self) -> RunMetrics:
         """All stages in order; returns and writes metrics.json."""
         Journal(self.journal, "run", self.attempt).write("begin")
         decontaminate(self)
@@ -63,30 +64,19 @@ class Pipeline(RunContext):
         trained = self.train(selection)
         policy, steps = self.folder / "train" / "policy", trained["steps"]
         final = {name: evaluations.final(name, policy, steps, "after training") for name in self.config.eval}
-        metrics = {
-            "num_pool": len(self.prompts),
-            "num_selected": len(selection.ids),
-            "ratio_effective": len(selection.ids) / len(self.prompts),
-            "steps": trained["steps"],
-            "epochs": trained["epochs"],
-            "budget": f"steps={self.config.train.max_steps}"
-            if self.config.train.max_steps
-            else f"epochs={self.config.train.num_train_epochs:g}",
-            "generated_tokens": trained["generated_tokens"],
-            "signals": costs,
-            "spearman": signals.correlation(),
-            "seconds": self.seconds(),
-        }
-        metrics["gpu_hours"] = self.gpu_hours(metrics["seconds"])
-        for name in self.config.eval:
-            metrics |= {
-                f"{name}_base": base[name]["accuracy"],
-                f"{name}_final": final[name]["accuracy"],
-                f"{name}_ci_low": final[name]["ci_low"],
-                f"{name}_ci_high": final[name]["ci_high"],
-                f"{name}_n": final[name]["n"],
-                f"{name}_is_subset": final[name]["is_subset"],
-            }
+        seconds, train = self.seconds(), self.config.train
+        metrics = run_metrics(
+            num_pool=len(self.prompts),
+            num_selected=len(selection.ids),
+            trained=trained,
+            budget=f"steps={train.max_steps}" if train.max_steps else f"epochs={train.num_train_epochs:g}",
+            signals=costs,
+            spearman=signals.correlation(),
+            base=base,
+            final=final,
+            seconds=seconds,
+            gpu_hours=self.gpu_hours(seconds),
+        )
         write_json(self.folder / "metrics.json", metrics)
         shutil.rmtree(self.folder / ".work", ignore_errors=True)
         return metrics
