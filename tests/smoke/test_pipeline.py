@@ -33,7 +33,8 @@ def test_a_run_leaves_everything_and_the_next_one_scores_nothing(ufo: Ufo) -> No
     metrics = ufo.metrics(folder)
     assert (metrics["num_pool"], metrics["num_selected"], metrics["steps"]) == (96, 19, 2)  # floor(0.2 * 96)
     assert metrics["signals"]["confidence"]["num_scored"] == 96
-    assert metrics["arithmetic_n"] == 24 and 0 <= metrics["arithmetic_final"] <= 1
+    final = metrics["eval"]["arithmetic"]["final"]
+    assert final["n"] == 24 and 0 <= final["accuracy"] <= 1
 
     scores = pq.read_table(folder / "scores.parquet").to_pylist()
     kept = sorted(row["id"] for row in scores if row["kept"])
@@ -120,7 +121,7 @@ def test_real_data_goes_the_same_way(ufo: Ufo, shared_data: Path) -> None:
     )
     (folder,) = ufo.folder.glob("outputs/runs/dev/*")
     metrics = ufo.metrics(folder)
-    assert (metrics["num_pool"], metrics["num_selected"], metrics["math500_n"]) == (40, 20, 8)
+    assert (metrics["num_pool"], metrics["num_selected"], metrics["eval"]["math500"]["final"]["n"]) == (40, 20, 8)
     assert "(subset)" in output
 
 

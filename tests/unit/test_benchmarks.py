@@ -15,7 +15,7 @@ from ufo_rl.config.schema import Config
 from ufo_rl.errors import UserError
 from ufo_rl.evaluation.benchmark import questions
 from ufo_rl.experiment.prepare import load_pool, prepare
-from ufo_rl.grader.math.answer import Grader
+from ufo_rl.grader.math import MathGrader
 
 # As published; arithmetic is our own.
 SIZES = {
@@ -111,7 +111,7 @@ def test_mistakes_name_the_key_as_the_user_wrote_it(tmp_path: Path, change: str,
     [("025", "25"), ("336^\\circ", "336"), ("27", "27.0"), ("$-2,0,2$", "2, 0, -2"), ("$69$,$84$", "84, 69")],
 )
 def test_the_grader_knows_the_oddities_of_the_golds(gold: str, answer: str) -> None:
-    grader = Grader(time_limit_s=10, max_chars=2000)
+    grader = MathGrader(time_limit_s=10, max_chars=2000)
     assert grader.grade(gold, f"\\boxed{{{answer}}}").correct
     assert not grader.grade(gold, f"\\boxed{{{answer}1}}").correct
     grader.close()

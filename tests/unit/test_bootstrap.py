@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from ufo_rl.stats.bootstrap import clustered_bootstrap, paired_bootstrap
+from ufo_rl.stats.bootstrap import bootstrap_of_counts, clustered_bootstrap, paired_bootstrap
 from ufo_rl.stats.intervals import paired_difference, wilson
 
 # Pass rates of the questions, as parameters of a Beta distribution.
@@ -163,3 +163,21 @@ def test_refuses_what_is_no_share_per_question(values):
 def test_refuses_unpaired_arrays():
     with pytest.raises(ValueError, match="2 and 3 questions"):
         paired_bootstrap([0.5, 0.5], [0.5, 0.5, 0.5], seed=0)
+
+
+def test_questions_may_be_counted_by_their_value(hard_values):
+    distinct, counts = np.unique(hard_values, return_counts=True)
+    assert bootstrap_of_counts(distinct, counts, seed=3) == clustered_bootstrap(hard_values, seed=3)
+    assert bootstrap_of_counts([0.5], [4], seed=0) == wilson(2, 4)
+    # a million questions are drawn as nine counts; their interval is a normal one
+    low, high = bootstrap_of_counts(distinct, counts * 33_334, seed=0, resamples=2000)
+    error = float(hard_values.std()) / math.sqrt(33_334 * 30)
+    assert (low, high) == pytest.approx(
+        (hard_values.mean() - 1.96 * error, hard_values.mean() + 1.96 * error), abs=error / 5
+    )
+
+
+@pytest.mark.parametrize("distinct, counts", [([0.5, 0.2], [1, 1]), ([0.2, 0.5], [1]), ([0.2], [0]), ([], [])])
+def test_counts_that_are_none_are_refused(distinct, counts):
+    with pytest.raises(ValueError, match="bootstrap_of_counts needs"):
+        bootstrap_of_counts(distinct, counts, seed=0)

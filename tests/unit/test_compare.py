@@ -2,99 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import yaml
 
+from tests.planted import plant
 from ufo_rl.errors import UserError
 from ufo_rl.report import compare, summary
-from ufo_rl.report.runs import load_run
-
-NUM_QUESTIONS = 500
-NUM_MEASURED = {"confidence": 2000, "pass_rate": 32000}  # of 2,000 prompts: one pass each, 16 samples each
-
-
-def write_table(folder: Path, wrong: range) -> None:
-    """A table of 500 questions in which those of `wrong` are wrong."""
-    folder.mkdir(parents=True, exist_ok=True)
-    ids = [f"q{i}" for i in range(NUM_QUESTIONS)]
-    correct = [i not in wrong for i in range(NUM_QUESTIONS)]
-    pq.write_table(pa.table({"id": ids, "correct": correct}), folder / "questions.parquet")
-
-
-def plant(
-    outputs: Path,
-    selector: str,
-    wrong: range,
-    *,
-    ratio: float = 0.1,
-    seed: int = 0,
-    steps: int = 30,
-    epochs: float = 2.5,
-    train_seconds: float = 60.0,
-    signals: dict[str, float] | None = None,
-    spearman: dict[str, float] | None = None,
-    rewards: list[float | str] | None = None,
-    status: dict[str, Any] | None = None,
-    config: dict[str, Any] | None = None,
-) -> Path:
-    """One run folder in a sweep; the base model has 300 of the 500 questions right (0 to 299)."""
-    run_id = f"tiny-{selector}-{ratio}-{seed}-{steps}"
-    folder = outputs / "sweeps" / "demo" / run_id
-    write_table(folder / "eval" / "math500", wrong)
-    write_table(outputs / "cache" / "base_eval" / "abc", range(300, 500))
-    (folder / "base_eval").mkdir()
-    files = {
-        "run.json": {"id": run_id, "created": "2026-11-23T08:00:00"},
-        "status.json": status or {"state": "completed", "stage": "eval", "error": None},
-        "pool.json": {"rows": 2010, "prompts": 2000, "dropped": {"duplicate": 8, "too_long": 2}},
-        "selection.json": {"num_pool": 2000, "num_kept": 200, "tie_share": 0.25, "near_cut": 12},
-        "base_eval/math500.json": {"cache": "cache/base_eval/abc"},
-    }
-    metrics = {
-        "num_pool": 2000,
-        "num_selected": 2000 if selector == "full" else 200,
-        "steps": steps,
-        "epochs": epochs,
-        "budget": f"steps={steps}",
-        "math500_base": 0.6,
-        "math500_final": 1 - len(wrong) / NUM_QUESTIONS,
-        "math500_n": NUM_QUESTIONS,
-        "seconds": {"score": 0.0, "base_eval": 1.0, "train": train_seconds, "eval": 20.0, "total": 90.0},
-        "signals": {
-            name: {"cost_seconds": cost, "num_prompts": 2000, "num_scored": 0, "num_cached": NUM_MEASURED[name]}
-            for name, cost in (signals or {}).items()
-        },
-        "spearman": spearman,
-    }
-    if files["status.json"]["state"] == "completed":
-        files["metrics.json"] = metrics
-    for name, content in files.items():
-        (folder / name).write_text(json.dumps(content))
-    whole = {
-        "model": {"name": "tiny"},
-        "dataset": {"name": "arithmetic"},
-        "template": {"name": "short"},
-        "selector": {"_target_": "x", "name": selector},
-        "ratio": {"value": ratio},
-        "train": {"max_steps": steps},
-        "seed": seed,
-        **(config or {}),
-    }
-    (folder / "config.yaml").write_text(yaml.safe_dump(whole))
-    lines = [
-        json.dumps({"stage": "train", "event": "metrics", "attempt": 1, "step": i + 1, "reward": reward})
-        for i, reward in enumerate(rewards or [])
-    ]
-    (folder / "metrics.jsonl").write_text("".join(line + "\n" for line in lines))
-    return folder
+from ufo_rl.report.reader import load_run
 
 
 def line_of(text: str, *beginning: str) -> str:
@@ -259,7 +178,10 @@ def test_models_and_datasets_are_not_mixed(tmp_path):
 @pytest.mark.parametrize(
     "name, content",
     [
-        ("metrics.json", '{"math500_final": 0.5'),
+        ("metrics.json", '{"schema": 2'),
+        ("metrics.json", '{"schema": 2, "eval": {"math500": {"base": null}}}'),
+        ("metrics.json", '{"schema": 2, "eval": {"math500": {"base": null, "final": {"n": 0}}}}'),
+        ("metrics.json", '{"schema": 3}'),
         ("metrics.json", '{"math500_final": 0.5}'),
         ("metrics.json", "[1]"),
         ("status.json", "completed"),
@@ -288,7 +210,7 @@ def test_long_labels_stay_within_120_columns(tmp_path):
 
 
 def test_unstable_training_reaches_the_comparison(tmp_path):
-    rewards: list[float | str] = [0.6] * 5 + [0.5] * 5 + [0.4] * 5
+    rewards = [0.6] * 5 + [0.5] * 5 + [0.4] * 5
     plant(tmp_path, "full", range(400, 500))
     folder = plant(tmp_path, "ufo", range(400, 500), rewards=rewards)
     assert "- ufo 10% seed 0: unstable: reward fell from 0.600" in compare([tmp_path])

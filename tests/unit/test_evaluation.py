@@ -10,7 +10,7 @@ import pytest
 from ufo_rl.config.schema import Benchmark
 from ufo_rl.errors import UserError
 from ufo_rl.evaluation.benchmark import judge, questions, summarise
-from ufo_rl.grader.math.answer import Grader
+from ufo_rl.grader.math import MathGrader
 from ufo_rl.records import Graded, Pool, Prompt
 
 PROMPTS = [Prompt(f"q{i}", f"{i}+1=?", str(i + 1), level=str(1 + i % 2)) for i in range(4)]
@@ -18,8 +18,8 @@ NOT_TEXTS = ("question", "prompt", "completion")
 
 
 @pytest.fixture(scope="module")
-def grader() -> Iterator[Grader]:
-    made = Grader(time_limit_s=10, max_chars=2000)
+def grader() -> Iterator[MathGrader]:
+    made = MathGrader(time_limit_s=10, max_chars=2000)
     yield made
     made.close()
 
@@ -37,7 +37,7 @@ def answered(texts: Sequence[str], grade_all: Any, num_samples: int = 1, finish:
     return list(judge(asked, said, grade_all))
 
 
-def summary(rows: list[dict[str, Any]], grader: Grader, num_samples: int = 1) -> dict[str, Any]:
+def summary(rows: list[dict[str, Any]], grader: MathGrader, num_samples: int = 1) -> dict[str, Any]:
     rows = [{k: v for k, v in row.items() if k not in NOT_TEXTS} for row in rows]
     return summarise("mine", benchmark(num_samples=num_samples), 4, rows, grader.same)
 
@@ -52,7 +52,7 @@ def summary(rows: list[dict[str, Any]], grader: Grader, num_samples: int = 1) ->
     ],
 )
 def test_whatever_is_said_every_question_counts(
-    grader: Grader, texts: list[str], finish: str, unparsed: int, truncated: int
+    grader: MathGrader, texts: list[str], finish: str, unparsed: int, truncated: int
 ) -> None:
     found = summary(answered(texts, grader.grade_all, finish=finish), grader)
     counts = {key: found[key] for key in ("n", "num_correct", "unparsed", "truncated", "timeouts", "crashes")}
@@ -67,7 +67,7 @@ def test_whatever_is_said_every_question_counts(
     assert (found["accuracy"], found["ci_low"]) == (0.0, 0.0) and found["unparsed_share"] == unparsed / 4
 
 
-def test_a_crash_and_a_timeout_are_wrong_and_counted(grader: Grader) -> None:
+def test_a_crash_and_a_timeout_are_wrong_and_counted(grader: MathGrader) -> None:
     def grade_all(golds: Sequence[str], completions: Sequence[str]) -> list[Graded]:
         verdicts = grader.grade_all(golds, completions)
         verdicts[1] = Graded(False, "2", "none", "crash: the child process ended with status -11")
@@ -79,7 +79,7 @@ def test_a_crash_and_a_timeout_are_wrong_and_counted(grader: Grader) -> None:
     assert found["accuracy"] == 0.5 and found["crashes_share"] == 0.25
 
 
-def test_a_row_holds_what_was_asked_said_and_decided(grader: Grader) -> None:
+def test_a_row_holds_what_was_asked_said_and_decided(grader: MathGrader) -> None:
     rows = answered(["#### 1", r"so \boxed{1+1}", "<answer>5</answer>", "no idea"], grader.grade_all)
     assert rows[1] == {
         "id": "q1",
@@ -104,7 +104,7 @@ def test_a_row_holds_what_was_asked_said_and_decided(grader: Grader) -> None:
     assert found["mean_tokens"] == (6 + 14 + 18 + 7) / 4
 
 
-def test_several_samples_make_avg_pass_and_maj(grader: Grader) -> None:
+def test_several_samples_make_avg_pass_and_maj(grader: MathGrader) -> None:
     # q0 wants 1, q1 2, q2 3, q3 4; right of 3 samples: 2, 1, 0, 3
     texts = ["#### 1", "#### 1", "#### 7", "#### 2", "#### 5", "#### 5.0", "#### 1", "", "#### 2"]
     texts += ["#### 4", "#### 4", "#### 4"]
@@ -117,7 +117,7 @@ def test_several_samples_make_avg_pass_and_maj(grader: Grader) -> None:
     assert found["ci_low"] < found["accuracy"] < found["ci_high"]
 
 
-def test_missing_answers_are_refused(grader: Grader) -> None:
+def test_missing_answers_are_refused(grader: MathGrader) -> None:
     rows = answered(["#### 1"] * 4, grader.grade_all)
     with pytest.raises(ValueError, match="3 answers for 4 questions"):
         summarise("mine", benchmark(), 4, rows[:3], grader.same)
@@ -125,7 +125,7 @@ def test_missing_answers_are_refused(grader: Grader) -> None:
         answered(["#### 1"] * 3, grader.grade_all)
 
 
-def test_a_limit_below_the_size_makes_a_subset(grader: Grader) -> None:
+def test_a_limit_below_the_size_makes_a_subset(grader: MathGrader) -> None:
     rows = [{k: v for k, v in row.items() if k not in NOT_TEXTS} for row in answered(["#### 1"] * 4, grader.grade_all)]
     for size, limit, is_subset in ((4, None, False), (4, 4, False), (6, 4, True)):
         assert summarise("mine", benchmark(size, limit), 4, rows, grader.same)["is_subset"] is is_subset

@@ -107,9 +107,9 @@ def test_samples_in_a_list(here: Path) -> None:
     right, wrong = "#### 6", "#### 5"
     write(here / "rows.jsonl", [{"gold": "6", "completion": [right, wrong]}, {"gold": "6", "completion": [right] * 4}])
     text = grade("rows.jsonl", "--out", "out.jsonl")
-    # 5 of 6 samples are right; the mean of the rows' shares is (1/2 + 4/4) / 2
-    assert cells(text, "rows.jsonl")[:3] == ["6", "5", "83.3"]
-    assert "avg@2..4 over 2 rows: 75.0" in text
+    # 5 of 6 samples are right; the mean of the rows' shares is (1/2 + 4/4) / 2. Fewer than 10 rows: Wilson, 1.5 of 2
+    assert cells(text, "rows.jsonl")[:4] == ["6", "5", "75.0", "[19.8, 97.3]"]
+    assert "avg@2..4: the mean over 2 rows" in text and "too narrow" not in text
     first = read(here / "out.jsonl")[0]
     assert (first["extracted"], first["correct"], first["reason"]) == (["6", "5"], [True, False], ["", ""])
     grade("rows.jsonl", "--out", "out.parquet")

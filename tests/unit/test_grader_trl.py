@@ -117,5 +117,5 @@ def test_one_grader_for_a_process_whose_children_end_with_it() -> None:
 
 
 def test_its_limits_are_those_of_the_configuration() -> None:
-    limits = OmegaConf.load(conf_folder() / "reward" / "default.yaml").grader
+    limits = OmegaConf.load(conf_folder() / "grader" / "math.yaml")
     assert (limits.time_limit_s, limits.max_chars) == (trl_reward.TIME_LIMIT_S, trl_reward.MAX_CHARS)

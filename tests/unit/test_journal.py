@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from pathlib import Path
 from typing import Any
 
-from ufo_rl.files.journal import seconds_spent
+from ufo_rl.files.journal import Journal, number, seconds_spent
 
 
 def line(time: float, attempt: int, stage: str, event: str, **values: Any) -> dict[str, Any]:
@@ -34,3 +36,11 @@ def test_attempts_add_up_and_a_killed_one_counts_to_its_last_line() -> None:
 
 def test_no_lines_no_seconds() -> None:
     assert seconds_spent([], now=3.0).total == 0
+
+
+def test_numbers_of_a_line_are_read_as_they_were_meant(tmp_path: Path) -> None:
+    written = Journal(tmp_path / "metrics.jsonl", "train", 1).write("metrics", loss=math.nan, reward=-math.inf, step=3)
+    assert [written[name] for name in ("loss", "reward")] == ["nan", "-inf"]
+    found = [number(written[name]) for name in ("loss", "reward", "step", "stage")]
+    assert math.isnan(found[0] or 0.0) and found[1:] == [-math.inf, 3.0, None]
+    assert number(None) is None and number([1.0]) is None

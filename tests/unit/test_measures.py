@@ -10,6 +10,7 @@ import pytest
 from scipy.stats import binomtest
 
 from ufo_rl.grader.math import equivalence
+from ufo_rl.grader.math.text.normal import normalise
 from ufo_rl.stats.bootstrap import clustered_bootstrap
 from ufo_rl.stats.samples import avg_at_k, by_label, group_answers, maj_at_k, pass_at_k, sampled
 
@@ -104,7 +105,7 @@ def test_equal_answers_share_the_label_of_the_first():
         return bool(equivalence.same(first, text))
 
     found = ["1/2", "", "0.5", "3", r"\frac{1}{2}", " ", "3.0", "50"]
-    assert group_answers(found, same) == ["1/2", "", "1/2", "3", "1/2", "", "3", "50"]
+    assert group_answers(found, same, normalise) == ["1/2", "", "1/2", "3", "1/2", "", "3", "50"]
 
 
 def test_same_is_asked_once_for_each_spelling_and_group():
@@ -115,7 +116,7 @@ def test_same_is_asked_once_for_each_spelling_and_group():
         return False
 
     # $7$, 7 and "7." are one normal form; 8 meets the first of that group, 9 the first of both
-    assert group_answers(["$7$", "7", "8", "7.", "8", "9"], same) == ["$7$", "$7$", "8", "$7$", "8", "9"]
+    assert group_answers(["$7$", "7", "8", "7.", "8", "9"], same, normalise) == ["$7$", "$7$", "8", "$7$", "8", "9"]
     assert asked == [("$7$", "8"), ("$7$", "9"), ("8", "9")]
 
 

@@ -21,7 +21,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from ufo_rl.dataset.arithmetic import Arithmetic
-from ufo_rl.grader.math.answer import Grader
+from ufo_rl.grader.math import MathGrader
 from ufo_rl.model.engine import Engine, Sampling, sample_seed
 from ufo_rl.model.engine.hf import HFEngine
 from ufo_rl.model.engine.vllm_engine import VLLMEngine
@@ -157,7 +157,7 @@ def test_pass_rates_agree_within_their_sampling_error(
     """Two samples of 768 answers each: the difference of the overall rates beyond 3.3 standard errors, or a chi-square
     over prompts beyond its 99.9 % point, would come by chance in 1 of 1,000 runs each; the seeds are fixed."""
     texts, golds = prompts
-    grader, sampling = Grader(5.0, 10_000), Sampling(1.0, 96)
+    grader, sampling = MathGrader(5.0, 10_000), Sampling(1.0, 96)
     repeated = [text for text in texts for _ in range(NUM_SAMPLES)]
     seeds = [sample_seed(0, str(i // NUM_SAMPLES), i % NUM_SAMPLES) for i in range(len(repeated))]
     correct = []

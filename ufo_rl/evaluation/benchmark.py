@@ -63,13 +63,18 @@ def judge(asked: Iterable[tuple[Prompt, str]], completions: Iterable[Row], grade
 
 
 def summarise(
-    name: str, benchmark: Benchmark, num_questions: int, rows: Sequence[Row], same: Callable[[str, str], bool]
+    name: str,
+    benchmark: Benchmark,
+    num_questions: int,
+    rows: Sequence[Row],
+    same: Callable[[str, str], bool],
+    normal_form: Callable[[str], str] = str.strip,
 ) -> dict[str, Any]:
     """Accuracy over exactly `num_questions` with its 95 % interval; truncated and unparsed count as wrong.
 
     rows: `judge`'s columns but the texts, ordered by question and sample. Greedy or one sample: pass@1 with the Wilson
-    interval. Several samples: avg@k, pass@k and maj@k with intervals over the questions (`measures.sampled`); `same`
-    says whether two answers are equal, for the vote. ValueError where rows are missing.
+    interval. Several samples: avg@k, pass@k and maj@k with intervals over the questions (`stats.samples.sampled`); for the
+    vote, answers of one `normal_form` are equal and `same` is asked about the others. ValueError where rows are missing.
     """
     num_samples = benchmark.num_samples
     if len(rows) != num_questions * num_samples:
@@ -80,7 +85,7 @@ def summarise(
         low, high = wilson(num_correct, num_questions)
         found = {"num_correct": num_correct, "accuracy": num_correct / num_questions, "ci_low": low, "ci_high": high}
     else:
-        votes = [_labels(rows[i : i + num_samples], same) for i in range(0, len(rows), num_samples)]
+        votes = [_labels(rows[i : i + num_samples], same, normal_form) for i in range(0, len(rows), num_samples)]
         found = sampled(correct_NK, votes)
         mean = f"avg_at_{num_samples}"
         found |= {"accuracy": found[mean], "ci_low": found[f"{mean}_ci_low"], "ci_high": found[f"{mean}_ci_high"]}
@@ -104,7 +109,7 @@ def summarise(
     }
 
 
-def _labels(rows: Sequence[Row], same: Callable[[str, str], bool]) -> list[str]:
+def _labels(rows: Sequence[Row], same: Callable[[str, str], bool], normal_form: Callable[[str], str]) -> list[str]:
     """What each sample of a question votes for: right ones for the gold, the others for what they say."""
-    wrong = iter(group_answers([row["extracted"] for row in rows if not row["correct"]], same))
+    wrong = iter(group_answers([row["extracted"] for row in rows if not row["correct"]], same, normal_form))
     return [row["gold"] if row["correct"] else next(wrong) for row in rows]

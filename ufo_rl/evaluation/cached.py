@@ -152,7 +152,7 @@ class Evaluations:
         try:
             with publish(folder) as (temporary, content):
                 rows = self._graded(name, said, grader, temporary / "questions.parquet")
-                content |= summarise(name, asked.settings, len(asked.questions), rows, grader.same)
+                content |= summarise(name, asked.settings, len(asked.questions), rows, grader.same, grader.normal_form)
                 content |= {
                     "identity": identity,
                     "model": str(model),

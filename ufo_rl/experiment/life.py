@@ -22,11 +22,13 @@ from ufo_rl.experiment.pipeline import Pipeline
 from ufo_rl.experiment.prepare import Prepared, prepare
 from ufo_rl.experiment.record import describe
 from ufo_rl.experiment.status import Status, claimed
-from ufo_rl.files.atomic import read_json, write_json, write_text
+from ufo_rl.files.atomic import write_json, write_text
 from ufo_rl.files.keys import digest
 from ufo_rl.launch.follow import follow
 from ufo_rl.model.weights import fingerprint, local_folder
 from ufo_rl.report import summary
+from ufo_rl.report.metrics import headline
+from ufo_rl.report.reader import read_metrics
 from ufo_rl.tracking.sink import open_run
 
 log = logging.getLogger(__name__)
@@ -41,7 +43,7 @@ def experiment(plain: dict[str, Any]) -> float | None:
     folder = Path(HydraConfig.get().runtime.output_dir)
     config = load(plain)
     if config.launch.node_rank > 0:  # this host serves the leader's stages; what it finds out is told there
-        return _accuracy(config, folder) if follow(folder, config.launch) == "completed" else None
+        return first_accuracy(folder, config) if follow(folder, config.launch) == "completed" else None
     try:
         with claimed(folder, "run") as state:
             prepared = prepare(config)
@@ -51,7 +53,7 @@ def experiment(plain: dict[str, Any]) -> float | None:
                 log.info("%s: done before; force=true runs it again", folder.name)
             else:
                 execute(config, plain, folder, state, prepared, inputs)
-            return _accuracy(config, folder)
+            return first_accuracy(folder, config)
     except UserError as error:
         for problem in error.problems:
             log.error("%s", problem)
@@ -60,8 +62,10 @@ def experiment(plain: dict[str, Any]) -> float | None:
     return None
 
 
-def _accuracy(config: Config, folder: Path) -> float:
-    return read_json(folder / "metrics.json")[f"{next(iter(config.eval))}_final"]
+def first_accuracy(folder: Path, config: Config) -> float:
+    """Of the trained model on the first benchmark: what Hydra hands to a sweeper."""
+    first = next(iter(config.eval))
+    return read_metrics(folder, config.eval)["eval"][first]["final"]["accuracy"]
 
 
 def inputs_key(config: Config, prepared: Prepared) -> str:
@@ -96,17 +100,6 @@ def execute(
         tracker.summary(headline(metrics))
     state.write("completed", inputs=inputs)
     log.info("done in %.0f s\n%s", metrics["seconds"]["total"], summary(folder))
-
-
-def headline(metrics: dict[str, Any]) -> dict[str, Any]:
-    """Flat columns for sorting runs: accuracies, sizes, seconds."""
-    flat = {k: v for k, v in metrics.items() if isinstance(v, int | float) and not isinstance(v, bool)}
-    return {
-        **flat,
-        "n_selected": metrics["num_selected"],
-        "seconds": metrics["seconds"],
-        "spearman": metrics["spearman"]["rho"] if metrics["spearman"] else None,
-    }
 
 
 def run_record(config: Config, plain: dict[str, Any], folder: Path) -> dict[str, Any]:

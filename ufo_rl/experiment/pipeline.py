@@ -18,6 +18,7 @@ from ufo_rl.files.atomic import write_json
 from ufo_rl.grader import grader_id
 from ufo_rl.launch.runner import StageRunner
 from ufo_rl.model.chat import ChatModel
+from ufo_rl.report.metrics import RunMetrics, run_metrics
 from ufo_rl.selector.columns import Columns, of_pool
 from ufo_rl.selector.cut import Selection, select
 from ufo_rl.selector.score_table import write_selection
@@ -51,7 +52,7 @@ class Pipeline:
         self.chat = ChatModel(config.model, config.template, self.cache / "fingerprints.json")
         self.pool = RunPool.of(prepared.pool)
 
-    def run(self) -> dict[str, Any]:
+    def run(self) -> RunMetrics:
         """All stages in order; returns and writes metrics.json."""
         config = self.config
         self.runner.begin()
@@ -69,30 +70,19 @@ class Pipeline:
         final = {name: evaluations.final(name, policy, steps, "after training") for name in config.eval}
         for name in final:
             self.tracker.questions(name, self.folder / "eval" / name / "questions.parquet")
-        metrics = {
-            "num_pool": len(self.pool.prompts),
-            "num_selected": len(selection.ids),
-            "ratio_effective": len(selection.ids) / len(self.pool.prompts),
-            "steps": trained["steps"],
-            "epochs": trained["epochs"],
-            "budget": f"steps={config.train.max_steps}"
-            if config.train.max_steps
-            else f"epochs={config.train.num_train_epochs:g}",
-            "generated_tokens": trained["generated_tokens"],
-            "signals": costs,
-            "spearman": signals.correlation(),
-            "seconds": self.runner.seconds(),
-        }
-        metrics["gpu_hours"] = self.runner.gpu_hours(metrics["seconds"])
-        for name in config.eval:
-            metrics |= {
-                f"{name}_base": base[name]["accuracy"],
-                f"{name}_final": final[name]["accuracy"],
-                f"{name}_ci_low": final[name]["ci_low"],
-                f"{name}_ci_high": final[name]["ci_high"],
-                f"{name}_n": final[name]["n"],
-                f"{name}_is_subset": final[name]["is_subset"],
-            }
+        seconds, train = self.runner.seconds(), config.train
+        metrics = run_metrics(
+            num_pool=len(self.pool.prompts),
+            num_selected=len(selection.ids),
+            trained=trained,
+            budget=f"steps={train.max_steps}" if train.max_steps else f"epochs={train.num_train_epochs:g}",
+            signals=costs,
+            spearman=signals.correlation(),
+            base=base,
+            final=final,
+            seconds=seconds,
+            gpu_hours=self.runner.gpu_hours(seconds),
+        )
         write_json(self.folder / "metrics.json", metrics)
         shutil.rmtree(self.folder / ".work", ignore_errors=True)
         return metrics

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+# How a line writes the numbers that JSON lacks.
+NOT_FINITE = ("nan", "inf", "-inf")
+
 
 class Journal:
     """Appends to `metrics.jsonl`. Only one rank of a stage writes."""
@@ -82,6 +85,11 @@ def seconds_spent(lines: Sequence[dict[str, Any]], now: float) -> Spent:
         last = max(ends)
         ends[last] = (ends[last][0], max(now, ends[last][1]))
     return Spent(stages, sum(end - start for start, end in ends.values()))
+
+
+def number(value: Any) -> float | None:
+    """A value of a line as a float, also one that is not finite; None if it is no number."""
+    return float(value) if isinstance(value, (int, float)) or value in NOT_FINITE else None
 
 
 def parse(block: bytes) -> list[dict[str, Any]]:

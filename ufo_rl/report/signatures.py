@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from statistics import fmean, median, variance
 from typing import Any
 
-from ufo_rl.report.runs import Run
+from ufo_rl.files.journal import number
+from ufo_rl.report.outcome import Run
 from ufo_rl.report.text import points, seconds
 from ufo_rl.stats.intervals import Difference
 
@@ -23,8 +24,6 @@ MIN_STEPS_FOR_MEDIAN = 5
 REWARD_DROP_ERRORS = 2.0
 # Steps in a third below which its mean says nothing.
 MIN_STEPS_IN_THIRD = 5
-# How the journal writes the numbers that JSON lacks.
-NOT_FINITE = ("nan", "inf", "-inf")
 
 
 def worse_than_full(benchmark: str, difference: Difference | None) -> list[str]:
@@ -73,16 +72,10 @@ def is_step_matched(arm: Run, full: Run) -> bool:
     return arm.metrics.get("steps") is not None and arm.metrics.get("steps") == full.metrics.get("steps")
 
 
-def _number(line: Mapping[str, Any], name: str) -> float | None:
-    """The value as a float (the journal writes nan and inf as text); None if it is no number."""
-    value = line.get(name)
-    return float(value) if isinstance(value, (int, float)) or value in NOT_FINITE else None
-
-
 def _not_finite(steps: list[Mapping[str, Any]]) -> list[str]:
     found = []
     for name in ("loss", "reward", "grad_norm"):
-        values = {line["step"]: _number(line, name) for line in steps}
+        values = {line["step"]: number(line.get(name)) for line in steps}
         bad = [step for step, value in values.items() if value is not None and not math.isfinite(value)]
         if bad:
             found.append(f"unstable: {name} is not finite at {len(bad)} of {len(steps)} steps, first {bad[0]}")
@@ -91,7 +84,7 @@ def _not_finite(steps: list[Mapping[str, Any]]) -> list[str]:
 
 def _gradient_spikes(steps: list[Mapping[str, Any]]) -> list[str]:
     # a batch without any advantage has a gradient of exactly 0: it says nothing about the usual size
-    norms = [(line["step"], _number(line, "grad_norm")) for line in steps]
+    norms = [(line["step"], number(line.get("grad_norm"))) for line in steps]
     norms = [(step, norm) for step, norm in norms if norm is not None and math.isfinite(norm) and norm > 0]
     spikes = [
         step
@@ -107,7 +100,7 @@ def _gradient_spikes(steps: list[Mapping[str, Any]]) -> list[str]:
 
 
 def _falling_reward(steps: list[Mapping[str, Any]]) -> list[str]:
-    rewards = [_number(line, "reward") for line in steps]
+    rewards = [number(line.get("reward")) for line in steps]
     rewards = [reward for reward in rewards if reward is not None and math.isfinite(reward)]
     third = len(rewards) // 3
     if third < MIN_STEPS_IN_THIRD:

@@ -34,13 +34,25 @@ def clustered_bootstrap(values_N: ArrayLike, seed: int, resamples: int = 10_000)
     samples: 89 %). Deterministic in the seed, whatever the order of the questions. ValueError for an empty array and for
     values outside 0..1.
     """
-    values_N = _checked(values_N, "clustered_bootstrap")
-    n = values_N.size
-    if n < MIN_QUESTIONS or np.ptp(values_N) == 0 or np.isin(values_N, (0, 1)).all():
-        return wilson(min(math.fsum(values_N), n), n)
+    distinct, counts = np.unique(_checked(values_N, "clustered_bootstrap"), return_counts=True)
+    return bootstrap_of_counts(distinct, counts, seed, resamples)
+
+
+def bootstrap_of_counts(
+    distinct: ArrayLike, counts: ArrayLike, seed: int, resamples: int = 10_000
+) -> tuple[float, float]:
+    """`clustered_bootstrap` of questions that are counted by their value, however many they are: `distinct` values in
+    rising order, `counts` how many questions have each. ValueError as there."""
+    distinct, counts = _checked(distinct, "bootstrap_of_counts"), np.asarray(counts)
+    if counts.shape != distinct.shape or (counts < 1).any() or (np.diff(distinct) <= 0).any():
+        raise ValueError(
+            f"bootstrap_of_counts needs rising values, each of 1 question or more, got {distinct}, {counts}"
+        )
+    n = int(counts.sum())
+    if n < MIN_QUESTIONS or distinct.size == 1 or np.isin(distinct, (0, 1)).all():
+        return wilson(min(math.fsum(counts * distinct), n), n)
     from scipy.special import ndtr, ndtri
 
-    distinct, counts = np.unique(values_N, return_counts=True)
     mean = float(counts @ distinct / n)
     means = _resampled_means(distinct, counts, seed, resamples)
     # bias: how far the mean is from the median of the resamples; ties, which shares have many of, count half

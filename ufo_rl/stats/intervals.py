@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -76,11 +76,12 @@ def spearman(x: ArrayLike, y: ArrayLike) -> RankCorrelation:
     """Spearman's rank correlation with average ranks for ties, and the interval of Bonett and Wright (2000).
 
     Interval: tanh(atanh(rho) -+ z sqrt((1 + rho^2/2) / (n - 3))), Psychometrika 65:23; rough above |rho| =
-    0.9. Pairs with a NaN in either column are left out and `n` counts the rest. A constant column (or fewer
-    than 2 pairs) has no rho: NaN. Fewer than 4 pairs say nothing about the interval: (-1, 1). |rho| = 1 has
-    the interval (rho, rho). ValueError for unequal lengths.
+    0.9. It is written out here because scipy has an interval for Pearson's correlation alone, whose variance
+    1 / (n - 3) is too small for ranks. Pairs with a NaN in either column are left out and `n` counts the rest. A
+    constant column (or fewer than 2 pairs) has no rho: NaN. Fewer than 4 pairs say nothing about the interval: (-1, 1).
+    |rho| = 1 has the interval (rho, rho). ValueError for unequal lengths.
     """
-    from scipy.stats import rankdata
+    from scipy.stats import spearmanr
 
     x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     if x.shape != y.shape or x.ndim != 1:
@@ -89,9 +90,8 @@ def spearman(x: ArrayLike, y: ArrayLike) -> RankCorrelation:
     x, y, n = x[complete], y[complete], int(complete.sum())
     if n < 2 or np.ptp(x) == 0 or np.ptp(y) == 0:
         return RankCorrelation(math.nan, math.nan, math.nan, n)
-    ranks_x, ranks_y = rankdata(x), rankdata(y)
-    ranks_x, ranks_y = ranks_x - ranks_x.mean(), ranks_y - ranks_y.mean()
-    rho = float(ranks_x @ ranks_y / math.sqrt((ranks_x @ ranks_x) * (ranks_y @ ranks_y)))
+    found: Any = spearmanr(x, y)  # scipy carries no types
+    rho = float(found.statistic)
     if n < 4:
         return RankCorrelation(rho, -1.0, 1.0, n)
     if abs(rho) >= 1 - 1e-12:

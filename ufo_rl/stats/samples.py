@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ufo_rl.grader.math.text.normal import normalise
 from ufo_rl.stats.bootstrap import clustered_bootstrap
 from ufo_rl.stats.intervals import wilson
 
@@ -70,18 +69,20 @@ def _vote(labels: Sequence[str], verdicts: Sequence[bool]) -> float:
     return sum(top) / len(top) if top else 0.0
 
 
-def group_answers(extracted: Sequence[str], same: Callable[[str, str], bool]) -> list[str]:
+def group_answers(
+    extracted: Sequence[str], same: Callable[[str, str], bool], normal_form: Callable[[str], str]
+) -> list[str]:
     """Labels for the answers of one question, equal for equal answers: the first text of the group, "" for no answer.
 
-    Texts with the same normal form are equal; any other is compared with the first text of each group, in order, by
-    `same(first, text)`, and joins the first group that takes it.
+    Texts with the same `normal_form` are equal; any other is compared with the first text of each group, in order, by
+    `same(first, text)`, and joins the first group that takes it. What equality means is the grader's to say.
     """
     labels, label_of = [], {}
     for text in extracted:
         if not text.strip():
             labels.append("")
             continue
-        normal = normalise(text)
+        normal = normal_form(text)
         if normal not in label_of:
             groups = dict.fromkeys(label_of.values())
             label_of[normal] = next((first for first in groups if same(first, text)), text)

@@ -19,6 +19,8 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from ufo_rl.errors import UserError
+from ufo_rl.files.flat import flat
+from ufo_rl.files.journal import number
 from ufo_rl.tracking.samples_of_tables import MAX_ROWS, cell, read_columns, sample_scores
 
 logger = logging.getLogger(__name__)
@@ -26,8 +28,6 @@ logger = logging.getLogger(__name__)
 MODES = ("auto", "online", "offline", "off")
 # Keys of a journal line that say what the line is; the others are its values.
 LINE_KEYS = {"time", "stage", "attempt", "event", "step", "done", "total", "benchmark"}
-# How the journal writes the numbers that JSON lacks.
-NOT_FINITE = ("nan", "inf", "-inf")
 NUM_BINS = 50
 TAG_GROUPS = ("model", "dataset", "selector")  # whose choices are tags
 # W&B waits 90 s by default; on a node without internet every job of a sweep would.
@@ -66,9 +66,9 @@ class Tracker:
         section = "eval" if stage == "base_eval" else stage
         benchmark = f"{line['benchmark']}_" if line.get("benchmark") else ""
         values = {
-            f"{section}/{benchmark}{name}": float(value)
+            f"{section}/{benchmark}{name}": found
             for name, value in line.items()
-            if name not in LINE_KEYS and (isinstance(value, (int, float)) or value in NOT_FINITE)
+            if name not in LINE_KEYS and (found := number(value)) is not None
         }
         if event == "progress":
             values["score/prompts"] = line["done"]
@@ -104,8 +104,8 @@ class Tracker:
 
     def summary(self, values: Mapping[str, Any]) -> None:
         """Set the sortable columns of the run: nested names join by `_` (`seconds_train`), no None."""
-        flat = {key: value for key, value in _flat(values, "_").items() if value is not None}
-        self._send(lambda run: run.summary.update(flat))
+        columns = {key: value for key, value in flat(values, "_").items() if value is not None}
+        self._send(lambda run: run.summary.update(columns))
 
     def _histogram(self, name: str, values: np.ndarray) -> None:
         import wandb
@@ -246,13 +246,3 @@ def _start(
         allow_val_change=True,
         settings=wandb.Settings(console="off", silent=mode == "offline", init_timeout=SECONDS_TO_CONNECT),
     )
-
-
-def _flat(values: Mapping[str, Any], joint: str) -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            flat |= {f"{key}{joint}{name}": inner for name, inner in _flat(value, joint).items()}
-        else:
-            flat[key] = value
-    return flat

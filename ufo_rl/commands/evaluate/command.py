@@ -24,9 +24,9 @@ from ufo_rl.launch.runner import StageRunner
 from ufo_rl.model.chat import ChatModel
 from ufo_rl.records import Prompt
 from ufo_rl.report import evaluation_table
+from ufo_rl.report.metrics import evaluation_headline, evaluation_metrics
 from ufo_rl.tracking.sink import open_run
 
-HEADLINE = ("accuracy", "n", "is_subset")  # W&B's sortable columns: math500_accuracy and so on
 NODES = ("model", "template", "eval", "engine", "grader")  # of the configuration: what an evaluation is about
 Questions = dict[str, list[Prompt]]
 
@@ -79,8 +79,9 @@ def _measure(
         found = [evaluations.final(name, chat.folder, step=0) for name in config.eval]
         for name in config.eval:
             tracker.questions(name, folder / "eval" / name / "questions.parquet")
-        tracker.summary({one["benchmark"]: {name: one[name] for name in HEADLINE} for one in found})
-    write_json(folder / "metrics.json", {"benchmarks": found, "seconds": runner.seconds()})
+        metrics = evaluation_metrics(found, runner.seconds())
+        tracker.summary(evaluation_headline(metrics))
+    write_json(folder / "metrics.json", metrics)
     shutil.rmtree(folder / ".work", ignore_errors=True)
     return found
 

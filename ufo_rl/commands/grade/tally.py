@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from ufo_rl.grader.math.process.verdict import Verdict
 from ufo_rl.records import Graded
 from ufo_rl.report.text import count, fit, interval, percent, table
-from ufo_rl.stats.intervals import wilson
+from ufo_rl.stats.bootstrap import bootstrap_of_counts
+from ufo_rl.stats.samples import SEED
 
 METHODS = ("exact", "number", "formula", "math_verify", "none")  # in order of cost
 REASONS = ("unparsed", "timeout", "crash")  # how reasons begin
@@ -31,24 +32,35 @@ class Tally:
         self.reasons.update(_kind(verdict.reason) for verdict in verdicts)
         self.samples[sum(verdict.correct for verdict in verdicts), len(verdicts)] += 1
 
+    def mean(self) -> float:
+        """Every row counts once, however many completions it has."""
+        return sum(good / size * number for (good, size), number in self.samples.items()) / self.samples.total()
+
+    def interval(self) -> tuple[float, float]:
+        """Of the mean, 95 %: whole rows are resampled; Wilson's where each has one completion."""
+        shares: Counter[float] = Counter()
+        for (good, size), number in self.samples.items():
+            shares[good / size] += number  # 1 of 2 and 2 of 4 are the same share
+        distinct = sorted(shares)
+        return bootstrap_of_counts(distinct, [shares[share] for share in distinct], SEED)
+
     def text(self, source: str) -> str:
         n = self.methods.total()
         right = sum(number for (_, correct), number in self.methods.items() if correct)
         counts = [count(self.reasons[reason]) for reason in REASONS]
+        sizes = sorted({size for _, size in self.samples})
+        most = f"..{sizes[-1]}" if len(sizes) > 1 else ""
+        measure = "accuracy" if sizes == [1] else f"avg@{sizes[0]}{most}"
         parts = [
             table(
-                ["file", "n", "right", "accuracy", "95 % interval", "unparsed", "timeouts", "crashes"],
-                [[source, count(n), count(right), percent(right / n), interval(*wilson(right, n)), *counts]],
+                ["file", "n", "right", measure, "95 % interval", "unparsed", "timeouts", "crashes"],
+                [[source, count(n), count(right), percent(self.mean()), interval(*self.interval()), *counts]],
             )
         ]
-        sizes = sorted({size for _, size in self.samples})
-        if sizes[-1] > 1:
-            name = f"avg@{sizes[0]}" if len(sizes) == 1 else f"avg@{sizes[0]}..{sizes[-1]}"
-            rows = self.samples.total()
-            mean = sum(good / size * number for (good, size), number in self.samples.items()) / rows
+        if sizes != [1]:
             parts.append(
-                f"{name} over {count(rows)} rows: {percent(mean)} (the interval above takes all samples as independent; "
-                "those of one row are not, so it is too narrow)"
+                f"{measure}: the mean over {count(self.samples.total())} rows of the share of completions that are right; "
+                "the interval is over rows, because completions of one row depend on each other"
             )
         if self.reasons["unparsed"] == n:
             parts.append(

@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from statistics import fmean
-from typing import Any
 
 from ufo_rl.config.identity import VOLATILE
-from ufo_rl.report.runs import Run
+from ufo_rl.files.flat import flat
+from ufo_rl.report.outcome import Accuracy, Run
 from ufo_rl.stats.bootstrap import paired_bootstrap
 from ufo_rl.stats.intervals import Difference, paired_difference
 
@@ -21,18 +21,14 @@ MAX_MARKS = 3
 
 @dataclass(frozen=True)
 class Result:
-    """One run on one benchmark. Accuracies are shares of `n` questions; `minus_full` is paired by id."""
+    """One run on one benchmark; `minus_full` is paired by the ids of its questions."""
 
     run: Run
     arm: str
-    n: int
-    before: float | None
-    after: float
-    low: float
-    high: float
+    before: Accuracy | None
+    after: Accuracy
     minus_full: Difference | None
     is_baseline: bool
-    is_subset: bool
 
 
 @dataclass(frozen=True)
@@ -106,7 +102,7 @@ def settings(run: Run) -> dict[str, str]:
     """The configuration that makes the experiment, without the selection: dotted keys, values as text."""
     return {
         key: str(value)
-        for key, value in _flat(run.config).items()
+        for key, value in flat(run.config, ".").items()
         if not any(key == name or key.startswith(f"{name}.") for name in NOT_SETTINGS)
     }
 
@@ -168,8 +164,7 @@ def _same_settings(full: Run, run: Run) -> bool:
 
 
 def _result(run: Run, benchmark: str, block: Block) -> Result:
-    n, before, after = run.accuracy(benchmark)
-    _, (low, high) = run.interval(benchmark)
+    before, after = run.before(benchmark), run.after(benchmark)
     full, minus_full = block.full_of[run], None
     if full is not None:
         minus_full = paired(full.correct_after(benchmark), run.correct_after(benchmark))
@@ -181,20 +176,16 @@ def _result(run: Run, benchmark: str, block: Block) -> Result:
     return Result(
         run=run,
         arm=block.arms[run],
-        n=n,
         before=before,
         after=after,
-        low=low,
-        high=high,
         minus_full=minus_full,
         is_baseline=run.selector == "full",
-        is_subset=run.is_subset(benchmark),
     )
 
 
 def _mean(arm: str, group: list[Result]) -> Mean:
-    before = [one.before for one in group if one.before is not None]
-    after = [one.after for one in group]
+    before = [one.before.share for one in group if one.before is not None]
+    after = [one.after.share for one in group]
     gaps = [one.minus_full.value for one in group if one.minus_full is not None]
     return Mean(
         arm=arm,
@@ -205,13 +196,3 @@ def _mean(arm: str, group: list[Result]) -> Mean:
         minus_full=fmean(gaps) if gaps else None,
         minus_full_range=(min(gaps), max(gaps)) if gaps else None,
     )
-
-
-def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            flat |= {f"{key}.{name}": inner for name, inner in _flat(value).items()}
-        else:
-            flat[key] = value
-    return flat

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ufo_rl.report.comparison import change
-from ufo_rl.report.many_runs import correlation, signal_costs
-from ufo_rl.report.runs import Run, load_run
+from ufo_rl.report.facts import fact_lines
+from ufo_rl.report.outcome import Run
+from ufo_rl.report.pairing import change
+from ufo_rl.report.reader import load_run
+from ufo_rl.report.remarks import correlation, signal_costs
 from ufo_rl.report.signatures import unstable_training
 from ufo_rl.report.text import count, fit, interval, percent, points, seconds
 from ufo_rl.stats.intervals import Difference
@@ -33,6 +35,7 @@ def summary(folder: Path) -> str:
             lines += _accuracy(run, benchmark)
         lines += _seconds(run)
         lines += [f"  {text}" for text in signal_costs([run]) + correlation([run])]
+        lines += [f"  {text}" for text in fact_lines(run.facts)]
     warnings = unstable_training(run.journal())
     lines += [f"  Warning: {warning}" for warning in warnings]
     lines.append(f"  Compare the arms: ufo-rl compare {folder.parent}")
@@ -79,13 +82,12 @@ def _training(run: Run) -> list[str]:
 
 
 def _accuracy(run: Run, benchmark: str) -> list[str]:
-    n, before, after = run.accuracy(benchmark)
-    base, final = run.interval(benchmark)
+    before, after = run.before(benchmark), run.after(benchmark)
     text = f"  {benchmark:<10} "
-    if base is not None:
-        text += f"{percent(before)} {interval(*base)} -> "
-    text += f"{percent(after)} % {interval(*final)} of {count(n)} questions"
-    text += " (subset)" if run.is_subset(benchmark) else ""
+    if before is not None:
+        text += f"{percent(before.share)} {interval(before.low, before.high)} -> "
+    text += f"{percent(after.share)} % {interval(after.low, after.high)} of {count(after.n)} questions"
+    text += " (subset)" if after.is_subset else ""
     return [text, f"  {'':<10} change {_in_words(change(run, benchmark))}"]
 
 

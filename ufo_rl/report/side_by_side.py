@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ufo_rl.report.comparison import Block, Mean, Result, gather, means
-from ufo_rl.report.runs import Run, find_runs
+from ufo_rl.report.facts import fact_tables
+from ufo_rl.report.outcome import Run
+from ufo_rl.report.pairing import Block, Mean, Result, gather, means
+from ufo_rl.report.reader import find_runs
+from ufo_rl.report.remarks import budget, correlation, signal_costs
 from ufo_rl.report.signatures import costly_selection, is_step_matched, unstable_training, worse_than_full
 from ufo_rl.report.text import NOTHING, count, fit, interval, percent, points, seconds, table
 from ufo_rl.stats.intervals import Difference
 
-# Epochs that differ by less are the same budget: the last incomplete batch is rounded.
-EPOCH_TOLERANCE = 0.02
+# Stages of a run that measure no signal.
+NOT_SCORING = ("base_eval", "train", "eval", "total")
 
 
 def compare(paths: Sequence[str | Path]) -> str:
@@ -32,65 +35,23 @@ def compare(paths: Sequence[str | Path]) -> str:
     return fit("\n\n".join(sections))
 
 
-def budget(runs: Sequence[Run]) -> str:
-    """How the training budgets of arms relate: step-matched, epoch-matched, or what differs."""
-    steps = [run.metrics.get("steps") for run in runs]
-    epochs = [run.metrics.get("epochs") for run in runs]
-    if None not in steps and len(set(steps)) == 1:
-        return f"step-matched, {count(steps[0])} steps in every arm (fewer prompts are seen more often)"
-    known = [epoch for epoch in epochs if epoch is not None]
-    if len(known) == len(epochs) and max(known) - min(known) <= EPOCH_TOLERANCE * max(known):
-        return f"epoch-matched, {count(known[0])} epochs in every arm (fewer prompts mean fewer steps)"
-    return "NOT matched: arms differ in steps and in epochs, part of any difference is the budget"
-
-
-def signal_costs(runs: Sequence[Run]) -> list[str]:
-    """What each signal cost for the whole pool when it was measured, and sampling against scoring."""
-    costs: dict[str, tuple[float, int]] = {}  # wall seconds and prompts of the largest pool
-    for run in runs:
-        for name, signal in run.signals.items():
-            cost, num = signal.get("cost_seconds"), signal.get("num_prompts") or 0  # the other counts are of samples
-            if cost is not None and num > costs.get(name, (0.0, 0))[1]:
-                costs[name] = (cost, num)
-    if not costs:
-        return []
-    said = [f"{name} {seconds(cost)} s for {count(num)} prompts" for name, (cost, num) in costs.items()]
-    text = ["Signals, wall time when measured: " + ", ".join(said) + "."]
-    per_prompt = {name: cost / num for name, (cost, num) in costs.items() if cost > 0}
-    if per_prompt.keys() >= {"confidence", "pass_rate"}:
-        ratio = per_prompt["pass_rate"] / per_prompt["confidence"]
-        text.append(f"A prompt costs {ratio:.3g} times as much to sample as to score in one forward pass.")
-    return text
-
-
-def correlation(runs: Sequence[Run]) -> list[str]:
-    """Spearman's correlation of confidence and pass rate, from the run with most pairs (paper, table 2)."""
-    stored = [run.spearman for run in runs if run.spearman]
-    if not stored:
-        return []
-    best = max(stored, key=lambda one: one.n)
-    return [
-        f"Spearman correlation of confidence and pass rate: {best.rho:.2f} "
-        f"[{best.low:.2f}, {best.high:.2f}], n = {count(best.n)} prompts."
-    ]
-
-
 def _block(block: Block) -> str:
     model, dataset, template = block.setting
     parts = [f"model {model}, dataset {dataset}, template {template}"]
     parts += [_accuracies(name, results) for name, results in block.results.items()]
     parts += [_costs(block)]
-    facts = [f"Budgets: {budget(block.runs)}."]
+    parts += _reported(block)
+    remarks = [f"Budgets: {budget(block.runs)}."]
     fulls = [(run, full) for run, full in block.full_of.items() if full is not None]
     if fulls and all(is_step_matched(run, full) for run, full in fulls):
-        facts.append("With equal steps selection saves no training time: its cost comes on top of the full run's.")
+        remarks.append("With equal steps selection saves no training time: its cost comes on top of the full run's.")
     if not any(means(results) for results in block.results.values()):
-        facts.append(
+        remarks.append(
             "The intervals cover the questions, not the training: another seed moves every row. Repeat with "
             "seed=0,1,2 before you claim a difference."
         )
-    facts += signal_costs(block.runs) + correlation(block.runs)
-    parts.append("\n".join(facts))
+    remarks += signal_costs(block.runs) + correlation(block.runs)
+    parts.append("\n".join(remarks))
     warnings = _warnings(block)
     parts.append("\n".join(["Warnings:", *warnings]) if warnings else "Warnings: none.")
     if block.notes:
@@ -104,8 +65,9 @@ def _accuracies(benchmark: str, results: list[Result]) -> str:
         [
             one.arm,
             str(one.run.seed),
-            f"{count(one.n)} (subset)" if one.is_subset else count(one.n),
-            f"{percent(one.before)} -> {percent(one.after)} {interval(one.low, one.high)}",
+            count(one.after.n) + (" (subset)" if one.after.is_subset else ""),
+            f"{percent(one.before.share if one.before else None)} -> {percent(one.after.share)} "
+            + interval(one.after.low, one.after.high),
             points(one.minus_full),
             "baseline" if one.is_baseline else in_words(one.minus_full),
         ]
@@ -146,7 +108,7 @@ def _costs(block: Block) -> str:
                 count(run.metrics.get("num_selected")),
                 count(run.metrics.get("steps")),
                 count(run.metrics.get("epochs")),
-                seconds(_sum(paid, "score", "pass_rate")),
+                seconds(_sum(paid, *(stage for stage in paid if stage not in NOT_SCORING))),
                 seconds(paid.get("train")),
                 seconds(_sum(paid, "base_eval", "eval")),
                 seconds(paid.get("total")),
@@ -158,6 +120,11 @@ def _costs(block: Block) -> str:
         "signals' cost: when measured)"
     )
     return f"{title}\n" + table(header, rows)
+
+
+def _reported(block: Block) -> list[str]:
+    rows = [([block.arms[run], str(run.seed)], run.facts) for run in block.runs]
+    return [f"What parts report\n{one}" for one in fact_tables(["arm", "seed"], rows)]
 
 
 def _sum(paid: dict[str, float], *stages: str) -> float | None:

@@ -1,0 +1,193 @@
+"""One run folder as a record: who the run is, how far it got, and what came out, question by question."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ufo_rl.errors import UserError
+from ufo_rl.files.atomic import read_json
+from ufo_rl.files.journal import parse
+from ufo_rl.report.facts import FactRecord
+from ufo_rl.stats.intervals import RankCorrelation
+
+METRICS_FILE = "metrics.json"
+AGAIN = "run it again with force=true"
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """Share correct of `n` questions with its 95 % interval."""
+
+    n: int
+    share: float
+    low: float
+    high: float
+    is_subset: bool
+
+
+@dataclass(frozen=True, eq=False)  # a run is its folder: equal files do not make two runs one
+class Run:
+    """What the files of one run folder say; {} for a file that is not there (yet).
+
+    `config` is config.yaml, `status` status.json, `metrics` metrics.json (written last, a `metrics.RunMetrics`), `pool`
+    pool.json, `selection` selection.json, `contamination` contamination.json.
+    """
+
+    folder: Path
+    id: str
+    created: str
+    config: dict[str, Any]
+    status: dict[str, Any]
+    metrics: dict[str, Any]
+    pool: dict[str, Any]
+    selection: dict[str, Any]
+    contamination: dict[str, Any]
+
+    @property
+    def is_complete(self) -> bool:
+        """True if every stage ended and the summary was written."""
+        return self.status.get("state") == "completed" and bool(self.metrics)
+
+    @property
+    def selector(self) -> str:
+        return str(self.value("selector.name"))
+
+    @property
+    def seed(self) -> int:
+        return self.value("seed")
+
+    @property
+    def arm(self) -> str:
+        """Selector and ratio, `full` without a ratio: the label of its rows."""
+        return "full" if self.selector == "full" else f"{self.selector} {100 * self.value('ratio.value'):g}%"
+
+    @property
+    def setting(self) -> tuple[str, str, str]:
+        """Model, dataset and template: only runs that share them are compared."""
+        return (
+            str(self.value("model.name")),
+            str(self.value("dataset.name")),
+            str(self.value("template.name")),
+        )
+
+    @property
+    def benchmarks(self) -> list[str]:
+        """Names of the benchmarks, in the order of metrics.json."""
+        return list(self.metrics.get("eval") or {})
+
+    def before(self, benchmark: str) -> Accuracy | None:
+        """Of the base model; None if it was not asked."""
+        found = self._evaluated(benchmark, "base")
+        return None if found is None else self._accuracy(found, f"eval.{benchmark}.base")
+
+    def after(self, benchmark: str) -> Accuracy:
+        """Of the policy."""
+        return self._accuracy(self._evaluated(benchmark, "final"), f"eval.{benchmark}.final")
+
+    def _evaluated(self, benchmark: str, when: str) -> Any:
+        try:
+            return self.metrics["eval"][benchmark][when]
+        except (KeyError, TypeError) as error:
+            raise UserError(f"{self.folder / METRICS_FILE} has no eval.{benchmark}.{when}; {AGAIN}") from error
+
+    def _accuracy(self, found: Any, where: str) -> Accuracy:
+        try:
+            made = Accuracy(found["n"], found["accuracy"], found["ci_low"], found["ci_high"], found["is_subset"])
+            is_sound = made.n >= 1 and all(0 <= share <= 1 for share in (made.share, made.low, made.high))
+        except (KeyError, TypeError):
+            made, is_sound = None, False
+        if made is None or not is_sound:
+            raise UserError(
+                f"{self.folder / METRICS_FILE}: {where} needs n >= 1, is_subset, and accuracy, ci_low, ci_high in 0..1; "
+                f"{AGAIN}"
+            )
+        return made
+
+    @property
+    def spearman(self) -> RankCorrelation | None:
+        """Confidence against pass rate over the pool; None if a signal is not stored."""
+        found = self.metrics.get("spearman")
+        if not found:
+            return None
+        try:
+            return RankCorrelation(*(found[name] for name in ("rho", "ci_low", "ci_high", "n")))
+        except (KeyError, TypeError) as error:
+            raise UserError(f"{self.folder / METRICS_FILE}: spearman needs rho, ci_low, ci_high, n") from error
+
+    @property
+    def facts(self) -> list[FactRecord]:
+        """What the parts of the run report of it."""
+        return self.metrics.get("facts") or []
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """Wall seconds paid by this run over all its attempts, by stage."""
+        return self.metrics.get("seconds") or {}
+
+    @property
+    def signals(self) -> dict[str, dict[str, Any]]:
+        """Costs of the signals that the run used, by signal."""
+        return self.metrics.get("signals") or {}
+
+    @property
+    def signal_seconds(self) -> float:
+        """Wall seconds of measuring the whole pool when it was computed, cached or not, all signals of the run."""
+        return sum(signal.get("cost_seconds") or 0.0 for signal in self.signals.values())
+
+    def value(self, key: str) -> Any:
+        """The configured value under a dotted key; a UserError if config.yaml lacks it."""
+        node: Any = self.config
+        for part in key.split("."):
+            if not isinstance(node, Mapping) or part not in node:
+                raise UserError(f"{self.folder / 'config.yaml'} has no {key}; it is not the config of a run")
+            node = node[part]
+        return node
+
+    def journal(self) -> list[dict[str, Any]]:
+        """The lines of metrics.jsonl; [] if there is none."""
+        path = self.folder / "metrics.jsonl"
+        return parse(path.read_bytes()) if path.is_file() else []
+
+    def correct_after(self, benchmark: str) -> dict[str, float] | None:
+        """Question id -> share of its samples (greedy: one) that the trained policy has right; None if there is no table."""
+        return _correct(self.folder / "eval" / benchmark / "questions.parquet")
+
+    def correct_before(self, benchmark: str) -> dict[str, float] | None:
+        """The same of the base model, from the cached evaluation; None if it is gone."""
+        cache = read_object(self.folder / "base_eval" / f"{benchmark}.json").get("cache")
+        if not cache:
+            return None
+        # found from the run folder upwards: moving outputs/ as a whole keeps the pointer right
+        outputs = [*self.folder.resolve().parents, Path(str(self.config.get("paths", {}).get("outputs", "")))]
+        found = (_correct(folder / cache / "questions.parquet") for folder in outputs)
+        return next((table for table in found if table is not None), None)
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """The JSON object in `path`, {} if there is no file. UserError if it holds anything else."""
+    if not path.is_file():
+        return {}
+    content = read_json(path)
+    if not isinstance(content, dict):
+        raise UserError(f"{path} must hold a JSON object, it holds {type(content).__name__}")
+    return content
+
+
+def _correct(path: Path) -> dict[str, float] | None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if not path.is_file():
+        return None
+    try:
+        table = pq.read_table(path, columns=["id", "correct"])
+    except (pa.ArrowException, KeyError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{path} is not a table of questions ({reason}); {AGAIN}") from error
+    verdicts: dict[str, list[bool]] = {}
+    for row in table.to_pylist():
+        verdicts.setdefault(row["id"], []).append(bool(row["correct"]))
+    return {question: sum(own) / len(own) for question, own in verdicts.items()}
