@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, is_dataclass
+from typing import Any, get_args, get_origin
 
 import pytest
+from pydantic import Strict, TypeAdapter
 
 from ufo_rl.config.build import build
 from ufo_rl.config.compose import compose_jobs
-from ufo_rl.config.identity import run_id
+from ufo_rl.config.identity import VOLATILE, run_id
+from ufo_rl.config.kinds import changes_no_result, keys_of, opened
 from ufo_rl.config.load import load
+from ufo_rl.config.schema import Config, Engine
 from ufo_rl.errors import UserError
 
 
@@ -61,8 +67,75 @@ def test_a_limit_beyond_the_benchmark_is_refused() -> None:
 
 
 def test_unknown_and_missing_keys() -> None:
-    found = problems({"train.lerning_rate": 1.0})
-    assert found[0].startswith('train.lerning_rate: unknown key; did you mean "learning_rate"?')
+    found = problems({"train.lerning_rate": 1.0, "eval.arithmetic.few_shot": [{"question": "1+1?"}]})
+    assert found[0].startswith('train.lerning_rate: unknown key; did you mean "learning_rate"? (keys here: name, ')
+    assert found[1:] == ["eval.arithmetic.few_shot[0].response is missing"]
+
+
+def test_a_missing_group_is_one_problem_beside_the_others() -> None:
+    config = plain()
+    del config["reward"]
+    config["launch"]["num_ranks"] = 0
+    with pytest.raises(UserError) as caught:
+        load(config)
+    assert caught.value.problems == ["reward is missing", "launch.num_ranks=0 must be >= 1"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("train.learning_rate", "1e-4", "train.learning_rate=1e-4 must be a number"),
+        ("train.learning_rate", True, "train.learning_rate=True must be a number"),
+        ("train.learning_rate", float("inf"), "train.learning_rate=inf must be > 0"),
+        ("train.warmup_ratio", 1, "train.warmup_ratio=1 must be in [0, 1)"),
+        ("launch.num_ranks", 1.0, "launch.num_ranks=1.0 must be a whole number"),
+        ("launch.num_ranks", True, "launch.num_ranks=True must be a whole number"),
+        ("train.bf16", 1, "train.bf16=1 must be true or false"),
+        ("model.path", 3, "model.path=3 must be text"),
+        ("model.dtype", None, "model.dtype=null must be one of float32, bfloat16, float16"),
+        ("template", "r1", "template=r1 must be a group of keys, not a single value"),
+        ("dataset", None, "dataset=null must be a mapping of keys to values"),
+        ("tracker.tags", "a", "tracker.tags=a must be a list, for example tracker.tags=[a,b]"),
+        ("tracker.tags", ["a", 1], "tracker.tags[1]=1 must be text"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_not_converted(key: str, value: Any, expected: str) -> None:
+    assert problems({key: value}) == [expected]
+
+
+def test_yaml_reads_the_word_off_as_false() -> None:
+    config = plain()
+    config["deepspeed"]["name"] = config["tracker"]["mode"] = False
+    assert (load(config).deepspeed.name, load(config).tracker.mode) == ("off", "off")
+
+
+def test_a_typed_configuration_goes_through_json() -> None:
+    config = load(plain("eval=[arithmetic,math500]"))
+    again = TypeAdapter(Config).validate_python(json.loads(json.dumps(asdict(config))))
+    assert again == config and isinstance(again.train, type(config.train))
+
+
+def leaves(kind: Any, key: str) -> Iterator[tuple[str, Any, tuple[Any, ...]]]:
+    base, marks = opened(kind)
+    if is_dataclass(base):
+        for name, field in keys_of(base).items():
+            yield from leaves(field, f"{key}.{name}")
+    elif get_origin(base) in (list, dict) and base != dict[str, Any]:
+        yield from leaves(get_args(base)[-1], f"{key}[]")
+    else:
+        yield key, base, marks
+
+
+@pytest.mark.parametrize(("key", "base", "marks"), leaves(Config, "config"))
+def test_every_scalar_is_strict(key: str, base: Any, marks: tuple[Any, ...]) -> None:
+    """float, int and bool alone would read "0.1" and 1: fields say Number, Whole and Flag."""
+    if base in (float, int, bool):
+        assert any(isinstance(mark, Strict) and mark.strict for mark in marks), key
+
+
+def test_keys_that_change_no_result_are_marked_at_their_type() -> None:
+    assert changes_no_result(Engine) == ("batch_tokens", "memory_share")
+    assert {"name", "paths", "launch.device", *(f"engine.{key}" for key in changes_no_result(Engine))} < set(VOLATILE)
 
 
 @pytest.mark.parametrize(

@@ -7,27 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from ufo_rl.config.build import part_class
+from ufo_rl.config.kinds import changes_no_result
+from ufo_rl.config.schema import Config
 from ufo_rl.errors import UserError
 from ufo_rl.files.keys import digest
 
-# Keys that change no result: where files go, who is told, how fast it is.
-VOLATILE = (
-    "name",
-    "force",
-    "paths",
-    "tracker",
-    "hydra",
-    "plugins",
-    "engine.batch_tokens",
-    "engine.memory_share",
-    "signal.confidence.batch_size",
-    "signal.confidence.batch_tokens",
-    "launch.threads_per_rank",
-    "launch.num_nodes",
-    "launch.node_rank",
-    "launch.rendezvous",
-    "launch.device",
-)
+VOLATILE = changes_no_result(Config)  # dotted keys
 
 
 def identity(config: Mapping[str, Any]) -> dict[str, Any]:
