@@ -10,9 +10,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from hydra._internal.utils import get_args_parser
-
 from ufo_rl.commands.grade.options import parser, read_options
+from ufo_rl.config.words import parse_words
 from ufo_rl.errors import StageFailed, UserError
 
 GOES_ON = ("evaluate",)  # commands that keep what is finished when they are stopped
@@ -87,7 +86,7 @@ def _compare(arguments: list[str]) -> int:
 def _doctor(arguments: list[str]) -> int:
     from ufo_rl.commands.doctor.command import doctor
 
-    parsed = get_args_parser().parse_intermixed_args(arguments)
+    parsed = parse_words(arguments)
     sys.stdout.write(doctor(parsed.overrides, parsed.config_dir, parsed.config_name) + "\n")
     return OK
 
@@ -96,7 +95,7 @@ def _evaluate(arguments: list[str]) -> int:
     from ufo_rl.commands.evaluate import evaluate
 
     _log_to_stderr()
-    parsed = get_args_parser().parse_intermixed_args(arguments)
+    parsed = parse_words(arguments)
     tables = evaluate(parsed.overrides, parsed.config_dir, parsed.config_name, parsed.multirun)
     sys.stdout.write("\n\n".join(tables) + "\n")
     return OK
@@ -119,7 +118,7 @@ def _log_to_stderr() -> None:
 def _contamination(arguments: list[str]) -> int:
     from ufo_rl.commands.contamination import overlaps
 
-    parsed = get_args_parser().parse_intermixed_args(arguments)
+    parsed = parse_words(arguments)
     if parsed.multirun:
         raise UserError("contamination: one dataset at a time, without -m; several benchmarks are eval=[math500,amc23]")
     sys.stdout.write(overlaps(parsed.overrides, parsed.config_dir, parsed.config_name) + "\n")
@@ -144,12 +143,17 @@ COMMANDS: dict[str, tuple[str, Callable[[list[str]], int]]] = {
 
 def experiments() -> int:
     """Validate all jobs of the command line, then let Hydra run them; 1 if any job did not complete."""
+    parsed = parse_words(sys.argv[1:])
+    if parsed.help:
+        from ufo_rl.config.help import help_text
+
+        sys.stdout.write(help_text(parsed.overrides, parsed.config_dir, parsed.config_name) + "\n")
+        return OK
     from ufo_rl.run import start
 
-    parsed = get_args_parser().parse_intermixed_args(sys.argv[1:])
     flags = [word for word in sys.argv[1:] if word not in parsed.overrides]
     sys.argv[1:] = [*flags, *parsed.overrides]  # Hydra alone refuses flags between overrides
-    if parsed.help or parsed.hydra_help or parsed.shell_completion or parsed.info:
+    if parsed.hydra_help or parsed.shell_completion or parsed.info:
         start()
         return OK
     if parsed.config_path:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ufo_rl.config.compose import compose_jobs
+from ufo_rl.config.compose import compose_one
 from ufo_rl.config.load import load
 from ufo_rl.dataset.overlap import Overlap, find
-from ufo_rl.errors import UserError
 from ufo_rl.experiment.prepare import prepare, whole_benchmarks
 from ufo_rl.records import Prompt
 
@@ -17,12 +16,8 @@ MAX_SHOWN = 60  # characters of a question
 
 def overlaps(overrides: Sequence[str], config_dir: str | None = None, config_name: str | None = None) -> str:
     """The counts and all pairs for the dataset and the benchmarks of one configuration."""
-    jobs = compose_jobs(overrides, config_dir, config_name)
-    if len(jobs) > 1:
-        raise UserError(
-            f"contamination: {config_name} is a sweep; name its dataset and benchmarks: dataset=..., eval=..."
-        )
-    config = load(jobs[0].plain)
+    job = compose_one(overrides, config_dir, config_name, "contamination")
+    config = load(job.plain)
     prepared = prepare(config, wrong=UNUSED)
     settings, prompts = config.contamination, prepared.pool.prompts
     benchmarks = whole_benchmarks(config)

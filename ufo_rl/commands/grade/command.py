@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ufo_rl.commands.grade.options import Options
 from ufo_rl.commands.grade.rows import Contents, Item, check, items
 from ufo_rl.commands.grade.tally import Audit, Tally
-from ufo_rl.config.compose import compose_jobs
+from ufo_rl.config.compose import compose_one
 from ufo_rl.config.load import load
 from ufo_rl.errors import UserError
 from ufo_rl.files.row_writer import blocks, row_writer, schema_of
@@ -30,7 +30,7 @@ Pair = tuple[Graded, Verdict | None]  # our verdict, and that of the audited gra
 
 def grade_file(options: Options) -> str:
     """The tables; with `options.out` the verdicts are in that file. Raises UserError for every mistake, before grading."""
-    (job,) = compose_jobs(options.overrides)
+    job = compose_one(options.overrides, None, None, "grade")
     limits = load(job.plain).reward.grader
     with ExitStack() as opened:
         other = Verifier(limits.time_limit_s, other=options.audit) if options.audit else None
