@@ -11,21 +11,25 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import hydra
-from hydra._internal.utils import get_args_parser
 from omegaconf import DictConfig, OmegaConf
 
 from ufo_rl.commands import commands
 from ufo_rl.config.compose import compose_jobs, plain_config
 from ufo_rl.config.folder import conf_folder
+from ufo_rl.config.help import help_text
+from ufo_rl.config.words import parse_words
 from ufo_rl.errors import UserError
 
 
 def main(words: Sequence[str]) -> int:
     """Validate all jobs of the command line, then let Hydra run them; 1 if any job did not complete."""
-    parsed = get_args_parser().parse_intermixed_args(list(words))
+    parsed = parse_words(words)
+    if parsed.help:
+        sys.stdout.write(help_text(parsed.overrides, parsed.config_dir, parsed.config_name) + "\n")
+        return 0
     flags = [word for word in words if word not in parsed.overrides]
     sys.argv[1:] = [*flags, *parsed.overrides]  # Hydra alone refuses flags between overrides
-    if parsed.help or parsed.hydra_help or parsed.shell_completion or parsed.info:
+    if parsed.hydra_help or parsed.shell_completion or parsed.info:
         start()
         return 0
     if parsed.config_path:

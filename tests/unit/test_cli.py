@@ -10,9 +10,11 @@ from resource import RLIMIT_FSIZE, setrlimit
 import pytest
 
 from tests.conftest import Ufo
+from ufo_rl.config.folder import conf_folder
 from ufo_rl.model.weights import packaged
 
 LAB = packaged("package:lab/tiny")
+CD = str(conf_folder().parent / "sweeps")
 
 
 @pytest.fixture
@@ -72,6 +74,12 @@ CUSTOM = ("dataset=custom", "dataset.question=question", "dataset.answer=answer"
         (["compair"], ["compair: no such command", '"compare"']),
         (["compare", "nowhere"], ["nowhere"]),
         (["-cd", "nowhere"], ["--config-dir nowhere is no folder"]),
+        (["--multirn"], ["unrecognized arguments: --multirn", "ufo-rl --hydra-help"]),
+        (
+            ["doctor", "-cd", CD, "-cn", "ratio"],
+            ["doctor: ratio is a sweep", "choose selector=..., ratio=..., seed=..."],
+        ),
+        (["contamination", "-cd", CD, "-cn", "ratio"], ["contamination: ratio is a sweep"]),
     ],
 )
 def test_a_mistake_is_told_in_plain_words(places: Ufo, arguments: list[str], expected: list[str]) -> None:
@@ -108,6 +116,7 @@ def test_help_names_groups_options_and_commands(ufo: Ufo) -> None:
     output = ufo.run("help")
     assert output == ufo.run("--help")
     assert "selector: accuracy, band, full, random, ufo, ufo_high, ufo_low" in output and "ufo-rl compare" in output
+    assert "settings" not in output and "base" not in output  # parts that options share, which nobody chooses
 
 
 def test_flags_may_stand_between_overrides(ufo: Ufo) -> None:

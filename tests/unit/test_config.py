@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+from random import seed
+from typing import Any, get_args, get_origin
 
 import pytest
+import yaml
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from pydantic import Strict, TypeAdapter
 
+import ufo_rl
+from tests.conftest import Ufo
 from ufo_rl.config.build import build
-from ufo_rl.config.compose import compose_jobs
-from ufo_rl.config.identity import run_id
+from ufo_rl.config.compose import compose_jobs, compose_one
+from ufo_rl.config.folder import conf_folder
+from ufo_rl.config.grid import grid
+from ufo_rl.config.identity import VOLATILE, run_id
+from ufo_rl.config.kinds import changes_no_result, keys_of, opened
 from ufo_rl.config.load import load
+from ufo_rl.config.schema import Config, Engine
+from ufo_rl.config.tree import open_tree
 from ufo_rl.errors import UserError
 
 
@@ -61,8 +76,75 @@ def test_a_limit_beyond_the_benchmark_is_refused() -> None:
 
 
 def test_unknown_and_missing_keys() -> None:
-    found = problems({"train.lerning_rate": 1.0})
-    assert found[0].startswith('train.lerning_rate: unknown key; did you mean "learning_rate"?')
+    found = problems({"train.lerning_rate": 1.0, "eval.arithmetic.few_shot": [{"question": "1+1?"}]})
+    assert found[0].startswith('train.lerning_rate: unknown key; did you mean "learning_rate"? (keys here: name, ')
+    assert found[1:] == ["eval.arithmetic.few_shot[0].response is missing"]
+
+
+def test_a_missing_group_is_one_problem_beside_the_others() -> None:
+    config = plain()
+    del config["reward"]
+    config["launch"]["num_ranks"] = 0
+    with pytest.raises(UserError) as caught:
+        load(config)
+    assert caught.value.problems == ["reward is missing", "launch.num_ranks=0 must be >= 1"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("train.learning_rate", "1e-4", "train.learning_rate=1e-4 must be a number"),
+        ("train.learning_rate", True, "train.learning_rate=True must be a number"),
+        ("train.learning_rate", float("inf"), "train.learning_rate=inf must be > 0"),
+        ("train.warmup_ratio", 1, "train.warmup_ratio=1 must be in [0, 1)"),
+        ("launch.num_ranks", 1.0, "launch.num_ranks=1.0 must be a whole number"),
+        ("launch.num_ranks", True, "launch.num_ranks=True must be a whole number"),
+        ("train.bf16", 1, "train.bf16=1 must be true or false"),
+        ("model.path", 3, "model.path=3 must be text"),
+        ("model.dtype", None, "model.dtype=null must be one of float32, bfloat16, float16"),
+        ("template", "r1", "template=r1 must be a group of keys, not a single value"),
+        ("dataset", None, "dataset=null must be a mapping of keys to values"),
+        ("tracker.tags", "a", "tracker.tags=a must be a list, for example tracker.tags=[a,b]"),
+        ("tracker.tags", ["a", 1], "tracker.tags[1]=1 must be text"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_not_converted(key: str, value: Any, expected: str) -> None:
+    assert problems({key: value}) == [expected]
+
+
+def test_yaml_reads_the_word_off_as_false() -> None:
+    config = plain()
+    config["deepspeed"]["name"] = config["tracker"]["mode"] = False
+    assert (load(config).deepspeed.name, load(config).tracker.mode) == ("off", "off")
+
+
+def test_a_typed_configuration_goes_through_json() -> None:
+    config = load(plain("eval=[arithmetic,math500]"))
+    again = TypeAdapter(Config).validate_python(json.loads(json.dumps(asdict(config))))
+    assert again == config and isinstance(again.train, type(config.train))
+
+
+def leaves(kind: Any, key: str) -> Iterator[tuple[str, Any, tuple[Any, ...]]]:
+    base, marks = opened(kind)
+    if is_dataclass(base):
+        for name, field in keys_of(base).items():
+            yield from leaves(field, f"{key}.{name}")
+    elif get_origin(base) in (list, dict) and base != dict[str, Any]:
+        yield from leaves(get_args(base)[-1], f"{key}[]")
+    else:
+        yield key, base, marks
+
+
+@pytest.mark.parametrize(("key", "base", "marks"), list(leaves(Config, "config")))
+def test_every_scalar_is_strict(key: str, base: Any, marks: tuple[Any, ...]) -> None:
+    """float, int and bool alone would read "0.1" and 1: fields say Number, Whole and Flag."""
+    if base in (float, int, bool):
+        assert any(isinstance(mark, Strict) and mark.strict for mark in marks), key
+
+
+def test_keys_that_change_no_result_are_marked_at_their_type() -> None:
+    assert changes_no_result(Engine) == ("batch_tokens", "memory_share")
+    assert {"name", "paths", "launch.device", *(f"engine.{key}" for key in changes_no_result(Engine))} < set(VOLATILE)
 
 
 @pytest.mark.parametrize(
@@ -89,11 +171,19 @@ def test_unknown_and_missing_keys() -> None:
         (["~train.beta"], ["~train.beta: keys are neither added nor removed; set one with train.beta=VALUE"]),
         (["seed=0,1"], ["seed=0,1: several values; add -m to run them all"]),
         (["model=tiny ratio=10pct"], ["model=tiny ratio=10pct: not understood"]),
+        (["experiment=null"], ["experiment=null: a group is left out with ~experiment (options: "]),
+        (["hydra.job.chdir=true,false", "-m"], ["hydra.job.chdir=true,false: Hydra's own keys take one value"]),
+        (["eval=[arithmetic],[math50]", "-m"], ['eval=math50: no such option; did you mean "math500"?']),
+        (["seed=interval(0,1)", "-m"], ["seed=interval(0,1): an interval has no list of values"]),
+        (
+            ["+deepspeed.config.gradient_clipping=1"],
+            ["+deepspeed.config.gradient_clipping=1: deepspeed.config.gradient_clipping is there already; to set it: "],
+        ),
     ],
 )
 def test_wrong_names_are_all_reported(overrides: list[str], expected: list[str]) -> None:
     with pytest.raises(UserError) as caught:
-        plain(*overrides)
+        compose_jobs([word for word in overrides if word != "-m"], multirun="-m" in overrides)
     assert len(caught.value.problems) == len(expected)
     for found, begins in zip(caught.value.problems, expected, strict=True):
         assert found.startswith(begins)
@@ -170,3 +260,53 @@ def test_a_removed_key_is_gone_in_every_job_of_a_sweep() -> None:
     (alone,) = compose_jobs(["~deepspeed.config.gradient_clipping"])
     assert all("gradient_clipping" not in job.plain["deepspeed"]["config"] for job in jobs)
     assert jobs[0].folder.name == alone.folder.name == run_id(jobs[0].plain)
+
+
+def test_a_list_of_options_may_be_swept() -> None:
+    jobs = compose_jobs(["eval=[arithmetic],[math500,gsm8k]"], multirun=True)
+    assert [list(job.plain["eval"]) for job in jobs] == [["arithmetic"], ["math500", "gsm8k"]]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["selector=ufo,random", "seed=0,1,2"],
+        ["seed=0,1", "name=a", "seed=range(1,7,2)", "train.beta=0.1"],
+        ["model=glob(qwen*)", "~deepspeed.config.gradient_clipping", "+deepspeed.config.x={a:1}", "name='b c',d"],
+        ["eval=[a],[b,c]", "dataset.num_prompts=choice(1,2)", 'template.user="{question}, now"', "selector=null"],
+        ["seed=shuffle(3,1,2)", "train.max_steps=sort(3,1,2)", "++reward.parts.x=1,2"],
+    ],
+)
+def test_a_grid_is_that_of_hydras_basic_sweeper(words: list[str]) -> None:
+    with open_tree(None, None) as tree:
+        seed(0)
+        expected = BasicSweeper.split_arguments(tree.parse(words), None)[0]
+        seed(0)
+        assert grid(tree.parse(words)) == expected and len(expected) > 1
+
+
+def test_the_users_folder_stands_behind_ours_as_in_hydra(ufo: Ufo) -> None:
+    for option, value in (("10pct", 0.3), ("third", 0.33)):
+        (ufo.folder / "mine/ratio").mkdir(parents=True, exist_ok=True)
+        (ufo.folder / f"mine/ratio/{option}.yaml").write_text(f"value: {value}\n")
+        (job,) = compose_jobs([f"ratio={option}"], str(ufo.folder / "mine"))
+        shown = yaml.safe_load(ufo.run("-cd", "mine", f"ratio={option}", "--cfg", "job"))
+        assert job.plain["ratio"] == shown["ratio"]
+    assert "third" in ufo.run("-cd", "mine", "--help")
+
+
+@pytest.mark.parametrize("command", ["doctor", "contamination"])
+def test_a_command_for_one_configuration_says_how_to_choose_from_a_sweep(command: str) -> None:
+    sweeps = str(conf_folder().parent / "sweeps")
+    with pytest.raises(
+        UserError, match=rf"^{command}: ratio is a sweep, .*; choose selector=..., ratio=..., seed=...$"
+    ):
+        compose_one([], sweeps, "ratio", command)
+    with pytest.raises(UserError, match=rf"^seed=0,1: several values; {command} takes one$"):
+        compose_one(["seed=0,1"], None, None, command)
+    assert compose_one(["selector=ufo", "ratio=05pct", "seed=1"], sweeps, "ratio", command).plain["seed"] == 1
+
+
+def test_hydra_is_used_through_what_it_makes_public() -> None:
+    for path in Path(ufo_rl.__file__).parent.rglob("*.py"):
+        assert "hydra._internal" not in path.read_text(), path

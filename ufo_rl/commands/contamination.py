@@ -5,10 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from hydra._internal.utils import get_args_parser
-
-from ufo_rl.config.compose import compose_jobs
+from ufo_rl.config.compose import compose_one
 from ufo_rl.config.load import load
+from ufo_rl.config.words import parse_words
 from ufo_rl.dataset.overlap import Overlap, find
 from ufo_rl.errors import UserError
 from ufo_rl.experiment.data import whole_benchmarks
@@ -21,7 +20,7 @@ USAGE = "ufo-rl contamination OVERRIDES...   which prompts of the dataset are qu
 
 
 def run(arguments: list[str]) -> int:
-    parsed = get_args_parser().parse_intermixed_args(arguments)
+    parsed = parse_words(arguments)
     if parsed.multirun:
         raise UserError("contamination: one dataset at a time, without -m; several benchmarks are eval=[math500,amc23]")
     sys.stdout.write(overlaps(parsed.overrides, parsed.config_dir, parsed.config_name) + "\n")
@@ -30,12 +29,8 @@ def run(arguments: list[str]) -> int:
 
 def overlaps(overrides: Sequence[str], config_dir: str | None = None, config_name: str | None = None) -> str:
     """The counts and all pairs for the dataset and the benchmarks of one configuration."""
-    jobs = compose_jobs(overrides, config_dir, config_name)
-    if len(jobs) > 1:
-        raise UserError(
-            f"contamination: {config_name} is a sweep; name its dataset and benchmarks: dataset=..., eval=..."
-        )
-    config = load(jobs[0].plain)
+    job = compose_one(overrides, config_dir, config_name, "contamination")
+    config = load(job.plain)
     prepared = prepare(config, wrong=UNUSED)
     settings, prompts = config.contamination, prepared.pool.prompts
     benchmarks = whole_benchmarks(config)

@@ -7,6 +7,9 @@ import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pydantic import ValidationError
+
+from ufo_rl.config.sentences import sentences
 from ufo_rl.errors import UserError, nearest
 
 LABEL = "name"  # stands beside _target_ for tables and run names; no argument of the part
@@ -49,5 +52,7 @@ def build(node: Mapping[str, Any], key: str, plugins: Sequence[str] = (), **extr
         raise UserError(f"{key}: {error}") from error
     try:
         return part(**arguments, **extra)
+    except ValidationError as error:
+        raise UserError(*sentences(error, part, key)) from error
     except (ValueError, TypeError) as error:
         raise UserError(f"{key}.{error}") from error

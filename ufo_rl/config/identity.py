@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import is_dataclass
 from typing import Any
 
 from ufo_rl.config.build import part_class
+from ufo_rl.config.kinds import changes_no_result
+from ufo_rl.config.schema import Config
 from ufo_rl.errors import UserError
 from ufo_rl.files.keys import digest
 
-# Keys that change no result: where files go, who is told, how fast it is.
-VOLATILE = (
-    "name",
-    "force",
-    "paths",
-    "tracker",
-    "hydra",
-    "plugins",
-    "engine.batch_tokens",
-    "engine.memory_share",
-    "signal.confidence.batch_size",
-    "signal.confidence.batch_tokens",
-    "launch.threads_per_rank",
-    "launch.num_nodes",
-    "launch.node_rank",
-    "launch.rendezvous",
-    "launch.device",
-)
+
+def volatile(config: Mapping[str, Any], plugins: Sequence[str] = ()) -> tuple[str, ...]:
+    """The dotted keys of a plain configuration that change no result, as the types of its nodes and signals mark them.
+
+    Signals of other packages are asked only if these are among `plugins`: that imports them.
+    """
+    marked = list(changes_no_result(Config))
+    for name, node in (config.get("signal") or {}).items():
+        try:
+            part = part_class(node, "signal", plugins)
+        except UserError:
+            continue
+        marked += [f"signal.{name}.{key}" for key in (changes_no_result(part) if is_dataclass(part) else ())]
+    return tuple(marked)
 
 
 def identity(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -38,7 +37,7 @@ def identity(config: Mapping[str, Any]) -> dict[str, Any]:
     once.
     """
     kept = copy.deepcopy(dict(config))
-    for key in VOLATILE:
+    for key in volatile(config, config.get("plugins", [])):
         *parents, last = key.split(".")
         node: Any = kept
         for parent in parents:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import re
+import functools
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
+from ufo_rl.config.kinds import keys_of
 from ufo_rl.config.rules import RELATIONS
 from ufo_rl.config.schema import Config
-from ufo_rl.config.typed import read
+from ufo_rl.config.sentences import sentences
 from ufo_rl.errors import UserError
 
 
@@ -22,11 +25,23 @@ def load(plain: Mapping[str, Any]) -> Config:
 
 def examine(plain: Mapping[str, Any]) -> tuple[Config, list[str], set[str]]:
     """The typed configuration as far as it can be read, every problem, and the groups (top-level keys) whose values
-    are wrong and must not be used."""
+    are wrong and must not be used: they are None."""
     problems: list[str] = []
-    config = read(Config, plain, "", problems)
-    wrong = {match[0] for problem in problems if (match := re.match(r"\w+", problem))}
+    wrong: set[str] = set()
+    try:
+        config = _adapter(Config).validate_python(dict(plain))
+    except ValidationError as error:
+        problems += sentences(error, Config)
+        wrong = {str(one["loc"][0]) for one in error.errors()}
+        kinds = keys_of(Config)
+        sound = {name: _adapter(kinds[name]).validate_python(plain[name]) for name in kinds if name not in wrong}
+        config = Config(**{name: sound.get(name) for name in kinds})  # pyright: ignore[reportArgumentType]
     for groups, relation in RELATIONS:
         if not wrong & groups:
             problems += relation(config)
     return config, problems, wrong
+
+
+@functools.cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)

@@ -2,95 +2,99 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import dataclasses
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from ufo_rl.config.typed import OneOf, Range
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic import ConfigDict
 
-Positive = Annotated[float, Range(0, ends="(]")]
-NotNegative = Annotated[float, Range(0)]
-Count = Annotated[int, Range(1)]
-Seed = Annotated[int, Range(0)]
-Dtype = Annotated[str, OneOf(("float32", "bfloat16", "float16"))]
+from ufo_rl.config.kinds import CHANGES_NO_RESULT, Cure, Flag, Number, Text, Whole, Word, node
+
+Positive = Annotated[Number, Gt(0)]
+NotNegative = Annotated[Number, Ge(0)]
+Count = Annotated[Whole, Ge(1)]
+Seed = Annotated[Whole, Ge(0)]
+Share = Annotated[Number, Gt(0), Le(1)]
+Dtype = Literal["float32", "bfloat16", "float16"]
 Seam = dict[str, Any]  # a part of the user's choice: _target_ and keyword arguments, see build.py
 
 
-@dataclass
+@node
 class Model:
-    name: str
-    path: str
-    revision: str | None
+    name: Text
+    path: Text
+    revision: Text | None
     dtype: Dtype
     max_completion_tokens: Count
 
 
-@dataclass
+@node
 class Template:
-    name: str
-    system: str
-    user: str
+    name: Text
+    system: Text
+    user: Text
 
 
-@dataclass
+@node
 class Ratio:
-    value: Annotated[float, Range(0, 1, "(]")]
+    value: Annotated[Share, Cure("for everything use selector=full")]
 
 
-@dataclass
+@node
 class Reward:
-    name: str
+    name: Text
     parts: dict[str, Seam]
 
 
-@dataclass
+@node
 class Train:
-    name: str
+    name: Text
     learning_rate: Positive
-    lr_scheduler_type: Annotated[str, OneOf(("constant", "constant_with_warmup", "linear", "cosine"))]
-    warmup_ratio: Annotated[float, Range(0, 1, "[)")]
+    lr_scheduler_type: Literal["constant", "constant_with_warmup", "linear", "cosine"]
+    warmup_ratio: Annotated[Number, Ge(0), Lt(1)]
     max_steps: Count | None
     num_train_epochs: Positive
     per_device_train_batch_size: Count
     gradient_accumulation_steps: Count
-    num_generations: Annotated[int, Range(2)]
+    num_generations: Annotated[Whole, Ge(2)]
     max_prompt_tokens: Count | None
     max_completion_tokens: Count
     temperature: Positive
     beta: NotNegative
     epsilon: Positive
-    loss_type: Annotated[str, OneOf(("grpo", "dr_grpo", "dapo", "bnpo"))]
-    scale_rewards: Annotated[str, OneOf(("group", "batch", "none"))]
+    loss_type: Literal["grpo", "dr_grpo", "dapo", "bnpo"]
+    scale_rewards: Literal["group", "batch", "none"]
     num_iterations: Count
     max_grad_norm: Positive
     weight_decay: NotNegative
-    bf16: bool
-    gradient_checkpointing: bool
+    bf16: Flag
+    gradient_checkpointing: Flag
     save_steps: Count | None
 
 
-@dataclass
+@node
 class DeepSpeed:
-    name: str
+    name: Text
     config: dict[str, Any] | None
 
 
-@dataclass
+@node
 class Engine:
-    name: Annotated[str, OneOf(("hf", "vllm"))]
-    batch_tokens: Count
-    memory_share: Annotated[float, Range(0, 1, "(]")]
+    name: Literal["hf", "vllm"]
+    batch_tokens: Annotated[Count, CHANGES_NO_RESULT]
+    memory_share: Annotated[Share, CHANGES_NO_RESULT]
 
 
-@dataclass
+@node
 class Shot:
     """A worked example that is shown before each question."""
 
-    question: str
-    response: str
+    question: Text
+    response: Text
 
 
-@dataclass
+@node
 class Benchmark:
     """A fixed set of questions of declared size; `limit` takes the first so many by id and is labelled a subset."""
 
@@ -106,41 +110,45 @@ class Benchmark:
     grader: Seam | None
 
 
-@dataclass
+@node
 class TrackerConfig:
-    mode: Annotated[str, OneOf(("auto", "online", "offline", "off"))]
-    project: str
-    entity: str | None
-    tags: list[str]
+    mode: Annotated[Literal["auto", "online", "offline", "off"], Word]
+    project: Text
+    entity: Text | None
+    tags: list[Text]
 
 
-@dataclass
+@node
 class Launch:
     num_ranks: Count
-    num_nodes: Count
-    node_rank: Annotated[int, Range(0)]
-    rendezvous: str | None
-    threads_per_rank: Count | None
-    device: Annotated[str, OneOf(("auto", "cuda", "cpu"))]
+    num_nodes: Annotated[Count, CHANGES_NO_RESULT]
+    node_rank: Annotated[Whole, Ge(0), CHANGES_NO_RESULT]
+    rendezvous: Annotated[Text | None, CHANGES_NO_RESULT]
+    threads_per_rank: Annotated[Count | None, CHANGES_NO_RESULT]
+    device: Annotated[Literal["auto", "cuda", "cpu"], CHANGES_NO_RESULT]
 
 
-@dataclass
+@node
 class Paths:
-    outputs: str
-    data: str | None
+    outputs: Text
+    data: Text | None
 
 
-@dataclass
+@node
 class Contamination:
     """Which prompts count as questions of a benchmark, and whether they leave the pool; see contamination.py."""
 
     ngram: Count
-    threshold: Annotated[float, Range(0, 1, "(]")]
-    remove: bool
+    threshold: Share
+    remove: Flag
 
 
-@dataclass
+@dataclasses.dataclass(frozen=True)
 class Config:
+    """All groups. Not validated when it is built, so that `load.examine` can hold what is sound beside what is not."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
     model: Model
     template: Template
     dataset: Seam
@@ -153,14 +161,14 @@ class Config:
     deepspeed: DeepSpeed
     engine: Engine
     eval: dict[str, Benchmark]
-    tracker: TrackerConfig
+    tracker: Annotated[TrackerConfig, CHANGES_NO_RESULT]
     launch: Launch
-    name: str
+    name: Annotated[Text, CHANGES_NO_RESULT]
     seed: Seed
-    force: bool
-    plugins: list[str]
+    force: Annotated[Flag, CHANGES_NO_RESULT]
+    plugins: Annotated[list[Text], CHANGES_NO_RESULT]
     contamination: Contamination
-    paths: Paths
+    paths: Annotated[Paths, CHANGES_NO_RESULT]
 
     @property
     def data(self) -> Path | None:

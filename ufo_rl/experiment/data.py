@@ -18,7 +18,7 @@ from ufo_rl.records import Pool, Prompt
 from ufo_rl.selector import Selector, named_columns
 from ufo_rl.selector.columns import OF_EVERY_POOL
 from ufo_rl.selector.cut import num_kept
-from ufo_rl.signals import Signal
+from ufo_rl.signals.protocol import Signal
 
 
 def load_pool(node: dict[str, Any], key: str, config: Config, grader: Seam) -> Pool:

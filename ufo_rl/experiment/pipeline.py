@@ -22,8 +22,8 @@ from ufo_rl.report.metrics import RunMetrics, run_metrics
 from ufo_rl.selector.columns import Columns, of_pool
 from ufo_rl.selector.cut import Selection, select
 from ufo_rl.selector.score_table import write_selection
-from ufo_rl.signals import Subject
 from ufo_rl.signals.cache import SignalCache
+from ufo_rl.signals.protocol import Subject
 from ufo_rl.tracking.sink import Tracker
 from ufo_rl.training.stage import TrainStage
 

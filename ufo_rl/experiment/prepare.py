@@ -16,7 +16,7 @@ from ufo_rl.experiment.places import check_places, has_data
 from ufo_rl.grader import Grader
 from ufo_rl.records import Pool, Prompt
 from ufo_rl.selector import Selector
-from ufo_rl.signals import Signal
+from ufo_rl.signals.protocol import Signal
 
 
 @dataclass

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from statistics import fmean
 
-from ufo_rl.config.identity import VOLATILE
+from ufo_rl.config.identity import volatile
 from ufo_rl.files.flat import flat
 from ufo_rl.report.outcome import Accuracy, Run
 from ufo_rl.stats.bootstrap import paired_bootstrap
 from ufo_rl.stats.intervals import Difference, paired_difference
 
-# Keys (with all below them) that change no result, or that make another arm or seed of one experiment.
-NOT_SETTINGS = (*VOLATILE, "selector", "ratio", "seed")
+# Keys, with all below them, that make another arm or seed of one experiment.
+ARM = ("selector", "ratio", "seed")
 # Settings that a label spells out; more would not fit the first column.
 MAX_MARKS = 3
 
@@ -100,10 +100,11 @@ def paired(a: Mapping[str, float] | None, b: Mapping[str, float] | None) -> Diff
 
 def settings(run: Run) -> dict[str, str]:
     """The configuration that makes the experiment, without the selection: dotted keys, values as text."""
+    others = (*volatile(run.config), *ARM)
     return {
         key: str(value)
         for key, value in flat(run.config, ".").items()
-        if not any(key == name or key.startswith(f"{name}.") for name in NOT_SETTINGS)
+        if not any(key == name or key.startswith(f"{name}.") for name in others)
     }
 
 

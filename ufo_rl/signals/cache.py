@@ -16,8 +16,8 @@ from ufo_rl.config.optional import ask
 from ufo_rl.files.atomic import locked
 from ufo_rl.files.store import SignalStore
 from ufo_rl.launch.runner import StageRunner
-from ufo_rl.signals import TIMES, Plan, PoolRows, Signal, SignalRequest, Subject
 from ufo_rl.signals.costs import account, remember
+from ufo_rl.signals.protocol import TIMES, Plan, PoolRows, Signal, SignalRequest, Subject
 from ufo_rl.stats.intervals import spearman
 
 log = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ import pyarrow.compute
 
 from ufo_rl.files.atomic import read_json, write_json
 from ufo_rl.files.store import total
-from ufo_rl.signals import TIMES
+from ufo_rl.signals.protocol import TIMES
 
 pc: Any = pyarrow.compute  # its functions are made at import, where type checkers do not see them
 WEIGHTS = ("token_weights", "target_weights", "body_weights", "head_weights")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from hydra._internal.utils import get_args_parser
+from ufo_rl.config.words import parse_words
 
 USAGE = "ufo-rl doctor OVERRIDES...   is the selection of this configuration stable enough to trust?"
 
@@ -12,6 +12,6 @@ USAGE = "ufo-rl doctor OVERRIDES...   is the selection of this configuration sta
 def run(arguments: list[str]) -> int:
     from ufo_rl.commands.doctor.command import doctor
 
-    parsed = get_args_parser().parse_intermixed_args(arguments)
+    parsed = parse_words(arguments)
     sys.stdout.write(doctor(parsed.overrides, parsed.config_dir, parsed.config_name) + "\n")
     return 0

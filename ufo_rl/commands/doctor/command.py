@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ufo_rl.commands.doctor.request import ExaminationRequest
-from ufo_rl.config.compose import compose_jobs
+from ufo_rl.config.compose import compose_one
 from ufo_rl.config.load import load
 from ufo_rl.errors import UserError
 from ufo_rl.experiment.prepare import prepare
@@ -58,7 +58,7 @@ def examine(
     overrides: Sequence[str], sample: int | None, config_dir: str | None = None, config_name: str | None = None
 ) -> tuple[int, list[Way]]:
     """How many prompts were scored (at most `sample`, drawn at random), and what came of it in each way."""
-    (job,) = compose_jobs(overrides, config_dir, config_name)
+    job = compose_one(overrides, config_dir, config_name, "doctor")
     config = load(job.plain)
     prepared = prepare(config)
     signal = prepared.signals.get("confidence")

@@ -11,7 +11,7 @@ from ufo_rl.commands.grade.options import Options
 from ufo_rl.commands.grade.rows import Contents, Item, check, items
 from ufo_rl.commands.grade.tally import Audit, Tally
 from ufo_rl.config.build import build
-from ufo_rl.config.compose import compose_jobs
+from ufo_rl.config.compose import compose_one
 from ufo_rl.config.load import load
 from ufo_rl.errors import UserError
 from ufo_rl.files.row_writer import blocks, row_writer, schema_of
@@ -33,7 +33,7 @@ Pair = tuple[Graded, Verdict | None]  # our verdict, and that of the audited gra
 
 def grade_file(options: Options) -> str:
     """The tables; with `options.out` the verdicts are in that file. Raises UserError for every mistake, before grading."""
-    (job,) = compose_jobs(options.overrides)
+    job = compose_one(options.overrides, None, None, "grade")
     config = load(job.plain)
     with ExitStack() as opened:
         limit = config.grader.get("time_limit_s", AUDIT_LIMIT_S)

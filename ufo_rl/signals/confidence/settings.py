@@ -5,38 +5,39 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
-import pyarrow as pa
-from pydantic.dataclasses import dataclass
 
+from ufo_rl.config.kinds import CHANGES_NO_RESULT, Flag, changes_no_result, node
 from ufo_rl.config.schema import Count, Dtype, Engine
-from ufo_rl.config.typed import OneOf
 from ufo_rl.errors import UserError
-from ufo_rl.launch.publish import Row
 from ufo_rl.records import Prompt
-from ufo_rl.signals import OneRowEach, PoolRows, Subject
 from ufo_rl.signals.confidence.target import scored_text
 
+if TYPE_CHECKING:  # what a command line needs of a signal is light
+    import pyarrow as pa
+
+    from ufo_rl.launch.publish import Row
+    from ufo_rl.signals.protocol import PoolRows, Subject
+
 VERSION = 3  # raise it when the numbers change: old stores are then no longer found
-SPEED = ("batch_size", "batch_tokens")  # settings that change no number
 TOKENS = ("num_tokens", "prefix_tokens", "padded_tokens", "num_target_tokens", "generated_tokens")
 
 
-@dataclass(frozen=True)
+@node
 class Confidence:
     """exp of the mean log-probability of the target tokens, in one forward pass (arXiv 2505.12457). Keys: see
     conf/signal/confidence.yaml."""
 
-    engine: Annotated[str, OneOf(("own", "vllm"))]
-    target: Annotated[str, OneOf(("answer", "solution", "response", "question"))]
-    reduction: Annotated[str, OneOf(("mean", "sum", "min"))]
+    engine: Literal["own", "vllm"]
+    target: Literal["answer", "solution", "response", "question"]
+    reduction: Literal["mean", "sum", "min"]
     dtype: Dtype | None
     max_response_tokens: Count
-    keep_token_logprobs: bool
-    batch_size: Count | None
-    batch_tokens: Count | None
+    keep_token_logprobs: Flag
+    batch_size: Annotated[Count | None, CHANGES_NO_RESULT]
+    batch_tokens: Annotated[Count | None, CHANGES_NO_RESULT]
 
     stage: ClassVar[str] = "score"
     unit: ClassVar[str] = "prompts"
@@ -58,7 +59,7 @@ class Confidence:
     def identity(self, subject: Subject) -> dict[str, Any]:
         is_response = self.target == "response"
         settings, model = asdict(self), subject.chat.id  # pyright: ignore[reportArgumentType]
-        for key in (*SPEED, "reduction", *(() if is_response else ("max_response_tokens",))):
+        for key in (*changes_no_result(Confidence), "reduction", *(() if is_response else ("max_response_tokens",))):
             del settings[key]
         if not is_response:
             model = {key: value for key, value in model.items() if key != "generation"}
@@ -66,6 +67,9 @@ class Confidence:
         return {"version": VERSION, "template": dict(subject.template), **settings, "dtype": dtype, "model": model}
 
     def rows(self, subject: Subject) -> PoolRows:
+        from ufo_rl.launch.publish import Row
+        from ufo_rl.signals.protocol import OneRowEach
+
         def make() -> Iterator[Row]:
             for prompt in subject.prompts:
                 text = subject.chat.render(prompt)
@@ -91,7 +95,7 @@ class Confidence:
         }
 
 
-@dataclass(frozen=True)
+@node
 class ConfidenceRequest:
     """What a rank is asked: the model in `model`, computed in `dtype`, into the store's folder."""
 

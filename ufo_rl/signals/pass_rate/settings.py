@@ -4,30 +4,28 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
-import pyarrow as pa
-from pydantic.dataclasses import dataclass
+from annotated_types import Ge, Le
 
+from ufo_rl.config.kinds import Number, Text, node
 from ufo_rl.config.schema import Count, Engine, Positive, Seam, Seed
-from ufo_rl.config.typed import Range
-from ufo_rl.files.store import KEY, SignalStore, sample_key
-from ufo_rl.launch.publish import Row
 from ufo_rl.records import Prompt
-from ufo_rl.signals import Plan, PoolRows, Subject
 from ufo_rl.signals.pass_rate.rollouts import Rollouts, check_rollouts, read_rollouts
-from ufo_rl.signals.pass_rate.sampling import Verdicts, num_needed
+
+if TYPE_CHECKING:  # what a command line needs of a signal is light
+    from ufo_rl.signals.protocol import PoolRows, Subject
 
 log = logging.getLogger(__name__)
 VERSION = 3  # raise it when the samples of the same text change: old stores are then no longer found
 SHARED = ("num_samples", "adaptive", "rollouts")  # settings whose samples are those of every other value
 
 
-@dataclass(frozen=True)
+@node
 class PassRate:
     """The share of K sampled completions that the grader accepts. Keys: see conf/signal/pass_rate.yaml."""
 
@@ -35,8 +33,8 @@ class PassRate:
     temperature: Positive
     max_completion_tokens: Count
     seed: Seed
-    adaptive: list[Annotated[float, Range(0, 1)]] | None
-    rollouts: str | None
+    adaptive: list[Annotated[Number, Ge(0), Le(1)]] | None
+    rollouts: Text | None
 
     stage: ClassVar[str] = "pass_rate"
     unit: ClassVar[str] = "samples"
@@ -95,6 +93,8 @@ class PassRate:
         return {**base, **settings, "dtype": subject.dtype, "engine": engine, "model": model}
 
     def rows(self, subject: Subject) -> PoolRows:
+        from ufo_rl.signals.pass_rate.samples import Samples
+
         return Samples(self, subject)
 
     def request(self, subject: Subject, store: Path, num_missing: int) -> PassRateRequest:
@@ -107,7 +107,7 @@ class PassRate:
         return subject.engine.name == "vllm" and self.rollouts is None
 
 
-@dataclass(frozen=True)
+@node
 class PassRateRequest:
     """What a rank is asked: at most `num_samples` samples of all ranks together into the store's folder."""
 
@@ -119,50 +119,6 @@ class PassRateRequest:
     engine: Engine
     grader: Seam
     plugins: list[str]
-
-
-class Samples:
-    """The samples of one pool; how many a prompt gets depends, in adaptive mode, on those that are stored."""
-
-    def __init__(self, settings: PassRate, subject: Subject) -> None:
-        self.settings, self.subject = settings, subject
-        self._row_keys: list[str] = []
-
-    def stored(self, store: SignalStore) -> Mapping[str, bool]:
-        rows = store.read(None, ("correct",))
-        return dict(zip(rows[KEY].to_pylist(), rows["correct"].to_pylist(), strict=True))
-
-    def missing(self, stored: Mapping[str, bool]) -> Iterator[tuple[dict[str, Any], int]]:
-        keys, rollouts = [], self.settings.finished()
-        for row in self._rows():
-            keys.append(row.key)
-            own = self._verdicts(row.key, stored)
-            if None in own[: num_needed(own, self.settings.adaptive)]:
-                texts = rollouts.completions[row.id] if rollouts else []
-                yield {**asdict(row), "verdicts": own, "completions": texts[: len(own)]}, own.count(None)
-        self._row_keys = keys  # prompts are rendered once
-
-    def plan(self, store: SignalStore) -> Plan:
-        self._row_keys = self._row_keys or [row.key for row in self._rows()]
-        stored = self.stored(store) if self.settings.adaptive else {}
-        counts = [num_needed(self._verdicts(key, stored), self.settings.adaptive) for key in self._row_keys]
-        keys = [sample_key(key, k) for key, count in zip(self._row_keys, counts, strict=True) for k in range(count)]
-        return Plan(keys, functools.partial(_rates, np.array(counts)))
-
-    def _rows(self) -> Iterator[Row]:
-        for prompt in self.subject.prompts:
-            text = self.subject.chat.render(prompt)
-            columns = {name: prompt.columns[name] for name in self.subject.grader_columns}
-            yield Row.of(prompt.id, text, len(text), prompt.answer, columns)
-
-    def _verdicts(self, row_key: str, stored: Mapping[str, bool]) -> Verdicts:
-        return [stored.get(sample_key(row_key, k)) for k in range(self.settings.num_samples)]
-
-
-def _rates(counts: np.ndarray, found: pa.Table) -> dict[str, np.ndarray]:
-    """Pass rates from `counts` samples of each prompt, in the order of the pool."""
-    correct = np.add.reduceat(found["correct"].to_numpy().astype(np.int64), np.cumsum(counts) - counts)
-    return {"pass_rate": correct / counts, "samples": counts}
 
 
 @functools.lru_cache(maxsize=2)

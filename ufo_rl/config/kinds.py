@@ -1,0 +1,81 @@
+"""What fields of the configuration are made of: strict scalars, nodes, and the marks that a type may carry."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Annotated, Any, TypeVar, Union, dataclass_transform, get_args, get_origin, get_type_hints
+
+from pydantic import BeforeValidator, ConfigDict, Strict
+from pydantic.dataclasses import dataclass as validated
+from pydantic.types import AllowInfNan
+
+Type = TypeVar("Type")
+
+Word = BeforeValidator(lambda value: "off" if value is False else value)  # YAML reads the word off as false
+Text = Annotated[str, Word]
+Number = Annotated[float, Strict(), AllowInfNan(False)]
+Whole = Annotated[int, Strict()]
+Flag = Annotated[bool, Strict()]
+
+
+@dataclass(frozen=True)
+class Cure:
+    """Mark of a field: what to do instead of a value outside its range."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class ChangesNoResult:
+    """Mark of a field: where files go, who is told, how fast it is. It is in no run's identity and in no cache key."""
+
+
+CHANGES_NO_RESULT = ChangesNoResult()
+
+
+@dataclass_transform(frozen_default=True)
+def node(cls: type[Type]) -> type[Type]:
+    """A group of keys: a frozen dataclass that pydantic validates and that knows no other keys."""
+    # building is deferred: the validator of the whole configuration holds those of its nodes
+    return validated(cls, frozen=True, config=ConfigDict(extra="forbid", defer_build=True))  # pyright: ignore[reportReturnType]
+
+
+def opened(kind: Any) -> tuple[Any, tuple[Any, ...]]:
+    """The type without `Annotated` and `| None`, and its marks: (Whole | None) -> int, (Strict(),)."""
+    if get_origin(kind) is Annotated:
+        base, marks = opened(get_args(kind)[0])
+        return base, (*marks, *get_args(kind)[1:])
+    if get_origin(kind) in (Union, types.UnionType):
+        (kind,) = [k for k in get_args(kind) if k is not type(None)]
+        return opened(kind)
+    return kind, ()
+
+
+def keys_of(kind: Any) -> dict[str, Any]:
+    """The keys of a node and their types."""
+    hints = get_type_hints(kind, include_extras=True)
+    return {field.name: hints[field.name] for field in fields(kind)}
+
+
+def kind_at(kind: Any, place: tuple[int | str, ...]) -> Any:
+    """The type of what stands at a place below `kind`: keys and list positions, as pydantic's errors name it."""
+    for part in place:
+        base, _ = opened(kind)
+        kind = keys_of(base)[str(part)] if is_dataclass(base) else get_args(base)[-1]
+    return kind
+
+
+def changes_no_result(kind: Any) -> tuple[str, ...]:
+    """The keys below a node, dotted, that are marked so."""
+    return tuple(_marked(kind, ""))
+
+
+def _marked(kind: Any, prefix: str) -> Iterator[str]:
+    for name, field in keys_of(kind).items():
+        base, marks = opened(field)
+        if CHANGES_NO_RESULT in marks:
+            yield prefix + name
+        elif is_dataclass(base):
+            yield from _marked(base, f"{prefix}{name}.")

@@ -1,0 +1,66 @@
+"""Pydantic's errors in our words: the key, its value, what it must be, the nearest right one."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from ufo_rl.config.kinds import Cure, keys_of, kind_at, opened
+from ufo_rl.errors import nearest
+
+KINDS = {
+    "dataclass_type": "a group of keys, not a single value",
+    "dict_type": "a mapping of keys to values",
+    "float_type": "a number",
+    "int_type": "a whole number",
+    "bool_type": "true or false",
+    "string_type": "text",
+}
+BOUNDS = ("greater_than", "greater_than_equal", "less_than", "less_than_equal", "finite_number")
+
+
+def sentences(error: ValidationError, kind: Any, key: str = "") -> list[str]:
+    """One sentence a problem, in the order of the tree. `kind` was validated; `key` is where it stands."""
+    return [_sentence(one, kind, key) for one in error.errors(include_url=False)]
+
+
+def _sentence(error: ErrorDetails, kind: Any, top: str) -> str:
+    place, problem = error["loc"], error["type"]
+    key = _key(top, place)
+    if problem == "missing":
+        return f"{key} is missing"
+    if problem == "unexpected_keyword_argument":
+        names = list(keys_of(opened(kind_at(kind, place[:-1]))[0]))
+        return f"{key}: unknown key{nearest(str(place[-1]), names)} (keys here: {', '.join(names)})"
+    value = "null" if error["input"] is None else error["input"]
+    base, marks = opened(kind_at(kind, place))
+    if problem in BOUNDS:
+        cures = [f"; {mark.text}" for mark in marks if isinstance(mark, Cure)]
+        return f"{key}={value} must be {_range(marks)}{''.join(cures)}"
+    if problem == "literal_error":
+        return f"{key}={value} must be one of {', '.join(get_args(base))}{nearest(str(value), get_args(base))}"
+    if problem == "list_type":
+        return f"{key}={value} must be a list, for example {key}=[a,b]"
+    if problem in KINDS:
+        return f"{key}={value} must be {KINDS[problem]}"
+    return f"{key}={value}: {error['msg']}"
+
+
+def _key(top: str, place: tuple[int | str, ...]) -> str:
+    key = top
+    for part in place:
+        key += f"[{part}]" if isinstance(part, int) else f".{part}" if key else part
+    return key
+
+
+def _range(marks: tuple[Any, ...]) -> str:
+    """The bounds in the usual bracket notation: in (0, 1], or > 0 where nothing is above."""
+    above = [f"> {m.gt:g}" if isinstance(m, Gt) else f">= {m.ge:g}" for m in marks if isinstance(m, Gt | Ge)]
+    below = [f"< {m.lt:g}" if isinstance(m, Lt) else f"<= {m.le:g}" for m in marks if isinstance(m, Lt | Le)]
+    if not (above and below):
+        return next(iter((*above, *below)), "a finite number")
+    (left, low), (right, high) = above[0].split(), below[0].split()
+    return f"in {'(' if left == '>' else '['}{low}, {high}{')' if right == '<' else ']'}"

@@ -1,0 +1,106 @@
+"""The configuration tree as Hydra sees it, through Hydra's public functions: its groups, and what a command line makes
+of it."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import ClassVar
+
+from hydra import compose, initialize_config_dir
+from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.object_type import ObjectType
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.core.plugins import Plugins
+from hydra.errors import HydraException
+from hydra.plugins.search_path_plugin import SearchPathPlugin
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from ufo_rl.config.folder import conf_folder
+from ufo_rl.errors import UserError
+
+
+class UserFolder(SearchPathPlugin):
+    """Where --config-dir stands in the search path: behind conf/, as hydra.main has it."""
+
+    path: ClassVar[str | None] = None
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        if self.path is not None:
+            search_path.append("command-line", f"file://{os.path.abspath(self.path)}")
+
+
+class Tree:
+    """conf/ and the user's folder with one primary file; made by `open_tree`."""
+
+    def __init__(self, config_name: str | None) -> None:
+        self.name = config_name or "config"
+        self.loader = GlobalHydra.instance().config_loader()
+        self._composed: dict[tuple[str, ...], DictConfig] = {}
+
+    @functools.cached_property
+    def groups(self) -> list[str]:
+        """The groups whose options a user chooses; those below them are parts that options share."""
+        return [group for group in self._list("", ObjectType.GROUP) if group != "hydra"]
+
+    def options(self, group: str) -> list[str]:
+        return self._list(group, ObjectType.CONFIG)
+
+    def _list(self, group: str, kind: ObjectType) -> list[str]:
+        return self.loader.get_group_options(group, kind, config_name=self.name, overrides=[])
+
+    def parse(self, texts: Sequence[str]) -> list[Override]:
+        """The overrides; UserError with all that are none."""
+        parser, parsed, problems = OverridesParser.create(self.loader), [], []
+        for text in texts:
+            try:
+                parsed += parser.parse_overrides([text])
+            except HydraException as error:
+                reason = str(error).splitlines()[0]
+                problems.append(
+                    f"{text}: not understood ({reason}); write key=value, one argument each, "
+                    "and quote values with special characters: 'key=\"a,b\"'"
+                )
+        if problems:
+            raise UserError(*problems)
+        return parsed
+
+    def compose(self, overrides: Sequence[str]) -> DictConfig:
+        """The configuration with Hydra's own node; to be copied, not changed: it is read from its files once."""
+        key = tuple(overrides)
+        if key not in self._composed:
+            with plainly():
+                self._composed[key] = compose(self.name, list(overrides), return_hydra_config=True)
+        return self._composed[key]
+
+
+@contextmanager
+def open_tree(config_dir: str | None, config_name: str | None) -> Iterator[Tree]:
+    """The tree. Hydra has one global state, which is empty before and after."""
+    if config_dir is not None and not Path(config_dir).is_dir():
+        raise UserError(f"--config-dir {config_dir} is no folder")
+    Plugins.instance().register(UserFolder)
+    GlobalHydra.instance().clear()
+    UserFolder.path = config_dir
+    try:
+        with initialize_config_dir(str(conf_folder()), job_name="ufo-rl", version_base="1.3"):
+            yield Tree(config_name)
+    finally:
+        UserFolder.path = None
+        GlobalHydra.instance().clear()
+
+
+@contextmanager
+def plainly() -> Iterator[None]:
+    """Errors of composition as a user's mistake: one line each."""
+    try:
+        yield
+    except (HydraException, OmegaConfBaseException) as error:
+        cause = f" ({error.__cause__})" if error.__cause__ else ""
+        raise UserError(" ".join(f"{error}{cause}".split())) from error

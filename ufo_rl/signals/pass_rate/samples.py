@@ -1,0 +1,61 @@
+"""Signal `pass_rate`: the stored samples of a pool, and how they become pass rates."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from ufo_rl.files.store import KEY, SignalStore, sample_key
+from ufo_rl.launch.publish import Row
+from ufo_rl.signals.pass_rate.sampling import Verdicts, num_needed
+from ufo_rl.signals.pass_rate.settings import PassRate
+from ufo_rl.signals.protocol import Plan, Subject
+
+
+class Samples:
+    """The samples of one pool; how many a prompt gets depends, in adaptive mode, on those that are stored."""
+
+    def __init__(self, settings: PassRate, subject: Subject) -> None:
+        self.settings, self.subject = settings, subject
+        self._row_keys: list[str] = []
+
+    def stored(self, store: SignalStore) -> Mapping[str, bool]:
+        rows = store.read(None, ("correct",))
+        return dict(zip(rows[KEY].to_pylist(), rows["correct"].to_pylist(), strict=True))
+
+    def missing(self, stored: Mapping[str, bool]) -> Iterator[tuple[dict[str, Any], int]]:
+        keys, rollouts = [], self.settings.finished()
+        for row in self._rows():
+            keys.append(row.key)
+            own = self._verdicts(row.key, stored)
+            if None in own[: num_needed(own, self.settings.adaptive)]:
+                texts = rollouts.completions[row.id] if rollouts else []
+                yield {**asdict(row), "verdicts": own, "completions": texts[: len(own)]}, own.count(None)
+        self._row_keys = keys  # prompts are rendered once
+
+    def plan(self, store: SignalStore) -> Plan:
+        self._row_keys = self._row_keys or [row.key for row in self._rows()]
+        stored = self.stored(store) if self.settings.adaptive else {}
+        counts = [num_needed(self._verdicts(key, stored), self.settings.adaptive) for key in self._row_keys]
+        keys = [sample_key(key, k) for key, count in zip(self._row_keys, counts, strict=True) for k in range(count)]
+        return Plan(keys, functools.partial(_rates, np.array(counts)))
+
+    def _rows(self) -> Iterator[Row]:
+        for prompt in self.subject.prompts:
+            text = self.subject.chat.render(prompt)
+            columns = {name: prompt.columns[name] for name in self.subject.grader_columns}
+            yield Row.of(prompt.id, text, len(text), prompt.answer, columns)
+
+    def _verdicts(self, row_key: str, stored: Mapping[str, bool]) -> Verdicts:
+        return [stored.get(sample_key(row_key, k)) for k in range(self.settings.num_samples)]
+
+
+def _rates(counts: np.ndarray, found: pa.Table) -> dict[str, np.ndarray]:
+    """Pass rates from `counts` samples of each prompt, in the order of the pool."""
+    correct = np.add.reduceat(found["correct"].to_numpy().astype(np.int64), np.cumsum(counts) - counts)
+    return {"pass_rate": correct / counts, "samples": counts}
