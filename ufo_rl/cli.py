@@ -144,11 +144,12 @@ COMMANDS: dict[str, tuple[str, Callable[[list[str]], int]]] = {
 
 def experiments() -> int:
     """Validate all jobs of the command line, then let Hydra run them; 1 if any job did not complete."""
+    from ufo_rl.config.open_nodes import freely
     from ufo_rl.run import start
 
     parsed = get_args_parser().parse_intermixed_args(sys.argv[1:])
     flags = [word for word in sys.argv[1:] if word not in parsed.overrides]
-    sys.argv[1:] = [*flags, *parsed.overrides]  # Hydra alone refuses flags between overrides
+    sys.argv[1:] = [*flags, *freely(parsed.overrides)]  # Hydra alone refuses flags between overrides
     if parsed.help or parsed.hydra_help or parsed.shell_completion or parsed.info:
         start()
         return OK

@@ -27,10 +27,10 @@ from omegaconf.errors import OmegaConfBaseException
 
 from ufo_rl.config.folder import conf_folder
 from ufo_rl.config.identity import run_id
+from ufo_rl.config.open_nodes import CHECKED_NODES, OPEN_NODES, freely, is_below
 from ufo_rl.errors import UserError, nearest
 
 VALUES = ("seed", "name", "force")  # keys of the top level that are values, no groups
-OPEN_NODES = ("deepspeed.config", "reward.parts")  # keys below may be added and removed freely
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def compose_jobs(
     with _hydra(config_dir) as hydra:
         loader = hydra.config_loader
         name = config_name or "config"
-        parsed = _parse(loader, overrides)
+        parsed = _parse(loader, freely(overrides))
         _check_names(loader, name, parsed)
         return _jobs(loader, name, parsed, multirun)
 
@@ -133,7 +133,7 @@ def _check_names(loader: ConfigLoader, name: str, overrides: Sequence[Override])
         key = override.key_or_group
         if key in groups or key.replace("/", ".").split(".")[0] == "hydra":
             continue
-        if any(key == n or key.startswith(f"{n}.") for n in OPEN_NODES):
+        if is_below(key, OPEN_NODES):
             if key not in known and not override.is_add() and not override.is_force_add():
                 hint = _key_hint(key, known, groups)
                 problems.append(f"{override.input_line}: no such key{hint}; to add it: +{override.input_line}")
@@ -192,6 +192,10 @@ def _jobs(loader: ConfigLoader, name: str, overrides: Sequence[Override], multir
             raise UserError(*[f"{t}: several values; add -m to run them all, or quote one value" for t in swept])
         return [Job(_plain(one), Path(one.hydra.run.dir))]
     params = one.hydra.sweeper.get("params") or {}
+    if bare := [key for key in params if is_below(key, CHECKED_NODES)]:
+        raise UserError(
+            *[f"hydra.sweeper.params.{key}: write ++{key} there, as Hydra asks for new keys" for key in bare]
+        )
     parser = OverridesParser.create(config_loader=loader)
     grid = parser.parse_overrides([f"{k}={v}" for k, v in params.items()] + texts)
     composed: dict[tuple[str, ...], DictConfig] = {}

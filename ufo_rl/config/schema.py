@@ -104,6 +104,7 @@ class Train:
     bf16: bool
     gradient_checkpointing: bool
     save_steps: Count | None
+    trl: dict[str, Any]  # any other field of TRL's GRPOConfig, see training/trl_fields.py
 
 
 @dataclass
@@ -117,6 +118,7 @@ class Engine:
     name: Annotated[str, OneOf(("hf", "vllm"))]
     batch_tokens: Count
     memory_share: Annotated[float, Range(0, 1, "(]")]
+    vllm: dict[str, Any]  # any other engine argument of vLLM's, see model/engine/vllm_fields.py
 
 
 @dataclass

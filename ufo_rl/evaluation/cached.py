@@ -23,6 +23,7 @@ from ufo_rl.grader.math.answer import Grader
 from ufo_rl.launch.context import RunContext
 from ufo_rl.launch.progress import Progress
 from ufo_rl.model.engine import sample_seed
+from ufo_rl.model.engine.vllm_fields import decides
 from ufo_rl.model.weights import fingerprint
 from ufo_rl.records import Prompt
 from ufo_rl.signals.costs import total
@@ -101,7 +102,7 @@ class Evaluations:
             "version": VERSION,
             "model": model_id,
             "dtype": config.model.dtype,
-            "engine": config.engine.name,
+            "engine": decides(config.engine.name, config.engine.vllm),
             "max_completion_tokens": benchmark.max_completion_tokens,
             "temperature": benchmark.temperature,
             "seed": benchmark.seed if benchmark.temperature > 0 else None,

@@ -15,10 +15,12 @@ from ufo_rl.config.load import examine
 from ufo_rl.config.schema import Config
 from ufo_rl.errors import Problems, UserError
 from ufo_rl.evaluation.benchmark import questions
+from ufo_rl.model.engine.vllm_fields import vllm_problems
 from ufo_rl.model.weights import local_folder
 from ufo_rl.records import Pool, Prompt
 from ufo_rl.selector.cut import num_kept
 from ufo_rl.signals.pass_rate.rollouts import Rollouts, check_rollouts, read_rollouts
+from ufo_rl.training.trl_fields import trl_problems
 
 
 @dataclass
@@ -51,6 +53,8 @@ def prepare(config: Config, wrong: Collection[str] = ()) -> Prepared:
         return not any(group in wrong for group in groups)
 
     problems.attempt(check_places, config, wrong)
+    if is_sound("train"):
+        problems.add(*trl_problems(config.train.trl))
     selector = (
         problems.attempt(build, config.selector, "selector", config.plugins)
         if is_sound("selector", "plugins")
@@ -90,7 +94,7 @@ def check_evaluation(plain: Mapping[str, Any]) -> tuple[Config, dict[str, list[P
 
 
 def check_places(config: Config, wrong: Collection[str] = ()) -> None:
-    """The folders for results and data, the model's folder, and W&B's key must be there."""
+    """The folders for results and data, the model's folder, its engine's arguments, and W&B's key must be right."""
     problems = Problems()
     if not {"paths", "plugins"} & set(wrong):
         problems.attempt(check_outputs, Path(config.paths.outputs))
@@ -101,6 +105,8 @@ def check_places(config: Config, wrong: Collection[str] = ()) -> None:
             )
     if "model" not in wrong:
         problems.attempt(local_folder, config.model)
+    if not {"engine", "signal"} & set(wrong):
+        problems.add(*vllm_problems(config))
     if "tracker" not in wrong and config.tracker.mode == "online":
         problems.attempt(_check_key)
     problems.raise_any()

@@ -224,9 +224,8 @@ def _vllm(config: Config, folder: Path, dtype: str) -> Any:
     from ufo_rl.model.engine.vllm_engine import VLLMEngine
 
     tokenizer, settings = load_tokenizer(folder), config.engine
-    return VLLMEngine(
-        folder, tokenizer, dtype, settings.batch_tokens, settings.memory_share, end_ids(folder, tokenizer)
-    )
+    ends, arguments = end_ids(folder, tokenizer), settings.vllm
+    return VLLMEngine(folder, tokenizer, dtype, settings.batch_tokens, settings.memory_share, ends, arguments)
 
 
 def _grader(config: Config) -> Grader:

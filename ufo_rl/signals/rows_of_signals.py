@@ -14,6 +14,7 @@ from ufo_rl.config.schema import Confidence, PassRate
 from ufo_rl.files.store import KEY, SignalStore, sample_key
 from ufo_rl.grader.math.answer import VERSION as GRADER_VERSION
 from ufo_rl.launch.publish import Row
+from ufo_rl.model.engine.vllm_fields import decides
 from ufo_rl.model.template import scored_text
 from ufo_rl.signals.costs import TIMES, TOKENS
 from ufo_rl.signals.pass_rate.sampling import Verdicts, num_needed
@@ -68,6 +69,7 @@ class ConfidenceRows:
             del plain[key]
         if not is_response:
             model = {key: value for key, value in model.items() if key != "generation"}
+        plain["engine"] = decides(self.settings.engine, self.pipeline.config.engine.vllm)
         dtype = self.settings.dtype or self.pipeline.config.model.dtype
         template = self.pipeline.plain["template"]
         return {"version": VERSION, "template": template, **plain, "dtype": dtype, "model": model}
@@ -131,7 +133,7 @@ class PassRateRows:
             **base,
             **settings,
             "dtype": config.model.dtype,
-            "engine": config.engine.name,
+            "engine": decides(config.engine.name, config.engine.vllm),
             "model": self.pipeline.model_id,
         }
 

@@ -16,8 +16,10 @@ from trl.trainer.grpo_config import GRPOConfig
 from trl.trainer.grpo_trainer import GRPOTrainer
 
 from ufo_rl.config.schema import Train
+from ufo_rl.errors import UserError
 from ufo_rl.launch.place import Ranks
 from ufo_rl.model.weights import keep_end_tokens_only
+from ufo_rl.training.trl_fields import HANDED_OVER
 
 log = logging.getLogger(__name__)
 GIB = 2**30
@@ -126,44 +128,28 @@ def grpo_arguments(
     uses_cpu: bool,
     reward_weights: list[float],
 ) -> GRPOConfig:
-    return GRPOConfig(
-        output_dir=str(work),
-        seed=seed,
-        data_seed=seed,
-        use_cpu=uses_cpu,
-        report_to="none",
-        disable_tqdm=True,
-        logging_steps=1,
-        reward_weights=reward_weights,
-        learning_rate=settings.learning_rate,
-        lr_scheduler_type=settings.lr_scheduler_type,
-        warmup_steps=settings.warmup_ratio,
-        weight_decay=settings.weight_decay,
-        max_grad_norm=settings.max_grad_norm,
-        optim="adamw_torch",
-        max_steps=-1 if settings.max_steps is None else settings.max_steps,
-        num_train_epochs=settings.num_train_epochs,
-        per_device_train_batch_size=settings.per_device_train_batch_size,
-        gradient_accumulation_steps=settings.gradient_accumulation_steps,
-        num_generations=settings.num_generations,
-        max_completion_length=settings.max_completion_tokens,
-        temperature=settings.temperature,
-        top_p=1.0,
-        top_k=0,
-        beta=settings.beta,
-        epsilon=settings.epsilon,
-        loss_type=settings.loss_type,
-        scale_rewards=settings.scale_rewards,
-        num_iterations=settings.num_iterations,
-        bf16=settings.bf16,
-        gradient_checkpointing=settings.gradient_checkpointing,
-        save_strategy="no" if settings.save_steps is None else "steps",
-        save_steps=settings.save_steps or 500,
-        save_total_limit=1,
-        deepspeed=deepspeed,
-        remove_unused_columns=False,
-        dataloader_num_workers=0,
-    )
+    """TRL's own settings. UserError where they contradict each other: only TRL knows its rules."""
+    saving = {"save_strategy": "no"} if settings.save_steps is None else {"save_steps": settings.save_steps}
+    arguments = {
+        **{field: getattr(settings, key) for field, key in HANDED_OVER.items()},
+        **saving,
+        "max_steps": -1 if settings.max_steps is None else settings.max_steps,
+        "output_dir": str(work),
+        "seed": seed,
+        "data_seed": seed,
+        "use_cpu": uses_cpu,
+        "deepspeed": deepspeed,
+        "reward_weights": reward_weights,
+        "report_to": "none",
+        "disable_tqdm": True,
+        "save_total_limit": 1,
+        "remove_unused_columns": False,
+        **settings.trl,
+    }
+    try:
+        return GRPOConfig(**arguments)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"train: TRL refuses these settings: {error}") from error
 
 
 def last_checkpoint(work: Path) -> Path | None:
