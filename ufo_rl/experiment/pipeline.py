@@ -22,6 +22,7 @@ from ufo_rl.files.journal import Journal
 from ufo_rl.files.keys import digest
 from ufo_rl.launch.context import RunContext
 from ufo_rl.records import Drop
+from ufo_rl.reward.columns import row_of
 from ufo_rl.selector.cut import Selection, select
 from ufo_rl.selector.score_table import score_table
 from ufo_rl.signals.cache import SignalCache
@@ -175,7 +176,7 @@ class Pipeline(RunContext):
         folder = self.folder / "train"
         nodes = [self.plain[name] for name in ("template", "reward", "train", "deepspeed", "seed")]
         kept = set(selection.ids)
-        rows = [{"id": p.id, "prompt": self.messages(p), "answer": p.answer} for p in self.prompts if p.id in kept]
+        rows = [row_of(p, self.messages(p)) for p in self.prompts if p.id in kept]
         key = digest([rows, self.model_id, nodes, self.config.launch.num_ranks])
         self.keys.add(("train", key))
         done = manifest(folder)

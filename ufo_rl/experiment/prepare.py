@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ from ufo_rl.evaluation.benchmark import questions
 from ufo_rl.model.engine.vllm_fields import vllm_problems
 from ufo_rl.model.weights import local_folder
 from ufo_rl.records import Pool, Prompt
+from ufo_rl.reward.columns import check_columns, column_names
+from ufo_rl.reward.parts import Part, build_part
 from ufo_rl.selector.cut import num_kept
 from ufo_rl.signals.pass_rate.rollouts import Rollouts, check_rollouts, read_rollouts
 from ufo_rl.training.trl_fields import trl_problems
@@ -60,8 +62,10 @@ def prepare(config: Config, wrong: Collection[str] = ()) -> Prepared:
         if is_sound("selector", "plugins")
         else None
     )
-    for name, node in config.reward.parts.items() if is_sound("reward", "plugins") else ():
-        problems.attempt(build, node, f"reward.parts.{name}", config.plugins)
+    parts = [
+        problems.attempt(build_part, name, node, config.plugins)
+        for name, node in (config.reward.parts.items() if is_sound("reward", "plugins") else ())
+    ]
     for signal in getattr(selector, "signals", ()) if is_sound("signal") else ():
         if getattr(config.signal, signal, None) is None:
             problems.add(
@@ -74,6 +78,8 @@ def prepare(config: Config, wrong: Collection[str] = ()) -> Prepared:
         pool = problems.attempt(load_pool, config.dataset, "dataset", config)
     if pool is not None and selector is not None and is_sound("train", "launch", "ratio"):
         problems.attempt(check_batch, config, selector, len(pool.prompts))
+    if pool is not None:
+        problems.attempt(check_rewards, parts, pool)
     if pool is not None and is_scored:
         problems.attempt(check_target, config, pool)
     rollouts = problems.attempt(load_rollouts, config, selector, pool) if is_sound("signal", "dataset") else None
@@ -135,6 +141,17 @@ def whole_benchmarks(config: Config) -> dict[str, list[Prompt]]:
         name: load_pool(benchmark.dataset, f"eval.{name}.dataset", config).prompts
         for name, benchmark in config.eval.items()
     }
+
+
+def check_rewards(parts: Sequence[Part | None], pool: Pool) -> None:
+    """Rewards get every column by name: none may be named like what TRL gives, and those asked for must be there."""
+    problems = Problems()
+    problems.attempt(check_columns, {name: None for prompt in pool.prompts for name in prompt.columns})
+    columns = column_names(pool.prompts)
+    for part in parts:
+        if part is not None:
+            problems.attempt(part.check_needs, columns)
+    problems.raise_any()
 
 
 def check_target(config: Config, pool: Pool) -> None:

@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ufo_rl.config.build import build
 from ufo_rl.config.schema import Confidence, Config
 from ufo_rl.files.journal import Journal
 from ufo_rl.files.store import SignalStore, sample_key
@@ -23,6 +22,7 @@ from ufo_rl.model.engine import Sampling
 from ufo_rl.model.engine.hf import HFEngine
 from ufo_rl.model.weights import end_ids, load_model, load_tokenizer, pad_id
 from ufo_rl.records import Completion
+from ufo_rl.training.rank import training
 
 if TYPE_CHECKING:
     from ufo_rl.signals.confidence.measure import Batch, Measured
@@ -158,28 +158,6 @@ def _said(row: dict[str, Any], said: Completion, made_with: str) -> tuple[Row, d
     tokens = {"generated_tokens": len(said.ids), "finish": said.finish, "made_with": made_with}
     found = {"sample": row["sample"], "completion": said.text, **tokens}
     return Row(row["key"], row["id"], row["text"], len(row["text"]), ""), found
-
-
-def training(config: Config, request: Request, ranks: Ranks) -> dict[str, Any]:
-    """Train on the selected rows; the policy is saved into the request's folder."""
-    from ufo_rl.training.grpo import prepare_process_group, train
-
-    prepare_process_group(ranks, config.deepspeed.config)
-    folder = Path(request["model"])
-    rewards = {name: build(node, f"reward.parts.{name}", config.plugins) for name, node in config.reward.parts.items()}
-    return train(
-        read_rows(Path(request["rows"])),
-        folder,
-        load_tokenizer(folder),
-        rewards,
-        config.train,
-        config.deepspeed.config,
-        config.seed,
-        ranks,
-        Path(request["checkpoints"]),
-        Path(request["policy"]),
-        journal_of(request).write,
-    )
 
 
 def _scorer(config: Config, settings: Confidence, folder: Path, tokenizer: Any, ranks: Ranks) -> Any:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+import math
 import shutil
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from datasets import Dataset
@@ -19,19 +20,15 @@ from ufo_rl.config.schema import Train
 from ufo_rl.errors import UserError
 from ufo_rl.launch.place import Ranks
 from ufo_rl.model.weights import keep_end_tokens_only
+from ufo_rl.reward.columns import Columns
+from ufo_rl.reward.parts import Part, for_trl
 from ufo_rl.training.trl_fields import HANDED_OVER
 
 log = logging.getLogger(__name__)
 GIB = 2**30
 MEAN_LENGTH = "completions/mean_length"  # tokens, TRL's metric
-
-
-class RewardPart(Protocol):
-    """One part of the reward: a number per completion, given the reference answers."""
-
-    weight: float
-
-    def __call__(self, completions: list[str], golds: list[str]) -> list[float]: ...
+# What transformers tells of a whole training, in its last line.
+RUN_TIMES = ("train_runtime", "train_samples_per_second", "train_steps_per_second", "total_flos", "train_loss")
 
 
 def prepare_process_group(ranks: Ranks, deepspeed: dict[str, Any] | None) -> None:
@@ -55,7 +52,7 @@ def train(
     rows: Sequence[dict[str, Any]],
     model_folder: Path,
     tokenizer: PreTrainedTokenizerBase,
-    rewards: dict[str, RewardPart],
+    rewards: Sequence[Part],
     settings: Train,
     deepspeed: dict[str, Any] | None,
     seed: int,
@@ -66,12 +63,13 @@ def train(
 ) -> dict[str, Any]:
     """Train and save the policy to `policy`; returns what it cost.
 
-    `rows` have `prompt` (chat messages), `answer` and `id`. `work` keeps checkpoints, from which an interrupted
-    training goes on. `journal(event, **values)` gets TRL's metrics under their own names, once a step.
+    `rows` have `prompt` (chat messages), `id`, and every column that rewards may ask for by name. `work` keeps
+    checkpoints, from which an interrupted training goes on. `journal(event, **values)` gets TRL's metrics under their
+    own names, once a step.
     """
     watcher = Watcher(journal if ranks.is_first else _silent)
     arguments = grpo_arguments(
-        settings, deepspeed, seed, work, ranks.device == "cpu", [p.weight for p in rewards.values()]
+        settings, deepspeed, seed, work, ranks.device == "cpu", [part.weight for part in rewards]
     )
     trainer = make_trainer(arguments, rows, model_folder, tokenizer, rewards, watcher)
     checkpoint = last_checkpoint(work)
@@ -85,15 +83,12 @@ def train(
         tokenizer.save_pretrained(policy)
         (policy / "training_args.bin").unlink(missing_ok=True)  # a pickle; config.yaml says the same
     trainer.accelerator.wait_for_everyone()
-    completions = arguments.per_device_train_batch_size * arguments.gradient_accumulation_steps * ranks.world_size
-    # the trainer's own history, which a checkpoint keeps: steps before an interruption count too
-    tokens = [line[MEAN_LENGTH] * completions for line in trainer.state.log_history if MEAN_LENGTH in line]
     return {
         "seconds": seconds,
         "steps": trainer.state.global_step,
         "epochs": trainer.state.epoch,
         "num_trained": len(rows),
-        "generated_tokens": round(sum(tokens)),
+        "generated_tokens": generated_tokens(trainer.state.log_history, arguments),
         "resumed": checkpoint is not None,
         "peak_memory_gib": torch.cuda.max_memory_allocated() / GIB if torch.cuda.is_available() else None,
     }
@@ -104,19 +99,20 @@ def make_trainer(
     rows: Sequence[dict[str, Any]],
     model_folder: Path,
     tokenizer: PreTrainedTokenizerBase,
-    rewards: dict[str, RewardPart],
+    rewards: Sequence[Part],
     watcher: TrainerCallback,
 ) -> GRPOTrainer:
     """TRL's trainer. The arguments exist before the model is loaded: their DeepSpeed settings decide how."""
+    columns = Columns(rows)
     model = AutoModelForCausalLM.from_pretrained(model_folder, dtype=torch.float32)
     keep_end_tokens_only(model)
     return GRPOTrainer(
         model=model,
         args=arguments,
         processing_class=tokenizer,
-        train_dataset=Dataset.from_list(list(rows)),
+        train_dataset=Dataset.from_list([{"id": row["id"], "prompt": row["prompt"]} for row in rows]),
         callbacks=[watcher],
-        reward_funcs=[_reward_function(name, part) for name, part in rewards.items()],
+        reward_funcs=[for_trl(part, columns) for part in rewards],
     )
 
 
@@ -152,6 +148,23 @@ def grpo_arguments(
         raise UserError(f"train: TRL refuses these settings: {error}") from error
 
 
+def generated_tokens(history: Sequence[dict[str, Any]], arguments: GRPOConfig) -> int:
+    """Tokens of all completions, from the mean lengths in the trainer's history, which a checkpoint keeps: steps before
+    an interruption count too.
+
+    A line speaks of the batches sampled since the line before: one every `steps_per_generation` backward passes, each
+    used for `num_iterations` passes.
+    """
+    every = (arguments.steps_per_generation or 1) * arguments.num_iterations
+    tokens, before = 0.0, 0
+    for line in history:
+        if line.get(MEAN_LENGTH) is not None:
+            batches = math.ceil(line["step"] * arguments.gradient_accumulation_steps / every)
+            tokens += line[MEAN_LENGTH] * (batches - before) * (arguments.generation_batch_size or 0)
+            before = batches
+    return round(tokens)
+
+
 def last_checkpoint(work: Path) -> Path | None:
     """The newest whole checkpoint; torsos of a killed save (no trainer state, which is written last) are removed."""
     steps = sorted(work.glob("checkpoint-*"), key=lambda p: int(p.name.split("-")[1]))
@@ -160,16 +173,6 @@ def last_checkpoint(work: Path) -> Path | None:
         if torso not in whole:
             shutil.rmtree(torso, ignore_errors=True)  # every rank may try
     return whole[-1] if whole else None
-
-
-def _reward_function(name: str, part: RewardPart) -> Any:
-    """What TRL calls: completions are one-message chats, `answer` is the dataset's column."""
-
-    def reward(completions: list[list[dict[str, str]]], answer: list[str], **_: Any) -> list[float]:
-        return part([chat[0]["content"] for chat in completions], answer)
-
-    reward.__name__ = name
-    return reward
 
 
 def _silent(event: str, **values: Any) -> None:
@@ -183,7 +186,8 @@ class Watcher(TrainerCallback):
         self.journal = journal
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
-        if not logs or "train_runtime" in logs:
-            return  # the closing line of the trainer holds run times, no step
-        self.journal("metrics", step=state.global_step, **logs)
+        if not logs or ("train_runtime" in logs and MEAN_LENGTH not in logs):
+            return  # the closing line of the trainer holds run times, and steps only where some are not logged yet
+        metrics = {name: value for name, value in logs.items() if name not in RUN_TIMES}
+        self.journal("metrics", step=state.global_step, **metrics)
         self.journal("progress", done=state.global_step, total=state.max_steps, unit="steps")
