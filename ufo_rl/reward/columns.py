@@ -58,7 +58,8 @@ class Columns:
 
 
 def references_of(answers: Sequence[str], columns: Mapping[str, Any]) -> list[Reference]:
-    """What graders take, from the columns as a reward gets them: as the evaluation makes them of the prompts."""
+    """What graders take, from the columns as a reward gets them: as the evaluation makes them of the prompts,
+    but that a column which this prompt alone lacks is None."""
     brought = {name: values for name, values in columns.items() if name not in TAKEN}
     return [
         Reference(answer, {name: values[i] for name, values in brought.items()}) for i, answer in enumerate(answers)
