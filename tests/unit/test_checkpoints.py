@@ -58,12 +58,14 @@ def test_generated_tokens_count_the_batches_that_were_sampled(
     assert generated_tokens(history, arguments) == tokens
 
 
-def test_the_closing_line_tells_only_of_steps_that_no_line_has_told() -> None:
+def test_the_journal_gets_metrics_by_their_names_and_of_the_closing_line_what_no_other_has_told() -> None:
     told: list[dict[str, Any]] = []
     watcher = Watcher(lambda event, **values: told.append({"event": event, **values}))
     state = SimpleNamespace(global_step=3, max_steps=3)
     watcher.on_log(None, state, None, {"train_runtime": 5.0, "train_loss": 0.1})
     assert told == []
+    watcher.on_log(None, state, None, {"step": 0.5, "stage": 0.25})
+    assert told.pop(0) == {"event": "metrics", "step": 3, "metric/step": 0.5, "metric/stage": 0.25} and told.pop()
     watcher.on_log(None, state, None, {"train_runtime": 5.0, "train_loss": 0.1, "completions/mean_length": 30.0})
     assert told == [
         {"event": "metrics", "step": 3, "completions/mean_length": 30.0},

@@ -29,6 +29,8 @@ GIB = 2**30
 MEAN_LENGTH = "completions/mean_length"  # tokens, TRL's metric
 # What transformers tells of a whole training, in its last line.
 RUN_TIMES = ("train_runtime", "train_samples_per_second", "train_steps_per_second", "total_flos", "train_loss")
+# What a line of the journal says itself; a reward may call a metric so (log_metric), and gets it under metric/.
+OF_A_LINE = ("time", "stage", "attempt", "event", "step")
 
 
 def prepare_process_group(ranks: Ranks, deepspeed: dict[str, Any] | None) -> None:
@@ -188,6 +190,10 @@ class Watcher(TrainerCallback):
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
         if not logs or ("train_runtime" in logs and MEAN_LENGTH not in logs):
             return  # the closing line of the trainer holds run times, and steps only where some are not logged yet
-        metrics = {name: value for name, value in logs.items() if name not in RUN_TIMES}
+        metrics = {
+            f"metric/{name}" if name in OF_A_LINE else name: value
+            for name, value in logs.items()
+            if name not in RUN_TIMES
+        }
         self.journal("metrics", step=state.global_step, **metrics)
         self.journal("progress", done=state.global_step, total=state.max_steps, unit="steps")
