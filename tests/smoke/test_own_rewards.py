@@ -6,6 +6,7 @@ import json
 import os
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from ufo_rl.files.journal import parse
@@ -89,6 +90,7 @@ def test_rewards_of_ones_own_get_every_column_and_trl_its_option(ufo: Any) -> No
         "train.max_steps=1",
         "+train.trl.importance_sampling_level=sequence,token",
         "train.trl.top_k=3",
+        "train.trl.log_completions=true",
         PYTHONPATH=os.pathsep.join([str(ufo.folder), os.environ.get("PYTHONPATH", "")]),
     )
     seen = [json.loads(line) for line in (ufo.folder / "spy.jsonl").read_text().splitlines()]
@@ -102,6 +104,8 @@ def test_rewards_of_ones_own_get_every_column_and_trl_its_option(ufo: Any) -> No
     counted = [count * 2.0 for count in terms if count != 2]
     assert line["mean_terms"] == pytest.approx(sum(terms) / len(terms))
     assert line["rewards/patient/mean"] == pytest.approx(sum(counted) / len(counted))
+    (table,) = (folders[0].parent / "train" / "completions").glob("*.parquet")
+    assert sorted(pq.read_table(table)["terms"].to_pylist()) == sorted(terms)  # what log_extra was given
     assert line["rewards/short/mean"] < 0 and 0 <= line["rewards/correctness/mean"] <= 1
 
 

@@ -174,6 +174,30 @@ def test_a_sweep_over_a_new_field() -> None:
     assert len({job.folder for job in jobs}) == 2
 
 
+SWEEP = """
+defaults: [config, _self_]
+hydra:
+  mode: MULTIRUN
+  sweeper:
+    params:
+      "KEY": 0.1,0.2
+"""
+
+
+def test_a_sweep_file_is_told_how_hydra_takes_a_new_field(tmp_path: Path) -> None:
+    (tmp_path / "plain.yaml").write_text(SWEEP.replace("KEY", "train.trl.min_p"))
+    with pytest.raises(UserError, match=r"hydra.sweeper.params.train.trl.min_p: write \+\+train.trl.min_p there"):
+        compose_jobs([], str(tmp_path), "plain")
+    (tmp_path / "added.yaml").write_text(SWEEP.replace("KEY", "++train.trl.min_p"))
+    jobs = compose_jobs([], str(tmp_path), "added")
+    assert [job.plain["train"]["trl"]["min_p"] for job in jobs] == [0.1, 0.2]
+
+
+def test_hydra_takes_a_new_field_without_a_plus(ufo: Any) -> None:
+    shown = ufo.run("train.trl.min_p=0.1", "engine=vllm", "engine.vllm.max_model_len=512", "--cfg", "job")
+    assert "\n    min_p: 0.1\n" in shown and "\n    max_model_len: 512\n" in shown
+
+
 ENGINE_ARGUMENTS = """
     @dataclass
     class EngineArgs:

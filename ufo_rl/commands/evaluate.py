@@ -21,6 +21,7 @@ from ufo_rl.files.journal import Journal
 from ufo_rl.files.keys import digest
 from ufo_rl.launch.context import RunContext
 from ufo_rl.launch.follow import follow
+from ufo_rl.model.engine.vllm_fields import decides
 from ufo_rl.records import Prompt
 from ufo_rl.report import evaluation_table
 from ufo_rl.tracking.sink import open_run
@@ -86,5 +87,5 @@ def _run(
 def _folder(config: Config, plain: dict[str, Any]) -> Path:
     """outputs/evaluations/NAME/MODEL-hash: the same command again finds it."""
     about = {node: plain[node] for node in NODES}
-    about["engine"], about["reward"] = config.engine.name, plain["reward"]["grader"]
+    about["engine"], about["reward"] = decides(config.engine.name, config.engine.vllm), plain["reward"]["grader"]
     return Path(config.paths.outputs) / "evaluations" / config.name / f"{config.model.name}-{digest(about, 8)}"

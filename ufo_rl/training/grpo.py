@@ -27,6 +27,7 @@ from ufo_rl.training.trl_fields import HANDED_OVER
 log = logging.getLogger(__name__)
 GIB = 2**30
 MEAN_LENGTH = "completions/mean_length"  # tokens, TRL's metric
+COMPLETIONS = "completions"  # TRL's folder of tables, one a logged step
 # What transformers tells of a whole training, in its last line.
 RUN_TIMES = ("train_runtime", "train_samples_per_second", "train_steps_per_second", "total_flos", "train_loss")
 # What a line of the journal says itself; a reward may call a metric so (log_metric), and gets it under metric/.
@@ -67,7 +68,7 @@ def train(
 
     `rows` have `prompt` (chat messages), `id`, and every column that rewards may ask for by name. `work` keeps
     checkpoints, from which an interrupted training goes on. `journal(event, **values)` gets TRL's metrics under their
-    own names, once a step.
+    own names, once a step. The tables of completions that TRL may be asked for land beside `policy`.
     """
     watcher = Watcher(journal if ranks.is_first else _silent)
     arguments = grpo_arguments(
@@ -84,6 +85,8 @@ def train(
     if ranks.is_first:
         tokenizer.save_pretrained(policy)
         (policy / "training_args.bin").unlink(missing_ok=True)  # a pickle; config.yaml says the same
+        if (work / COMPLETIONS).is_dir():  # train.trl.log_completions=true; log_extra's columns stand there
+            shutil.copytree(work / COMPLETIONS, policy.parent / COMPLETIONS)
     trainer.accelerator.wait_for_everyone()
     return {
         "seconds": seconds,
