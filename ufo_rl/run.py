@@ -17,6 +17,7 @@ from ufo_rl.commands import commands
 from ufo_rl.config.compose import compose_jobs, plain_config
 from ufo_rl.config.folder import conf_folder
 from ufo_rl.config.help import help_text
+from ufo_rl.config.open_nodes import freely
 from ufo_rl.config.words import parse_words
 from ufo_rl.errors import UserError
 
@@ -28,7 +29,7 @@ def main(words: Sequence[str]) -> int:
         sys.stdout.write(help_text(parsed.overrides, parsed.config_dir, parsed.config_name) + "\n")
         return 0
     flags = [word for word in words if word not in parsed.overrides]
-    sys.argv[1:] = [*flags, *parsed.overrides]  # Hydra alone refuses flags between overrides
+    sys.argv[1:] = [*flags, *freely(parsed.overrides)]  # Hydra alone refuses flags between overrides
     if parsed.hydra_help or parsed.shell_completion or parsed.info:
         start()
         return 0

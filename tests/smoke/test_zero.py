@@ -18,6 +18,7 @@ from ufo_rl.launch.start import run_stage
 from ufo_rl.model.template import messages, render
 from ufo_rl.model.weights import load_model, load_tokenizer, packaged
 from ufo_rl.reward.correctness import Correctness
+from ufo_rl.reward.parts import Part
 from ufo_rl.signals.confidence.forward import TeacherForcing
 from ufo_rl.signals.confidence.spans import encode
 from ufo_rl.training.grpo import grpo_arguments, make_trainer
@@ -30,9 +31,9 @@ import json, os
 class Recorder:
     weight = 1.0
     def __init__(self, folder): self.folder = folder
-    def __call__(self, completions, golds):
+    def __call__(self, completions, **_):
         with open(f"{self.folder}/rank-{os.environ['RANK']}.jsonl", "a") as stream:
-            stream.write(json.dumps(completions) + chr(10))
+            stream.write(json.dumps([chat[0]["content"] for chat in completions]) + chr(10))
         return [0.0] * len(completions)
 """
 
@@ -126,9 +127,8 @@ def test_a_saved_policy_reloads_with_identical_logits(tmp_path: Path) -> None:
         for i in range(8)
     ]
     arguments = grpo_arguments(config.train, None, 0, tmp_path / "work", True, [1.0])
-    trainer = make_trainer(
-        arguments, rows, LAB, tokenizer, {"correctness": Correctness(1.0, 5.0, 100)}, TrainerCallback()
-    )
+    part = Part("correctness", 1.0, Correctness(1.0, 5.0, 100))
+    trainer = make_trainer(arguments, rows, LAB, tokenizer, [part], TrainerCallback())
     trainer.train()
     trainer.save_model(str(tmp_path / "policy"))
     ids = tokenizer("12+3-4=?", return_tensors="pt")["input_ids"]

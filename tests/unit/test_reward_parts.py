@@ -9,14 +9,16 @@ from ufo_rl.reward.format import Format
 def test_correctness_grades_every_completion():
     part = Correctness(weight=1.0, time_limit_s=10, max_chars=2000)
     completions = ["<think>a</think><answer> 4</answer>", "<answer> 5</answer>", "4", r"\boxed{2+2}"]
-    assert part(completions, ["4"] * 4) == [1.0, 0.0, 0.0, 1.0]
+    assert part(["2+2"] * 4, completions, answer=["4"] * 4) == [1.0, 0.0, 0.0, 1.0]
+    chats = [[{"role": "assistant", "content": text}] for text in completions]
+    assert part(["2+2"] * 4, chats, answer=["4"] * 4, level=["1"] * 4) == [1.0, 0.0, 0.0, 1.0]
     assert (part.name, part.weight) == ("correctness", 1.0)
     part.grader.close()
 
 
 def test_correctness_wants_one_reference_per_completion():
     with pytest.raises(ValueError):
-        Correctness(1.0, 10, 100)(["<answer>1</answer>"], [])
+        Correctness(1.0, 10, 100)(["?"], ["<answer>1</answer>"], answer=[])
 
 
 @pytest.mark.parametrize(
@@ -39,5 +41,5 @@ def test_correctness_wants_one_reference_per_completion():
 )
 def test_format(completion, reward):
     part = Format(weight=0.2)
-    assert part([completion], ["1"]) == [reward]
+    assert part(["?"], [completion], answer=["1"]) == [reward]
     assert (part.name, part.weight) == ("format", 0.2)

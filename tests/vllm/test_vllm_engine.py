@@ -86,7 +86,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def vllm_engine(folder: Path) -> VLLMEngine:
     tokenizer = load_tokenizer(folder)
-    return VLLMEngine(folder, tokenizer, "float32", 2048, 0.2, end_ids(folder, tokenizer))
+    return VLLMEngine(folder, tokenizer, "float32", 2048, 0.2, end_ids(folder, tokenizer), {})
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from ufo_rl.config.grid import grid
 from ufo_rl.config.names import check_names
+from ufo_rl.config.open_nodes import CHECKED_NODES, freely, is_below
 from ufo_rl.config.tree import Tree, open_tree, plainly
 from ufo_rl.errors import UserError
 
@@ -49,7 +50,7 @@ def compose_jobs(
 ) -> list[Job]:
     """The jobs of the command line with every option and key checked, values not yet."""
     with open_tree(config_dir, config_name) as tree:
-        parsed = tree.parse(overrides)
+        parsed = tree.parse(freely(overrides))
         check_names(tree, parsed)
         sweep = _sweep(tree, parsed, multirun)
         swept = [override for override in parsed if override.is_sweep_override()]
@@ -62,7 +63,7 @@ def compose_jobs(
 def compose_one(overrides: Sequence[str], config_dir: str | None, config_name: str | None, command: str) -> Job:
     """The only job of the command line, for a command that takes one configuration."""
     with open_tree(config_dir, config_name) as tree:
-        parsed = tree.parse(overrides)
+        parsed = tree.parse(freely(overrides))
         check_names(tree, parsed)
         sweep = _sweep(tree, parsed, multirun=False)
         asked = {override.get_key_element(): override for override in sweep or parsed}
@@ -82,6 +83,10 @@ def _sweep(tree: Tree, overrides: Sequence[Override], multirun: bool) -> list[Ov
     if not (multirun or one.hydra.mode == RunMode.MULTIRUN):
         return None
     params = one.hydra.sweeper.get("params") or {}
+    if bare := [key for key in params if is_below(key, CHECKED_NODES)]:
+        raise UserError(
+            *[f"hydra.sweeper.params.{key}: write ++{key} there, as Hydra asks for new keys" for key in bare]
+        )
     return [*tree.parse([f"{key}={value}" for key, value in params.items()]), *overrides]
 
 

@@ -11,10 +11,9 @@ from typing import Any
 from hydra.core.override_parser.types import Override
 from omegaconf import OmegaConf
 
+from ufo_rl.config.open_nodes import OPEN_NODES, is_below
 from ufo_rl.config.tree import Tree
 from ufo_rl.errors import UserError, nearest
-
-OPEN_NODES = ("deepspeed.config", "reward.parts")  # keys below may be added and removed freely
 
 
 def check_names(tree: Tree, overrides: Sequence[Override]) -> None:
@@ -64,7 +63,7 @@ def _options_of(tree: Tree, override: Override) -> list[Any]:
 
 def _key_problems(override: Override, known: set[str], groups: Sequence[str]) -> list[str]:
     key, line = override.key_or_group, override.input_line
-    if any(key == node or key.startswith(f"{node}.") for node in OPEN_NODES):
+    if is_below(key, OPEN_NODES):
         if override.is_force_add():
             return []
         if override.is_add():

@@ -71,6 +71,7 @@ class Train:
     bf16: Flag
     gradient_checkpointing: Flag
     save_steps: Count | None
+    trl: dict[str, Any]  # any other field of TRL's GRPOConfig, see training/trl_fields.py
 
 
 @node
@@ -84,6 +85,7 @@ class Engine:
     name: Literal["hf", "vllm"]
     batch_tokens: Annotated[Count, CHANGES_NO_RESULT]
     memory_share: Annotated[Share, CHANGES_NO_RESULT]
+    vllm: dict[str, Any]  # any other engine argument of vLLM's, see model/engine/vllm_fields.py
 
 
 @node

@@ -27,6 +27,7 @@ from ufo_rl.launch.progress import Progress
 from ufo_rl.launch.runner import StageRunner
 from ufo_rl.model.chat import ChatModel
 from ufo_rl.model.engine import sample_seed
+from ufo_rl.model.engine.vllm_fields import decides
 from ufo_rl.records import Prompt
 
 log = logging.getLogger(__name__)
@@ -137,7 +138,7 @@ class Evaluations:
             "version": VERSION,
             "model": model_id,
             "dtype": self.chat.model.dtype,
-            "engine": self.engine.name,
+            "engine": decides(self.engine.name, self.engine.vllm),
             "max_completion_tokens": settings.max_completion_tokens,
             "temperature": settings.temperature,
             "seed": settings.seed if settings.temperature > 0 else None,

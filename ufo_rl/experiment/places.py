@@ -8,11 +8,12 @@ from pathlib import Path
 
 from ufo_rl.config.schema import Config
 from ufo_rl.errors import Problems, UserError
+from ufo_rl.model.engine.vllm_fields import vllm_problems
 from ufo_rl.model.weights import local_folder
 
 
 def check_places(config: Config, wrong: Collection[str] = ()) -> None:
-    """The folders for results and data, the model's folder, and W&B's key must be there."""
+    """The folders for results and data, the model's folder, its engine's arguments, and W&B's key must be right."""
     problems = Problems()
     if not {"paths", "plugins"} & set(wrong):
         problems.attempt(check_outputs, Path(config.paths.outputs))
@@ -23,9 +24,15 @@ def check_places(config: Config, wrong: Collection[str] = ()) -> None:
             )
     if "model" not in wrong:
         problems.attempt(local_folder, config.model)
+    if not {"engine", "signal"} & set(wrong):
+        problems.add(*vllm_problems(config.engine, _runs_vllm(config)))
     if "tracker" not in wrong and config.tracker.mode == "online":
         problems.attempt(_check_key)
     problems.raise_any()
+
+
+def _runs_vllm(config: Config) -> bool:
+    return config.engine.name == "vllm" or any(node.get("engine") == "vllm" for node in config.signal.values())
 
 
 def has_data(config: Config, wrong: Collection[str] = ()) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -15,8 +15,12 @@ from ufo_rl.experiment.data import check_batch, check_columns, load_benchmarks, 
 from ufo_rl.experiment.places import check_places, has_data
 from ufo_rl.grader import Grader
 from ufo_rl.records import Pool, Prompt
+from ufo_rl.reward.columns import check_columns as check_reward_columns
+from ufo_rl.reward.columns import column_names
+from ufo_rl.reward.parts import Part, build_part
 from ufo_rl.selector import Selector
 from ufo_rl.signals.protocol import Signal
+from ufo_rl.training.trl_fields import trl_problems
 
 
 @dataclass
@@ -25,7 +29,7 @@ class Prepared:
 
     selector: Selector
     signals: dict[str, Signal]
-    rewards: dict[str, Any]
+    rewards: list[Part]
     grader: Grader
     pool: Pool
     benchmarks: dict[str, list[Prompt]] = field(default_factory=dict)
@@ -50,10 +54,12 @@ def prepare(config: Config, wrong: Collection[str] = ()) -> Prepared:
     """
     problems, parts = Problems(), Parts(config, wrong)
     problems.attempt(check_places, config, wrong)
+    if parts.is_sound("train"):
+        problems.add(*trl_problems(config.train.trl))
     selector: Any = parts.one("selector", problems)
     signals = parts.several("signal", config.signal, problems) if parts.is_sound("signal") else {}
     grader: Any = parts.one("grader", problems)
-    rewards = parts.several("reward.parts", config.reward.parts, problems) if parts.is_sound("reward") else {}
+    rewards = parts.rewards(grader, problems) if parts.is_sound("reward") and grader is not None else []
     wanted = [name for name in getattr(selector, "signals", ()) if parts.is_sound("signal")]
     for signal in wanted:
         if signal not in config.signal:
@@ -64,6 +70,8 @@ def prepare(config: Config, wrong: Collection[str] = ()) -> Prepared:
     pool = None
     if has_data(config, wrong) and grader is not None and parts.is_sound("dataset"):
         pool = problems.attempt(load_pool, config.dataset, "dataset", config, config.grader)
+    if pool is not None:
+        problems.attempt(check_rewards, rewards, pool)
     if pool is not None and selector is not None:
         if parts.is_sound("train", "launch", "ratio"):
             problems.attempt(check_batch, config, selector, len(pool.prompts))
@@ -97,12 +105,33 @@ class Parts:
             return None
         return problems.attempt(build, getattr(self.config, group), group, self.config.plugins)
 
+    def rewards(self, grader: Grader, problems: Problems) -> list[Part]:
+        built = [
+            problems.attempt(_reward, name, node, self.config.plugins, grader)
+            for name, node in self.config.reward.parts.items()
+        ]
+        return [part for part in built if part is not None]
+
     def several(self, key: str, nodes: Mapping[str, dict[str, Any]], problems: Problems) -> dict[str, Any]:
         """The parts below a key by name, without those that cannot be built."""
         built = {
             name: problems.attempt(build, node, f"{key}.{name}", self.config.plugins) for name, node in nodes.items()
         }
         return {name: part for name, part in built.items() if part is not None}
+
+
+def _reward(name: str, node: Mapping[str, Any], plugins: Sequence[str], grader: Grader) -> Part:
+    return build_part(name, node, plugins, grader=grader)
+
+
+def check_rewards(parts: Sequence[Part], pool: Pool) -> None:
+    """Rewards get every column by name: none may be named like what TRL gives, and those asked for must be there."""
+    problems = Problems()
+    problems.attempt(check_reward_columns, dict.fromkeys(name for prompt in pool.prompts for name in prompt.columns))
+    columns = column_names(pool.prompts)
+    for part in parts:
+        problems.attempt(part.check_needs, columns)
+    problems.raise_any()
 
 
 def check_evaluation(plain: Mapping[str, Any]) -> tuple[Config, dict[str, list[Prompt]]]:

@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from ufo_rl.grader import Grader
-from ufo_rl.records import Reference
+from ufo_rl.reward.columns import references_of
+from ufo_rl.reward.texts import Completion, texts_of
 
 
 class Correctness:
     """1.0 for a right final answer, else 0.0, by the same grader that the evaluation uses.
 
-    weight: factor of this part in the total reward, a number.
-    grader: the run's grader.
+    weight: factor of this part in the total reward, a number. grader: the run's.
     """
 
     name: ClassVar[str] = "correctness"
 
-    def __init__(self, weight: float, grader: Grader | None = None) -> None:
-        self.weight = weight
-        self.grader: Any = grader
+    def __init__(self, weight: float, grader: Grader) -> None:
+        self.weight, self.grader = weight, grader
 
-    def __call__(self, completions: list[str], golds: list[str]) -> list[float]:
-        """One reward per completion, in order; ValueError when the two lists differ in length."""
-        references = [Reference(gold) for gold in golds]
-        return [float(graded.correct) for graded in self.grader.grade_all(references, completions)]
+    def __call__(
+        self,
+        prompts: Sequence[Any],
+        completions: Sequence[Completion],
+        completion_ids: Sequence[Sequence[int]] | None = None,
+        *,
+        answer: Sequence[str],
+        **columns: Any,
+    ) -> list[float]:
+        """One reward per completion, in order; ValueError when completions and answers differ in number."""
+        if len(answer) != len(completions):
+            raise ValueError(f"{len(answer)} answers for {len(completions)} completions")
+        verdicts = self.grader.grade_all(references_of(answer, columns), texts_of(completions))
+        return [float(graded.correct) for graded in verdicts]

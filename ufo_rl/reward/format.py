@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
+
+from ufo_rl.reward.texts import Completion, texts_of
 
 TAGS = ("<think>", "</think>", "<answer>", "</answer>")
 FORM = re.compile(r"\s*<think>.*</think>\s*<answer>.*</answer>\s*", re.DOTALL)
@@ -22,9 +25,9 @@ class Format:
     weight: float
     name: ClassVar[str] = "format"
 
-    def __call__(self, completions: list[str], golds: list[str]) -> list[float]:
-        """One reward per completion, in order; the reference answers play no part."""
-        return [float(has_form(completion)) for completion in completions]
+    def __call__(self, prompts: Sequence[Any], completions: Sequence[Completion], **_: Any) -> list[float]:
+        """One reward per completion, in order."""
+        return [float(has_form(text)) for text in texts_of(completions)]
 
 
 def has_form(completion: str) -> bool:

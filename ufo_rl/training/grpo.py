@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+import math
 import shutil
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from datasets import Dataset
@@ -16,20 +17,21 @@ from trl.trainer.grpo_config import GRPOConfig
 from trl.trainer.grpo_trainer import GRPOTrainer
 
 from ufo_rl.config.schema import Train
+from ufo_rl.errors import UserError
 from ufo_rl.launch.place import Place
 from ufo_rl.model.weights import keep_end_tokens_only
+from ufo_rl.reward.columns import Columns
+from ufo_rl.reward.parts import Part, for_trl
+from ufo_rl.training.trl_fields import HANDED_OVER
 
 log = logging.getLogger(__name__)
 GIB = 2**30
 MEAN_LENGTH = "completions/mean_length"  # tokens, TRL's metric
-
-
-class RewardPart(Protocol):
-    """One part of the reward: a number per completion, given the reference answers."""
-
-    weight: float
-
-    def __call__(self, completions: list[str], golds: list[str]) -> list[float]: ...
+COMPLETIONS = "completions"  # TRL's folder of tables, one a logged step
+# What transformers tells of a whole training, in its last line.
+RUN_TIMES = ("train_runtime", "train_samples_per_second", "train_steps_per_second", "total_flos", "train_loss")
+# What a line of the journal says itself; a reward may call a metric so (log_metric), and gets it under metric/.
+OF_A_LINE = ("time", "stage", "attempt", "event", "step")
 
 
 def prepare_process_group(ranks: Place, deepspeed: dict[str, Any] | None) -> None:
@@ -53,7 +55,7 @@ def train(
     rows: Sequence[dict[str, Any]],
     model_folder: Path,
     tokenizer: PreTrainedTokenizerBase,
-    rewards: dict[str, RewardPart],
+    rewards: Sequence[Part],
     settings: Train,
     deepspeed: dict[str, Any] | None,
     seed: int,
@@ -64,12 +66,13 @@ def train(
 ) -> dict[str, Any]:
     """Train and save the policy to `policy`; returns what it cost.
 
-    `rows` have `prompt` (chat messages), `answer` and `id`. `work` keeps checkpoints, from which an interrupted
-    training goes on. `journal(event, **values)` gets TRL's metrics under their own names, once a step.
+    `rows` have `prompt` (chat messages), `id`, and every column that rewards may ask for by name. `work` keeps
+    checkpoints, from which an interrupted training goes on. `journal(event, **values)` gets TRL's metrics under their
+    own names, once a step. The tables of completions that TRL may be asked for land beside `policy`.
     """
     watcher = Watcher(journal if ranks.is_first else _silent)
     arguments = grpo_arguments(
-        settings, deepspeed, seed, work, ranks.device == "cpu", [p.weight for p in rewards.values()]
+        settings, deepspeed, seed, work, ranks.device == "cpu", [part.weight for part in rewards]
     )
     trainer = make_trainer(arguments, rows, model_folder, tokenizer, rewards, watcher)
     checkpoint = last_checkpoint(work)
@@ -82,16 +85,15 @@ def train(
     if ranks.is_first:
         tokenizer.save_pretrained(policy)
         (policy / "training_args.bin").unlink(missing_ok=True)  # a pickle; config.yaml says the same
+        if (work / COMPLETIONS).is_dir():  # train.trl.log_completions=true; log_extra's columns stand there
+            shutil.copytree(work / COMPLETIONS, policy.parent / COMPLETIONS)
     trainer.accelerator.wait_for_everyone()
-    completions = arguments.per_device_train_batch_size * arguments.gradient_accumulation_steps * ranks.world_size
-    # the trainer's own history, which a checkpoint keeps: steps before an interruption count too
-    tokens = [line[MEAN_LENGTH] * completions for line in trainer.state.log_history if MEAN_LENGTH in line]
     return {
         "seconds": seconds,
         "steps": trainer.state.global_step,
         "epochs": trainer.state.epoch,
         "num_trained": len(rows),
-        "generated_tokens": round(sum(tokens)),
+        "generated_tokens": generated_tokens(trainer.state.log_history, arguments),
         "resumed": checkpoint is not None,
         "peak_memory_gib": torch.cuda.max_memory_allocated() / GIB if torch.cuda.is_available() else None,
     }
@@ -102,19 +104,20 @@ def make_trainer(
     rows: Sequence[dict[str, Any]],
     model_folder: Path,
     tokenizer: PreTrainedTokenizerBase,
-    rewards: dict[str, RewardPart],
+    rewards: Sequence[Part],
     watcher: TrainerCallback,
 ) -> GRPOTrainer:
     """TRL's trainer. The arguments exist before the model is loaded: their DeepSpeed settings decide how."""
+    columns = Columns(rows)
     model = AutoModelForCausalLM.from_pretrained(model_folder, dtype=torch.float32)
     keep_end_tokens_only(model)
     return GRPOTrainer(
         model=model,
         args=arguments,
         processing_class=tokenizer,
-        train_dataset=Dataset.from_list(list(rows)),
+        train_dataset=Dataset.from_list([{"id": row["id"], "prompt": row["prompt"]} for row in rows]),
         callbacks=[watcher],
-        reward_funcs=[_reward_function(name, part) for name, part in rewards.items()],
+        reward_funcs=[for_trl(part, columns) for part in rewards],
     )
 
 
@@ -126,44 +129,45 @@ def grpo_arguments(
     uses_cpu: bool,
     reward_weights: list[float],
 ) -> GRPOConfig:
-    return GRPOConfig(
-        output_dir=str(work),
-        seed=seed,
-        data_seed=seed,
-        use_cpu=uses_cpu,
-        report_to="none",
-        disable_tqdm=True,
-        logging_steps=1,
-        reward_weights=reward_weights,
-        learning_rate=settings.learning_rate,
-        lr_scheduler_type=settings.lr_scheduler_type,
-        warmup_steps=settings.warmup_ratio,
-        weight_decay=settings.weight_decay,
-        max_grad_norm=settings.max_grad_norm,
-        optim="adamw_torch",
-        max_steps=-1 if settings.max_steps is None else settings.max_steps,
-        num_train_epochs=settings.num_train_epochs,
-        per_device_train_batch_size=settings.per_device_train_batch_size,
-        gradient_accumulation_steps=settings.gradient_accumulation_steps,
-        num_generations=settings.num_generations,
-        max_completion_length=settings.max_completion_tokens,
-        temperature=settings.temperature,
-        top_p=1.0,
-        top_k=0,
-        beta=settings.beta,
-        epsilon=settings.epsilon,
-        loss_type=settings.loss_type,
-        scale_rewards=settings.scale_rewards,
-        num_iterations=settings.num_iterations,
-        bf16=settings.bf16,
-        gradient_checkpointing=settings.gradient_checkpointing,
-        save_strategy="no" if settings.save_steps is None else "steps",
-        save_steps=settings.save_steps or 500,
-        save_total_limit=1,
-        deepspeed=deepspeed,
-        remove_unused_columns=False,
-        dataloader_num_workers=0,
-    )
+    """TRL's own settings. UserError where they contradict each other: only TRL knows its rules."""
+    saving = {"save_strategy": "no"} if settings.save_steps is None else {"save_steps": settings.save_steps}
+    arguments = {
+        **{field: getattr(settings, key) for field, key in HANDED_OVER.items()},
+        **saving,
+        "max_steps": -1 if settings.max_steps is None else settings.max_steps,
+        "output_dir": str(work),
+        "seed": seed,
+        "data_seed": seed,
+        "use_cpu": uses_cpu,
+        "deepspeed": deepspeed,
+        "reward_weights": reward_weights,
+        "report_to": "none",
+        "disable_tqdm": True,
+        "save_total_limit": 1,
+        "remove_unused_columns": False,
+        **settings.trl,
+    }
+    try:
+        return GRPOConfig(**arguments)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"train: TRL refuses these settings: {error}") from error
+
+
+def generated_tokens(history: Sequence[dict[str, Any]], arguments: GRPOConfig) -> int:
+    """Tokens of all completions, from the mean lengths in the trainer's history, which a checkpoint keeps: steps before
+    an interruption count too.
+
+    A line speaks of the batches sampled since the line before: one every `steps_per_generation` backward passes, each
+    used for `num_iterations` passes.
+    """
+    every = (arguments.steps_per_generation or 1) * arguments.num_iterations
+    tokens, before = 0.0, 0
+    for line in history:
+        if line.get(MEAN_LENGTH) is not None:
+            batches = math.ceil(line["step"] * arguments.gradient_accumulation_steps / every)
+            tokens += line[MEAN_LENGTH] * (batches - before) * (arguments.generation_batch_size or 0)
+            before = batches
+    return round(tokens)
 
 
 def last_checkpoint(work: Path) -> Path | None:
@@ -176,18 +180,8 @@ def last_checkpoint(work: Path) -> Path | None:
     return whole[-1] if whole else None
 
 
-def _reward_function(name: str, part: RewardPart) -> Any:
-    """What TRL calls: completions are one-message chats, `answer` is the dataset's column."""
-
-    def reward(completions: list[list[dict[str, str]]], answer: list[str], **_: Any) -> list[float]:
-        return part([chat[0]["content"] for chat in completions], answer)
-
-    reward.__name__ = name
-    return reward
-
-
 def _silent(event: str, **values: Any) -> None:
-    """Place but the first have nothing to say."""
+    """Ranks but the first have nothing to say."""
 
 
 class Watcher(TrainerCallback):
@@ -197,7 +191,12 @@ class Watcher(TrainerCallback):
         self.journal = journal
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
-        if not logs or "train_runtime" in logs:
-            return  # the closing line of the trainer holds run times, no step
-        self.journal("metrics", step=state.global_step, **logs)
+        if not logs or ("train_runtime" in logs and MEAN_LENGTH not in logs):
+            return  # the closing line of the trainer holds run times, and steps only where some are not logged yet
+        metrics = {
+            f"metric/{name}" if name in OF_A_LINE else name: value
+            for name, value in logs.items()
+            if name not in RUN_TIMES
+        }
+        self.journal("metrics", step=state.global_step, **metrics)
         self.journal("progress", done=state.global_step, total=state.max_steps, unit="steps")

@@ -7,6 +7,7 @@ from typing import Any
 from ufo_rl.config.build import build
 from ufo_rl.launch.rank_context import RankContext
 from ufo_rl.model.weights import load_tokenizer
+from ufo_rl.reward.parts import build_parts
 from ufo_rl.training.grpo import prepare_process_group, train
 from ufo_rl.training.stage import TrainRequest
 
@@ -15,15 +16,11 @@ def train_policy(request: TrainRequest, context: RankContext) -> dict[str, Any]:
     """The rank function; returns what training cost."""
     prepare_process_group(context.place, request.deepspeed)
     grader = build(request.grader, "grader", request.plugins)
-    rewards = {name: build(node, f"reward.parts.{name}", request.plugins) for name, node in request.rewards.items()}
-    for reward in rewards.values():
-        if hasattr(reward, "grader"):
-            reward.grader = grader  # the run's own: training and evaluation agree
     return train(
         context.rows(),
         request.model,
         load_tokenizer(request.model),
-        rewards,
+        build_parts(request.rewards, request.plugins, grader=grader),
         request.train,
         request.deepspeed,
         request.seed,

@@ -15,6 +15,7 @@ from ufo_rl.files.keys import digest
 from ufo_rl.launch.runner import StageRunner
 from ufo_rl.model.chat import ChatModel
 from ufo_rl.records import Prompt
+from ufo_rl.reward.columns import row_of
 
 log = logging.getLogger(__name__)
 NODES = ("template", "grader", "reward", "train", "deepspeed", "seed")  # of the configuration: what a policy depends on
@@ -44,7 +45,7 @@ class TrainStage:
     def run(self, prompts: Sequence[Prompt]) -> dict[str, Any]:
         """Train on the prompts unless that is done; returns the policy's manifest."""
         folder = self.runner.folder / "train"
-        rows = [self._row(prompt) for prompt in prompts]
+        rows = [row_of(prompt, self.chat.messages(prompt)) for prompt in prompts]
         key = digest([rows, self.chat.id, [self.nodes[name] for name in NODES], self.config.launch.num_ranks])
         self.runner.asks("train", key)
         done = manifest(folder)
@@ -62,11 +63,6 @@ class TrainStage:
             content |= {**result, "key": key}
         shutil.rmtree(work, ignore_errors=True)
         return content
-
-    def _row(self, prompt: Prompt) -> dict[str, Any]:
-        """What the trainer and its rewards get of a prompt."""
-        parts = {name: getattr(prompt, name) for name in ("id", "question", "answer", "solution", "level", "subject")}
-        return {**parts, "prompt": self.chat.messages(prompt), **prompt.columns}
 
     def _request(self, checkpoints: Path, policy: Path) -> TrainRequest:
         config = self.config

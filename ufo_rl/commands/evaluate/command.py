@@ -22,6 +22,7 @@ from ufo_rl.files.keys import digest
 from ufo_rl.launch.follow import follow
 from ufo_rl.launch.runner import StageRunner
 from ufo_rl.model.chat import ChatModel
+from ufo_rl.model.engine.vllm_fields import decides
 from ufo_rl.records import Prompt
 from ufo_rl.report import evaluation_table
 from ufo_rl.report.metrics import evaluation_headline, evaluation_metrics
@@ -88,5 +89,5 @@ def _measure(
 
 def _folder(config: Config, plain: dict[str, Any]) -> Path:
     """outputs/evaluations/NAME/MODEL-hash: the same command again finds it."""
-    about = {**{node: plain[node] for node in NODES}, "engine": config.engine.name}
+    about = {**{node: plain[node] for node in NODES}, "engine": decides(config.engine.name, config.engine.vllm)}
     return Path(config.paths.outputs) / "evaluations" / config.name / f"{config.model.name}-{digest(about, 8)}"

@@ -17,7 +17,7 @@ def open_engine(settings: config.Engine, folder: Path, dtype: str, device: str) 
     if settings.name == "vllm":
         from ufo_rl.model.engine.vllm_engine import VLLMEngine
 
-        return VLLMEngine(folder, tokenizer, dtype, settings.batch_tokens, settings.memory_share, ends)
+        return VLLMEngine(folder, tokenizer, dtype, settings.batch_tokens, settings.memory_share, ends, settings.vllm)
     from ufo_rl.model.engine.hf import HFEngine
 
     return HFEngine(load_model(folder, dtype, device), tokenizer, settings.batch_tokens, ends)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +29,10 @@ class VLLMEngine:
         batch_tokens: int,
         memory_share: float,
         eos_ids: Sequence[int],
+        arguments: Mapping[str, Any],
     ) -> None:
-        """`batch_tokens` bounds what is computed in one step, `memory_share` the memory of the device that is taken."""
+        """`batch_tokens` bounds what is computed in one step, `memory_share` the memory of the device that is taken;
+        `arguments` are more of vLLM's own."""
         os.environ.update(VLLM_ENABLE_V1_MULTIPROCESSING="0", VLLM_NO_USAGE_STATS="1", DO_NOT_TRACK="1")
         os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
         try:
@@ -45,15 +47,15 @@ class VLLMEngine:
             # a prompt that is prefilled in parts makes vLLM wind back its seed's generator, which CPUs cannot
             longest = AutoConfig.from_pretrained(folder).max_position_embeddings
             limits = {"max_num_batched_tokens": max(batch_tokens, longest), "enable_chunked_prefill": False}
-        self.llm: Any = LLM(
-            model=str(folder),
-            dtype=dtype,
-            **limits,
-            gpu_memory_utilization=memory_share,
-            generation_config="vllm",  # its own neutral settings, not the model's
-            trust_remote_code=False,
-            seed=0,
-        )
+        own = {
+            "model": str(folder),
+            "dtype": dtype,
+            "gpu_memory_utilization": memory_share,
+            "generation_config": "vllm",  # its own neutral settings, not the model's
+            "trust_remote_code": False,
+            "seed": 0,
+        }
+        self.llm: Any = LLM(**{**limits, **own, **arguments})
 
     def generate(
         self, texts: Sequence[str], sampling: Sampling, seeds: Sequence[int]

@@ -12,6 +12,7 @@ import numpy as np
 from ufo_rl.config.kinds import CHANGES_NO_RESULT, Flag, changes_no_result, node
 from ufo_rl.config.schema import Count, Dtype, Engine
 from ufo_rl.errors import UserError
+from ufo_rl.model.engine.vllm_fields import decides
 from ufo_rl.records import Prompt
 from ufo_rl.signals.confidence.target import scored_text
 
@@ -63,6 +64,7 @@ class Confidence:
             del settings[key]
         if not is_response:
             model = {key: value for key, value in model.items() if key != "generation"}
+        settings["engine"] = decides(self.engine, subject.engine.vllm)
         dtype = self.dtype or subject.dtype
         return {"version": VERSION, "template": dict(subject.template), **settings, "dtype": dtype, "model": model}
 

@@ -14,6 +14,7 @@ from annotated_types import Ge, Le
 
 from ufo_rl.config.kinds import Number, Text, node
 from ufo_rl.config.schema import Count, Engine, Positive, Seam, Seed
+from ufo_rl.model.engine.vllm_fields import decides
 from ufo_rl.records import Prompt
 from ufo_rl.signals.pass_rate.rollouts import Rollouts, check_rollouts, read_rollouts
 
@@ -89,7 +90,7 @@ class PassRate:
         if (key := self.inputs()) is not None:
             return {**base, "rollouts": key}
         settings = {k: v for k, v in asdict(self).items() if k not in SHARED}  # pyright: ignore[reportArgumentType]
-        engine, model = subject.engine.name, subject.chat.id
+        engine, model = decides(subject.engine.name, subject.engine.vllm), subject.chat.id
         return {**base, **settings, "dtype": subject.dtype, "engine": engine, "model": model}
 
     def rows(self, subject: Subject) -> PoolRows:

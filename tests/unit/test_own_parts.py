@@ -1,0 +1,234 @@
+"""Reward parts of a user's: how they are built, what they are called with, and what is refused before anything starts."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ufo_rl.config.compose import compose_jobs
+from ufo_rl.config.load import load
+from ufo_rl.errors import UserError
+from ufo_rl.experiment.prepare import prepare
+from ufo_rl.records import Graded, Prompt, Reference
+from ufo_rl.reward.columns import Columns, check_columns, references_of, row_of
+from ufo_rl.reward.correctness import Correctness
+from ufo_rl.reward.parts import build_part, for_trl
+from ufo_rl.reward.texts import text_of
+
+PACKAGE = """
+from dataclasses import replace
+from ufo_rl.dataset.arithmetic import Arithmetic
+
+def plain(completions, terms): return [float(t) for t in terms]
+def everything(prompts, completions, completion_ids, limit=3, **columns): return [sorted(columns), limit]
+def weighted(completions, weight): return [weight]
+async def later(completions, terms): return [None for _ in terms]
+def by_place(completions, /): return []
+def needy(completions, tests, log_metric): return []
+def grading(completions, answer, grader): return [grader, *answer]
+word = "no reward"
+
+class Whole:
+    weight = 2.0
+    def __call__(self, completions, **_): return [1.0] * len(completions)
+class Awaited(Whole):
+    async def __call__(self, completions, **_): return [1.0] * len(completions)
+class NoCall:
+    pass
+class Named(Arithmetic):
+    def load(self, data):
+        pool = super().load(data)
+        pool.prompts = [replace(p, columns={"log_metric": 1, "tests": "t", "level": 3}) for p in pool.prompts]
+        return pool
+"""
+PROMPTS = [
+    Prompt("a", "1+1=?", "2", columns={"terms": 1, "tests": [1, "x", None]}),
+    Prompt("b", "1+1+1=?", "3", "1+1=2;2+1=3", "2", columns={"terms": 2, "tests": {"deep": {}}}),
+    Prompt("c", "0+0=?", "0"),
+]
+CHAT = [{"role": "user", "content": "?"}]
+TABLE = Columns([row_of(prompt, CHAT) for prompt in PROMPTS])
+
+
+@pytest.fixture(autouse=True)
+def mylab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    import sys
+
+    (tmp_path / "parts_of_mylab.py").write_text(PACKAGE)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield
+    sys.modules.pop("parts_of_mylab", None)
+
+
+def node(name: str, **arguments: Any) -> dict[str, Any]:
+    return {"_target_": f"parts_of_mylab.{name}", **arguments}
+
+
+def build(name: str, offered: Any = None, **arguments: Any) -> Any:
+    return build_part("mine", node(name, **arguments), ["parts_of_mylab"], **(offered or {}))
+
+
+def called(part: Any, ids: tuple[str, ...] = ("b", "a", "b"), **more: Any) -> Any:
+    given = {
+        "prompts": [CHAT] * len(ids),
+        "completions": ["x"] * len(ids),
+        "completion_ids": [[1]] * len(ids),
+        "id": list(ids),
+        "trainer_state": None,
+        "log_extra": None,
+        "log_metric": None,
+    }
+    return for_trl(part, TABLE)(**given, **more)
+
+
+def test_a_plain_function_gets_what_it_names() -> None:
+    part = build("plain", weight=0.5)
+    assert (part.weight, for_trl(part, TABLE).__name__) == (0.5, "mine")
+    assert called(part) == [2.0, 1.0, 2.0]
+
+
+def test_a_function_with_any_columns_gets_all_and_keeps_its_own_argument() -> None:
+    names, limit = called(build("everything", weight=1, limit=5))
+    assert limit == 5
+    of_prompts = ["id", "question", "answer", "solution", "level", "subject", "terms", "tests"]
+    assert names == sorted([*of_prompts, "trainer_state", "log_extra", "log_metric"])
+
+
+def test_a_parameter_named_weight_gets_it_and_grader_the_graders() -> None:
+    assert called(build("weighted", weight=0.5)) == [0.5]
+    assert called(build("grading", {"grader": "the run's"}, weight=1)) == ["the run's", "3", "2", "3"]
+
+
+def test_what_is_async_stays_so_and_none_passes() -> None:
+    for name, rewards in (("later", [None] * 3), ("Awaited", [1.0] * 3)):
+        part = build(name, weight=1)
+        assert inspect.iscoroutinefunction(for_trl(part, TABLE)), name
+        assert asyncio.run(called(part)) == rewards
+
+
+def test_a_class_may_bring_its_weight_or_be_given_one() -> None:
+    assert build("Whole").weight == 2.0
+    assert build("Whole", weight=3).weight == 3.0
+    assert called(build("Whole")) == [1.0] * 3
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "problem"),
+    [
+        ("plain", {}, "reward.parts.mine.weight is missing: the factor of the part in the total reward, a number"),
+        ("plain", {"weight": "big"}, "reward.parts.mine.weight=big must be a number"),
+        ("plain", {"weight": float("nan")}, "reward.parts.mine.weight=nan must be a number"),
+        (
+            "everything",
+            {"weight": 1, "limt": 3},
+            'reward.parts.mine.limt: unknown key; did you mean "limit"? (keys here: weight, limit)',
+        ),
+        (
+            "everything",
+            {"weight": 1, "prompts": 3},
+            "reward.parts.mine.prompts: unknown key (keys here: weight, limit)",
+        ),
+        ("by_place", {"weight": 1}, "reward.parts.mine: completions must be allowed by name, as TRL passes everything"),
+        ("word", {"weight": 1}, "reward.parts.mine._target_=parts_of_mylab.word is neither a class nor a function"),
+        (
+            "NoCall",
+            {"weight": 1},
+            "reward.parts.mine._target_=parts_of_mylab.NoCall has no __call__(prompts, completions, **columns)",
+        ),
+    ],
+)
+def test_a_wrong_part_is_told_by_its_key(name: str, arguments: dict[str, Any], problem: str) -> None:
+    with pytest.raises(UserError) as caught:
+        build(name, **arguments)
+    assert caught.value.problems == [problem]
+
+
+def test_columns_come_as_the_dataset_has_them_and_each_reward_has_its_own() -> None:
+    columns = TABLE.of(["a", "c", "b"])
+    assert columns["tests"] == [[1, "x", None], None, {"deep": {}}]
+    assert (columns["solution"], columns["level"]) == (["", "", "1+1=2;2+1=3"], ["", "", "2"])
+    columns["tests"][2]["deep"]["spoilt"] = True
+    assert TABLE.of(["b"])["tests"] == [{"deep": {}}]
+
+
+def test_names_that_rewards_get_anyway_are_refused() -> None:
+    check_columns(["tests", "hints"])
+    with pytest.raises(UserError) as caught:
+        check_columns(["tests", "prompt", "level", "log_extra", "image", "completions"])
+    assert [p.split(" has a name")[0] for p in caught.value.problems] == [
+        f"dataset: the column {name}" for name in ("prompt", "level", "log_extra", "image", "completions")
+    ]
+    assert caught.value.problems[0].endswith("TRL uses itself; rename it in the data, for example to prompt_given")
+
+
+def test_wrong_columns_are_told_before_anything_starts() -> None:
+    (job,) = compose_jobs(
+        [
+            "plugins=[parts_of_mylab]",
+            "+reward.parts.needy._target_=parts_of_mylab.needy",
+            "+reward.parts.needy.weight=1",
+            "dataset.num_prompts=120",
+        ]
+    )
+    with pytest.raises(UserError) as caught:
+        prepare(load(job.plain))
+    assert caught.value.problems[0].startswith(
+        "reward.parts.needy asks for the column tests, which the dataset has not"
+    )
+    job.plain["dataset"]["_target_"] = "parts_of_mylab.Named"
+    with pytest.raises(UserError) as caught:
+        prepare(load(job.plain))
+    assert [p.split(" has a name")[0] for p in caught.value.problems] == [
+        "dataset: the column log_metric",
+        "dataset: the column level",
+    ]
+
+
+def test_graders_get_the_reference_that_the_evaluation_makes() -> None:
+    class Told:
+        def grade_all(self, references: Any, completions: Any) -> list[Graded]:
+            self.told = references, completions
+            return [Graded(True, "", "exact")] * len(completions)
+
+    grader: Any = Told()
+    part = build_part("right", {"_target_": "ufo_rl.reward.correctness.Correctness", "weight": 1}, grader=grader)
+    assert called(part, ("a", "b"), environments=None) == [1.0, 1.0]
+    assert grader.told == ([PROMPTS[0].reference, PROMPTS[1].reference], ["x", "x"])
+    assert references_of(["1"], {"level": ["2"], "log_metric": print}) == [Reference("1")]
+    with pytest.raises(ValueError, match="grader is missing"):
+        Correctness(1.0)
+
+
+@pytest.mark.parametrize(
+    ("completion", "text"),
+    [
+        ("plain", "plain"),
+        ([{"role": "assistant", "content": "said"}], "said"),
+        ([{"role": "assistant", "content": None}], ""),
+        (
+            [
+                {"role": "assistant", "content": "call"},
+                {"role": "tool", "content": "4"},
+                {"role": "assistant", "content": "so 4"},
+            ],
+            "so 4",
+        ),
+        (
+            [
+                {
+                    "role": "assistant",
+                    "content": [{"type": "text", "text": "a"}, {"type": "image"}, {"type": "text", "text": "b"}],
+                }
+            ],
+            "ab",
+        ),
+        ([], ""),
+    ],
+)
+def test_the_text_of_a_completion(completion: Any, text: str) -> None:
+    assert text_of(completion) == text

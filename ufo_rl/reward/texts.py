@@ -1,0 +1,22 @@
+"""What a completion says, whichever way TRL hands it over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+Completion = str | Sequence[Mapping[str, Any]]
+
+
+def text_of(completion: Completion) -> str:
+    """The text of a completion: of a chat, what its last message says; "" where that is nothing (a call of a tool)."""
+    if isinstance(completion, str):
+        return completion
+    content = completion[-1]["content"] if completion else ""
+    if isinstance(content, str):
+        return content
+    return "".join(block.get("text", "") for block in content or ())  # a message of several blocks
+
+
+def texts_of(completions: Iterable[Completion]) -> list[str]:
+    return [text_of(completion) for completion in completions]
