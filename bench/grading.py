@@ -25,7 +25,7 @@ import math_verify_alone
 from ufo_rl.config.compose import compose_jobs
 from ufo_rl.config.load import load
 from ufo_rl.files.environment import hardware, versions
-from ufo_rl.grader.math.answer import Grader
+from ufo_rl.grader.math import MathGrader
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
@@ -121,9 +121,9 @@ def _cpu_seconds() -> float:
     return sum(os.times()[:4])
 
 
-def warm_grader(limit_s: float, max_chars: int) -> Grader:
+def warm_grader(limit_s: float, max_chars: int) -> MathGrader:
     """A grader without verdicts whose children are all started."""
-    grader = Grader(limit_s, max_chars)
+    grader = MathGrader(limit_s, max_chars)
     grader.grade_all(["x+1"] * 8, [rf"\boxed{{{n}+x}}" for n in range(8)])
     return grader
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch.distributed as dist
 
 from tests.fuzz_completions import fuzzed
-from ufo_rl.grader.math.answer import Grader
+from ufo_rl.grader.math import MathGrader
 
 LIMIT_S = 60.0  # no case needs it: verdicts must not depend on how busy the machine is
 
@@ -36,7 +36,7 @@ def handlers() -> dict[int, str]:
 
 def main(folder: Path) -> None:
     dist.init_process_group("gloo")
-    before, grader = handlers(), Grader(LIMIT_S, max_chars=2000)
+    before, grader = handlers(), MathGrader(LIMIT_S, max_chars=2000)
     golds, completions, _ = zip(*cases(), strict=True)
     graded = [astuple(one) for one in grader.grade_all(golds, completions)]
     record = {"graded": graded, "num_children": grader._verifier.num_children, "is_unchanged": handlers() == before}

@@ -11,7 +11,7 @@ from random import Random
 
 import pytest
 
-from ufo_rl.grader.math.answer import Grader
+from ufo_rl.grader.math import MathGrader
 from ufo_rl.grader.math.formula.rational import rational, same_number
 from ufo_rl.grader.math.process.verifier import Verifier
 from ufo_rl.grader.math.text.normal import normalise
@@ -21,7 +21,7 @@ HANGS = r"\int_0^1 9^{9^{9^9}} dx"
 
 @pytest.fixture(scope="module")
 def grader():
-    grader = Grader(time_limit_s=10, max_chars=2000)
+    grader = MathGrader(time_limit_s=10, max_chars=2000)
     yield grader
     grader.close()
 
@@ -203,7 +203,7 @@ def test_unparsed_is_wrong_with_its_reason(grader):
 
 
 def test_cheap_paths_start_no_process():
-    grader = Grader(time_limit_s=1, max_chars=10)
+    grader = MathGrader(time_limit_s=1, max_chars=10)
     assert grader.grade("1/2", "#### 0.5").correct
     assert not grader.grade("12", "<answer> 13</answer>").correct
     assert pids(grader._verifier) == []
@@ -215,11 +215,11 @@ def test_cheap_paths_start_no_process():
 )
 def test_limits_are_checked(time_limit_s, max_chars, relative_tolerance, named):
     with pytest.raises(ValueError, match=named):
-        Grader(time_limit_s, max_chars, relative_tolerance)
+        MathGrader(time_limit_s, max_chars, relative_tolerance)
 
 
 def test_tolerance_is_relative_to_the_gold_and_for_numbers_alone():
-    grader = Grader(time_limit_s=10, max_chars=2000, relative_tolerance=0.01)
+    grader = MathGrader(time_limit_s=10, max_chars=2000, relative_tolerance=0.01)
     near = [("100", "101"), ("100", "99"), ("-2", "-2.02"), ("3.83e35", r"3.8 \times 10^{35}"), (r"\pi", "3.14")]
     near += [("4.5 m", r"x = 4.53\text{ m}"), ("33%", "0.333"), ("5", "4.96%"), ("2", r"\int_0^2 x dx = 2.01")]
     graded = grader.grade_all([gold for gold, _ in near], [boxed(answer) for _, answer in near])
@@ -229,7 +229,7 @@ def test_tolerance_is_relative_to_the_gold_and_for_numbers_alone():
     assert not any(g.correct for g in grader.grade_all([gold for gold, _ in far], [boxed(answer) for _, answer in far]))
     assert grader.grade("100", boxed("100")).method == "exact"
     grader.close()
-    exact = Grader(time_limit_s=10, max_chars=2000)
+    exact = MathGrader(time_limit_s=10, max_chars=2000)
     assert not any(exact.grade(gold, boxed(answer)).correct for gold, answer in near)
     exact.close()
 
@@ -271,7 +271,7 @@ def test_normalise_keeps_what_carries_meaning():
 
 
 def test_a_hanging_question_ends_in_time_and_the_next_one_works():
-    grader = Grader(time_limit_s=1, max_chars=2000)
+    grader = MathGrader(time_limit_s=1, max_chars=2000)
     grader.grade("x", boxed("y"))  # the start of the child is not on the clock
     start = time.perf_counter()
     hanging = grader.grade("7", boxed(HANGS))

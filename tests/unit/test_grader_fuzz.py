@@ -16,7 +16,7 @@ from omegaconf import OmegaConf
 
 from tests.fuzz_completions import KINDS, MEGABYTE, Fuzzed, fuzzed
 from ufo_rl.config.folder import conf_folder
-from ufo_rl.grader.math.answer import Grader
+from ufo_rl.grader.math import MathGrader
 from ufo_rl.grader.math.process.judge import MEMORY_LIMIT_BYTES
 from ufo_rl.records import Graded
 
@@ -26,7 +26,7 @@ NUM_COMPLETIONS, AT_ONCE = 10_000, 250
 def test_hostile_completions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)  # where code in a completion would write
     limits = OmegaConf.load(conf_folder() / "reward" / "default.yaml").grader
-    grader = Grader(limits.time_limit_s, limits.max_chars)
+    grader = MathGrader(limits.time_limit_s, limits.max_chars)
     wrong: list[tuple[Fuzzed, Graded]] = []
     kinds, reasons, longest = Counter[str](), Counter[str](), 0
     rows = fuzzed(NUM_COMPLETIONS, seed=0)

@@ -17,15 +17,15 @@ from pathlib import Path
 import pytest
 
 from tests.grade_in_rank import LIMIT_S, cases, handlers
-from ufo_rl.grader.math.answer import Grader
+from ufo_rl.grader.math import MathGrader
 from ufo_rl.records import Graded
 
 GOLDS, COMPLETIONS, EXPECTED = zip(*cases(), strict=True)
 
 
 @pytest.fixture
-def grader() -> Iterator[Grader]:
-    made = Grader(LIMIT_S, max_chars=2000)
+def grader() -> Iterator[MathGrader]:
+    made = MathGrader(LIMIT_S, max_chars=2000)
     yield made
     made.close()
 
@@ -33,7 +33,7 @@ def grader() -> Iterator[Grader]:
 @pytest.fixture(scope="module")
 def reference() -> list[Graded]:
     """Verdicts one by one in the main thread, each checked against how its case was made."""
-    made = Grader(LIMIT_S, max_chars=2000)
+    made = MathGrader(LIMIT_S, max_chars=2000)
     graded = [made.grade(gold, completion) for gold, completion in zip(GOLDS, COMPLETIONS, strict=True)]
     made.close()
     assert [one.correct for one in graded] == list(EXPECTED)
@@ -41,7 +41,7 @@ def reference() -> list[Graded]:
     return graded
 
 
-def test_the_main_thread_keeps_its_signals(grader: Grader, reference: list[Graded]) -> None:
+def test_the_main_thread_keeps_its_signals(grader: MathGrader, reference: list[Graded]) -> None:
     before = handlers()
     signal.signal(signal.SIGALRM, print)  # a program that has handlers of its own
     try:
@@ -55,7 +55,7 @@ def test_the_main_thread_keeps_its_signals(grader: Grader, reference: list[Grade
     assert handlers() == before
 
 
-def test_worker_threads(grader: Grader, reference: list[Graded]) -> None:
+def test_worker_threads(grader: MathGrader, reference: list[Graded]) -> None:
     with ThreadPoolExecutor(4) as threads:
         found = list(
             threads.map(
@@ -66,7 +66,7 @@ def test_worker_threads(grader: Grader, reference: list[Graded]) -> None:
     assert threading.main_thread() not in {thread for thread, _ in found}
 
 
-def test_asyncio(grader: Grader, reference: list[Graded]) -> None:
+def test_asyncio(grader: MathGrader, reference: list[Graded]) -> None:
     async def in_threads() -> list[Graded]:
         calls = (asyncio.to_thread(grader.grade, *pair) for pair in zip(GOLDS, COMPLETIONS, strict=True))
         return await asyncio.gather(*calls)

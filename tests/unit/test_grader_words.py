@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from ufo_rl.grader.math.answer import Grader
+from ufo_rl.grader.math import MathGrader
 from ufo_rl.grader.math.text.extract import extract
 
 
 @pytest.fixture(scope="module")
-def grader() -> Iterator[Grader]:
-    made = Grader(time_limit_s=10, max_chars=2000)
+def grader() -> Iterator[MathGrader]:
+    made = MathGrader(time_limit_s=10, max_chars=2000)
     yield made
     made.close()
 
@@ -88,12 +88,12 @@ NO_UNITS = [
 ]
 
 
-def test_units_do_not_matter(grader: Grader) -> None:
+def test_units_do_not_matter(grader: MathGrader) -> None:
     graded = grader.grade_all(["5"] * len(UNITS), [rf"\boxed{{{answer}}}" for answer in UNITS])
     assert [answer for answer, one in zip(UNITS, graded, strict=True) if not one.correct] == []
 
 
-def test_words_that_change_or_doubt_a_value_are_no_units(grader: Grader) -> None:
+def test_words_that_change_or_doubt_a_value_are_no_units(grader: MathGrader) -> None:
     graded = grader.grade_all(["5"] * len(NO_UNITS), [rf"\boxed{{{answer}}}" for answer in NO_UNITS])
     assert [answer for answer, one in zip(NO_UNITS, graded, strict=True) if one.correct] == []
 
@@ -123,7 +123,7 @@ def test_words_that_change_or_doubt_a_value_are_no_units(grader: Grader) -> None
         (r"5\sqrt{2}", r"5\sqrt{2}\text{ cm} \approx 7.07\text{ cm}", True),
     ],
 )
-def test_base_condition_and_approximation(grader: Grader, gold: str, answer: str, is_right: bool) -> None:
+def test_base_condition_and_approximation(grader: MathGrader, gold: str, answer: str, is_right: bool) -> None:
     assert grader.grade(gold, rf"\boxed{{{answer}}}").correct is is_right
 
 
@@ -148,7 +148,7 @@ def test_base_condition_and_approximation(grader: Grader, gold: str, answer: str
         "(B) or 7919",
     ],
 )
-def test_several_letters_pick_none(grader: Grader, answer: str) -> None:
+def test_several_letters_pick_none(grader: MathGrader, answer: str) -> None:
     first = next(letter for letter in answer.upper() if letter in "ABCDE")
     assert not grader.grade(first, rf"\boxed{{{answer}}}").correct
 
@@ -170,7 +170,7 @@ def test_several_letters_pick_none(grader: Grader, answer: str) -> None:
         "D. Not enough information",
     ],
 )
-def test_a_letter_may_have_its_text_and_reject_others(grader: Grader, answer: str) -> None:
+def test_a_letter_may_have_its_text_and_reject_others(grader: MathGrader, answer: str) -> None:
     assert grader.grade("D", rf"\boxed{{{answer}}}").correct
     assert not grader.grade("A", rf"\boxed{{{answer}}}").correct
 
@@ -213,5 +213,5 @@ def test_what_a_sentence_takes_back_or_adds(completion: str, answer: str) -> Non
     ("gold", "answer"),
     [("10", "1 2 3 4"), ("3", r"1\ 2"), (r"60^\circ", "60'"), ("90", r"\angle ABC = 91 = 90"), ("5", r"2 \quad 3")],
 )
-def test_no_sum_of_candidates_and_no_minutes_for_degrees(grader: Grader, gold: str, answer: str) -> None:
+def test_no_sum_of_candidates_and_no_minutes_for_degrees(grader: MathGrader, gold: str, answer: str) -> None:
     assert not grader.grade(gold, rf"\boxed{{{answer}}}").correct
