@@ -2,7 +2,9 @@
 
 sympy can hang inside a single C call (a sum up to `9^{9^{9^9}}`), where neither signals nor threads help, and signals work
 in the main thread only. So the parent talks to `python -m ufo_rl.grader.math.process.judge` in JSON lines and owns the
-deadline; it sets no signal handler and works from any thread.
+deadline; it sets no signal handler and works from any thread. `pebble.ProcessPool` was tried in its place and left: it
+imports a script without a main guard again, refuses daemonic processes, loses the question of a worker that something
+else killed, and leaves a worker inside a C call running when the parent is killed.
 """
 
 from __future__ import annotations

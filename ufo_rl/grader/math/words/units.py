@@ -14,6 +14,7 @@ UNIT_WORDS = (
     "|yuan|euros?|rupees?|pesos?|units?|square|sq|cubic|degrees?|radians?|rad|people|students|meters?|metres?|centimeters?"
     "|kilometers?|per|points?|ways|times|in|Hz|kW|kWh|GB|MB"
 )
+# Behind a unit, as in m^2.
 POWER = r"(?:\^\{?-?[1-3]\}?)?"
 # Words that change the value before them, make it one of several, or doubt it.
 NUMBERS = (
@@ -27,10 +28,13 @@ NO_UNIT = (
     r"|squared|cubed|factorial|except|without|excluding|maybe|perhaps|possibly|probably|versus|vs|either|neither|unless"
     r"|instead|otherwise|where|when|nothing|none|never)\b)"
 )
+# A word of a unit; a digit behind it is its power, as in cm3.
 TEXT_WORD = rf"{NO_UNIT}[^\W\d_][^\W\d_'.-]*(?:\^?-?[1-3](?!\d))?"
+# "times 6" and "to 6" go on; "times" alone and "times as many" do not.
 NOT_FIRST = r"(?!(?:to|of|and)\b|times\b(?! (?:as|the)\b|[\s.)]*\}))"
 TEXT_UNIT = rf"\\text\{{[\s(-]*{NOT_FIRST}(?:{TEXT_WORD}(?:(?:[ ,./*'()-]|\\cdot ?)+{TEXT_WORD})*)?[\s.)']*\}}"
 WORD_UNIT = rf"(?<![A-Za-z\\])(?:{UNIT_WORDS})(?![A-Za-z])"
+# Any number of units, alone, multiplied or divided.
 UNIT = rule(
     rf"(?:(?:\\frac\{{{TEXT_UNIT}{POWER}\}}\{{{TEXT_UNIT}{POWER}\}}|{TEXT_UNIT}|{WORD_UNIT}){POWER}(?:\\cdot|[ /.*])*)+$",
     "",
@@ -61,6 +65,12 @@ SENTENCE = re.compile(
 EXAMPLES = (
     (SENTENCE, r"\text{The value is }5", r"\text{The value is }"),
     (SENTENCE, r"\text{it cannot be }5", None),
+    (UNIT.pattern, "5 square cm", "square cm"),
+    (UNIT.pattern, r"5\text{ hundredths}", None),
+    (UNIT.pattern, r"5\text{ times }6", None),
+    (ANY_WORDS.pattern, "5 people or more", None),
+    (ANY_WORDS.pattern, "5 divided by two", None),
+    (LETTER_UNIT.pattern, "mc", None),
 )
 
 
