@@ -6,12 +6,12 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Any, TypedDict
+from typing import Any, TypeAlias, TypedDict
 
 from ufo_rl.records import Fact
 from ufo_rl.report.text import GAP, MAX_COLUMNS, NOTHING, count, table
 
-MAX_CELL = 24  # characters of a heading or a value in a table
+MAX_CELL = 32  # characters of a heading or a value in a table
 
 
 class FactRecord(TypedDict):
@@ -22,6 +22,10 @@ class FactRecord(TypedDict):
     value: Any
     column: str | None
     text: str | None
+
+
+# The first cells of a run's row, and its facts.
+Rows: TypeAlias = Sequence[tuple[Sequence[str], Sequence[FactRecord]]]
 
 
 def fact_records(part: str, facts: Iterable[Fact]) -> list[FactRecord]:
@@ -69,7 +73,7 @@ def fact_lines(records: Sequence[FactRecord]) -> list[str]:
     return [f"{one['part']}: {one['text']}" for one in records if one["text"] is not None]
 
 
-def fact_tables(header: Sequence[str], rows: Sequence[tuple[Sequence[str], Sequence[FactRecord]]]) -> list[str]:
+def fact_tables(header: Sequence[str], rows: Rows) -> list[str]:
     """Tables with a column for every fact that asks for one, as many beside each other as 120 columns hold.
 
     rows: the cells of each run under `header`, and its facts; a run without a fact has "-" there. Parts that share a
@@ -99,12 +103,7 @@ def fact_tables(header: Sequence[str], rows: Sequence[tuple[Sequence[str], Seque
     return tables
 
 
-def _width(
-    header: Sequence[str],
-    rows: Sequence[tuple[Sequence[str], Sequence[FactRecord]]],
-    cells: Sequence[dict[str, str]],
-    names: Sequence[str],
-) -> int:
+def _width(header: Sequence[str], rows: Rows, cells: Sequence[dict[str, str]], names: Sequence[str]) -> int:
     """Columns that a table of these facts takes."""
     fixed = [max(len(row[i]) for row in (header, *(first for first, _ in rows))) for i in range(len(header))]
     own = [max(len(_cut(name)), *(len(one.get(name, NOTHING)) for one in cells)) for name in names]
@@ -118,7 +117,9 @@ def _cell(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, int):
         return count(value)
-    return f"{value:.4g}" if isinstance(value, float) else _cut(value if isinstance(value, str) else json.dumps(value))
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return _cut(" ".join(value.split()) if isinstance(value, str) else json.dumps(value))
 
 
 def _cut(text: str) -> str:
