@@ -9,7 +9,7 @@ from ufo_rl.grader import Grader
 from ufo_rl.grader.math import answer as math_answer
 from ufo_rl.records import Graded, Reference
 from ufo_rl.reward.columns import references_of
-from ufo_rl.reward.texts import Completion, texts_of
+from ufo_rl.reward.completion_text import Completion, texts_of
 
 
 class Correctness:
