@@ -16,9 +16,9 @@ from ufo_rl.errors import UserError
 from ufo_rl.experiment.prepare import prepare
 from ufo_rl.records import Graded, Prompt, Reference
 from ufo_rl.reward.columns import Columns, check_columns, references_of, row_of
+from ufo_rl.reward.completion_text import text_of
 from ufo_rl.reward.correctness import Correctness
 from ufo_rl.reward.parts import build_part, for_trl
-from ufo_rl.reward.texts import text_of
 
 PACKAGE = """
 from dataclasses import replace
@@ -227,6 +227,7 @@ def test_graders_get_the_reference_that_the_evaluation_makes() -> None:
             ],
             "ab",
         ),
+        ([{"role": "assistant", "tool_calls": []}], ""),
         ([], ""),
     ],
 )

@@ -3,7 +3,7 @@
     def part(prompts, completions, completion_ids, **columns) -> list[float | None]
 
 It is called with keyword arguments, of which it may name only those that it wants: the prompts and completions (chats, see
-texts.py) and the token ids of the completions; every column of the dataset by its name, a value per completion (id, question,
-answer, solution, level, subject, and what the dataset brought besides); and TRL's `trainer_state`, `log_extra(name, values)`
-and `log_metric(name, value)`. None leaves a completion out of this part. A part may be `async`.
+completion_text.py) and the token ids of the completions; every column of the dataset by its name, a value per completion (id,
+question, answer, solution, level, subject, and what the dataset brought besides); and TRL's `trainer_state`,
+`log_extra(name, values)` and `log_metric(name, value)`. None leaves a completion out of this part. A part may be `async`.
 """

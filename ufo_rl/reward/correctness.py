@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from ufo_rl.grader import Grader
 from ufo_rl.reward.columns import references_of
-from ufo_rl.reward.texts import Completion, texts_of
+from ufo_rl.reward.completion_text import Completion, texts_of
 
 
 class Correctness:

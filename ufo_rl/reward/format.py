@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from ufo_rl.reward.texts import Completion, texts_of
+from ufo_rl.reward.completion_text import Completion, texts_of
 
 TAGS = ("<think>", "</think>", "<answer>", "</answer>")
 FORM = re.compile(r"\s*<think>.*</think>\s*<answer>.*</answer>\s*", re.DOTALL)

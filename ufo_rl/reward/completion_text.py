@@ -12,7 +12,7 @@ def text_of(completion: Completion) -> str:
     """The text of a completion: of a chat, what its last message says; "" where that is nothing (a call of a tool)."""
     if isinstance(completion, str):
         return completion
-    content = completion[-1]["content"] if completion else ""
+    content = completion[-1].get("content") if completion else ""
     if isinstance(content, str):
         return content
     return "".join(block.get("text", "") for block in content or ())  # a message of several blocks
