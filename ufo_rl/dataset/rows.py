@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from ufo_rl.errors import UserError
+from ufo_rl.errors import UserError, nearest
 from ufo_rl.files.rows import Row
 from ufo_rl.grader.math.extract import boxed
 from ufo_rl.grader.math.gold import problem_of
@@ -71,7 +70,7 @@ class Columns:
         known = [field.name for field in fields(cls)]
         if unknown := [name for name in mapping if name not in known]:
             raise ValueError(
-                f"{key}: unknown {', '.join(unknown)}{_nearest(unknown[0], known)}; keys: {', '.join(known)}"
+                f"{key}: unknown {', '.join(unknown)}{nearest(unknown[0], known)}; keys: {', '.join(known)}"
             )
         return cls(**{**dict.fromkeys(REQUIRED), **mapping})
 
@@ -188,12 +187,7 @@ def _check_columns(row: Mapping[str, Any], columns: Columns, where: str) -> None
         path = getattr(columns, part)
         if path and path.split(".")[0] not in names:
             problems.append(
-                f"{part}={path}: {where} has no such column{_nearest(path, names)}; columns: {', '.join(names)}"
+                f"{part}={path}: {where} has no such column{nearest(path, names)}; columns: {', '.join(names)}"
             )
     if problems:
         raise UserError(*problems)
-
-
-def _nearest(word: str, words: list[str]) -> str:
-    close = difflib.get_close_matches(word, words, n=1, cutoff=0.5)
-    return f', did you mean "{close[0]}"?' if close else ""
