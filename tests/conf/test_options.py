@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -12,7 +15,8 @@ from ufo_rl.config.build import build
 from ufo_rl.config.compose import Job, compose_jobs
 from ufo_rl.config.folder import conf_folder
 from ufo_rl.config.load import load
-from ufo_rl.experiment.prepare import prepare
+from ufo_rl.errors import UserError
+from ufo_rl.experiment.prepare import load_benchmarks, prepare
 
 CONF = conf_folder()
 ROOT = CONF.parent
@@ -88,11 +92,20 @@ def test_the_default_run_is_valid_without_any_file() -> None:
     assert len(prepare(load(job.plain)).pool.prompts) >= 2000
 
 
-@pytest.mark.parametrize("path", sorted(CONF.rglob("*.yaml")), ids=lambda p: str(p.relative_to(CONF)))
-def test_every_key_is_introduced_by_a_comment(path: Path) -> None:
-    """A comment line above every key that holds a value, none behind it. Defaults lists and pure nesting need none."""
+@dataclass(frozen=True)
+class Key:
+    """A key that holds a value, with the comment above it."""
+
+    name: str
+    line: int
+    comment: str
+    has_comment_behind: bool
+
+
+def keys(path: Path) -> list[Key]:
+    """Of a file of conf/. Defaults lists and pure nesting hold no values."""
     lines = path.read_text().splitlines()
-    in_defaults, block_indent = False, None
+    in_defaults, block_indent, found = False, None, []
     for number, line in enumerate(lines):
         if line.startswith("defaults:"):
             in_defaults = True
@@ -104,9 +117,80 @@ def test_every_key_is_introduced_by_a_comment(path: Path) -> None:
         block_indent = indent if re.search(r":\s+[|>]-?$", line) else None
         key = re.match(r"\s*([\w.]+|_target_):\s+(?![>|])\S", line)
         if key and not in_defaults:
-            assert lines[number - 1].strip().startswith("#"), (
-                f"{path.name}:{number + 1} {line.strip()} has no comment above"
-            )
+            above = itertools.takewhile(lambda text: text.strip().startswith("#"), reversed(lines[:number]))
             value = line.split(":", 1)[1].strip()
-            assert value[0] in "'\"" or " #" not in value, f"{path.name}:{number + 1} has an inline comment"
-    yaml.safe_load(path.read_text())
+            found.append(Key(key[1], number + 1, " ".join(above), value[0] not in "'\"" and " #" in value))
+    return found
+
+
+def included(path: Path) -> set[Path]:
+    """The files of conf/ that a file takes its first values from."""
+    found: set[Path] = set()
+    for entry in (yaml.safe_load(path.read_text()) or {}).get("defaults", []):
+        if isinstance(entry, str) and entry != "_self_":
+            name = entry.split("@")[0]
+            base = (CONF / name[1:] if name.startswith("/") else path.parent / name).with_suffix(".yaml")
+            found |= {base} | included(base)
+    return found
+
+
+def group(path: Path) -> list[Path]:
+    """The files beside and below which a file stands, those that others build on first."""
+    top = path.relative_to(CONF).parts[0]
+    files = (CONF / top).rglob("*.yaml") if top != "config.yaml" else [path]
+    return sorted(files, key=lambda file: (file.parent.name != "base", file))
+
+
+@pytest.mark.parametrize("path", sorted(CONF.rglob("*.yaml")), ids=lambda p: str(p.relative_to(CONF)))
+def test_every_key_is_introduced_by_a_comment(path: Path) -> None:
+    """Above its first home: in a file that this one builds on, or in the first of the group that has it; none behind."""
+    files = group(path)
+    before = {*included(path), *(files[: files.index(path)] if len(files) > 1 else ())}
+    introduced = {key.name for file in before for key in keys(file) if key.comment}
+    for key in keys(path):
+        assert key.comment or key.name in introduced, f"{path.name}:{key.line} {key.name} has no comment above"
+        assert not key.has_comment_behind, f"{path.name}:{key.line} has an inline comment"
+
+
+@pytest.mark.parametrize("path", sorted(CONF.rglob("*.yaml")), ids=lambda p: str(p.relative_to(CONF)))
+def test_no_comment_says_again_what_its_group_has_said(path: Path) -> None:
+    said = [key.comment for base in included(path) for key in keys(base) if key.comment]
+    for key in keys(path):
+        assert key.comment not in said, f"{path.name}:{key.line} repeats the comment of a file that it builds on"
+        alike = [file.name for file in group(path) if key.comment and key.comment in [k.comment for k in keys(file)]]
+        assert len(alike) < 3, f"{key.comment} stands in {', '.join(alike)}; let them build on one file in base/"
+
+
+def test_a_benchmark_of_ones_own_is_a_few_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = """\
+# Three sums.
+defaults:
+  - base/custom@mine
+
+mine:
+  dataset:
+    path: mine.jsonl
+    question: problem
+    answer: label
+  size: 3
+"""
+    assert len(text.splitlines()) <= 12
+    (tmp_path / "conf/eval").mkdir(parents=True)
+    (tmp_path / "conf/eval/mine.yaml").write_text(text)
+    rows = [{"problem": f"{n}+1?", "label": str(n + 1)} for n in range(3)]
+    (tmp_path / "mine.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    monkeypatch.chdir(tmp_path)
+    (job,) = compose_jobs(["eval=[mine,arithmetic]", "paths.data=null"], "conf")
+    benchmarks = load_benchmarks(load(job.plain))
+    assert sorted(prompt.answer for prompt in benchmarks["mine"]) == ["1", "2", "3"]
+    assert len(benchmarks["arithmetic"]) == 600
+
+
+def test_what_an_option_must_give_is_told_by_key(tmp_path: Path) -> None:
+    (tmp_path / "eval").mkdir()
+    (tmp_path / "eval/mine.yaml").write_text(
+        "defaults:\n  - base/custom@mine\n\nmine:\n  dataset: {path: mine.jsonl}\n"
+    )
+    with pytest.raises(UserError) as caught:
+        compose_jobs(["eval=mine"], str(tmp_path))
+    assert caught.value.problems == ["eval.mine.size is missing: set eval.mine.size=VALUE, or give it in its file"]

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import copy
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
@@ -27,6 +30,7 @@ from ufo_rl.config.load import load
 from ufo_rl.config.schema import Config, Engine
 from ufo_rl.config.tree import open_tree
 from ufo_rl.errors import UserError
+from ufo_rl.selector.cut import num_kept
 
 
 def plain(*overrides: str) -> dict[str, Any]:
@@ -200,6 +204,46 @@ def test_build_refuses_what_is_not_allowed() -> None:
         build({"_target_": "ufo_rl.selector.accuracy.Accuracy", "center": 2}, "selector")
     with pytest.raises(UserError, match="cannot be imported"):
         build({"_target_": "ufo_rl.selector.nothing.Here"}, "selector")
+
+
+def test_a_function_is_a_part_that_is_not_called() -> None:
+    node = {"_target_": "ufo_rl.selector.cut.num_kept", "name": "cut"}
+    assert build(node, "reward.parts.cut") is num_kept
+    assert build({**node, "num_prompts": 40}, "reward.parts.cut")(0.1) == 4
+    with pytest.raises(UserError, match=r'reward\.parts\.cut\.num_prompt: unknown key; did you mean "num_prompts"'):
+        build({**node, "num_prompt": 40}, "reward.parts.cut")
+    with pytest.raises(UserError, match="is no class or function"):
+        build({"_target_": "ufo_rl.config.build.LABEL"}, "selector")
+
+
+def test_plugins_beside_the_command_are_found_and_shadow_nothing(tmp_path: Path) -> None:
+    (tmp_path / "mylab").mkdir()
+    (tmp_path / "mylab/__init__.py").write_text("")
+    (tmp_path / "mylab/parts.py").write_text(
+        "from ufo_rl.selector.full import Full as Mine\n\n\n"
+        "def brevity(completions, **columns):\n    return [1.0 for _ in completions]\n"
+    )
+    for name in ("datasets", "hydra", "yaml"):
+        (tmp_path / f"{name}.py").write_text("raise RuntimeError('shadowed')\n")
+    program = (
+        "import importlib.util, sys\n"
+        "from ufo_rl.config.build import build\n"
+        "assert all(path not in ('', sys.argv[1]) for path in sys.path)\n"
+        "print(build({'_target_': 'mylab.parts.Mine'}, 'selector', ['mylab']).keeps_all)\n"
+        "print(build({'_target_': 'mylab.parts.brevity'}, 'reward.parts.brevity', ['mylab'])(['a', 'b']))\n"
+        "import hydra, yaml\n"
+        "print(sys.argv[1] in importlib.util.find_spec('datasets').origin)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(ufo_rl.__file__).parents[1])}
+    output = subprocess.run(
+        [sys.executable, "-P", "-c", program, str(tmp_path)],
+        cwd=tmp_path,
+        env=environment,
+        text=True,
+        capture_output=True,
+        check=True,
+    ).stdout
+    assert output.split("\n")[:3] == ["True", "[1.0, 1.0]", "False"]
 
 
 def test_run_id_names_the_choices() -> None:

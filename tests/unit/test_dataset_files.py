@@ -1,24 +1,25 @@
 """The shared copies of the published datasets, through the configuration files that users name."""
 
+import functools
 import json
-from pathlib import Path
 
 import pytest
-from omegaconf import OmegaConf
 
 from ufo_rl.config.build import build
+from ufo_rl.config.compose import compose_jobs
 from ufo_rl.dataset import count_drops
 from ufo_rl.files.rows import read_rows
 
-CONF = Path(__file__).parents[2] / "conf"
+
+@functools.cache
+def node_of(option):
+    group, name = option.split("/")
+    (job,) = compose_jobs([f"{group}={name}"])
+    return job.plain["eval"][name]["dataset"] if group == "eval" else job.plain["dataset"]
 
 
 def load(option, data):
-    node = OmegaConf.to_container(OmegaConf.load(CONF / f"{option}.yaml"))
-    assert isinstance(node, dict)
-    if option.startswith("eval/"):
-        node = node[Path(option).name]["dataset"]
-    return build(node, option).load(data)
+    return build(node_of(option), option).load(data)
 
 
 @pytest.mark.parametrize(

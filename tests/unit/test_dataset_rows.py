@@ -151,7 +151,7 @@ def test_the_list_of_bad_rows_is_capped():
 def test_missing_columns_name_the_nearest():
     with pytest.raises(UserError) as error:
         pool_of({"questions": "a", "answer": "1"}, columns=Columns(question="question", answer="label"))
-    assert 'question=question: row 1 has no such column, did you mean "questions"?' in str(error.value)
+    assert 'question=question: row 1 has no such column; did you mean "questions"?' in str(error.value)
     assert "answer=label" in str(error.value)
     assert "columns: questions, answer" in str(error.value)
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
+import os
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,42 +15,59 @@ from pydantic import ValidationError
 from ufo_rl.config.sentences import sentences
 from ufo_rl.errors import UserError, nearest
 
+VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 LABEL = "name"  # stands beside _target_ for tables and run names; no argument of the part
 
 
 def part_class(node: Mapping[str, Any], key: str, plugins: Sequence[str] = ()) -> Any:
-    """The class that `_target_` names; UserError if it is not there or not allowed."""
+    """The class or function that `_target_` names; UserError if it is not there or not allowed."""
     target = node.get("_target_")
     if not isinstance(target, str) or "." not in target:
-        raise UserError(f"{key}._target_={target} must name a class, for example ufo_rl.selector.ufo.Ufo")
+        raise UserError(f"{key}._target_={target} must name a class or function, for example ufo_rl.selector.ufo.Ufo")
     package = target.split(".")[0]
     if package not in ("ufo_rl", *plugins):
         raise UserError(f"{key}._target_={target} is outside ufo_rl; allow its package with plugins=[{package}]")
-    module_name, class_name = target.rsplit(".", 1)
+    _find_from_here()
+    module_name, name = target.rsplit(".", 1)
     try:
-        return getattr(importlib.import_module(module_name), class_name)
+        part = getattr(importlib.import_module(module_name), name)
     except (ImportError, AttributeError) as error:
         raise UserError(f"{key}._target_={target} cannot be imported: {error}") from error
+    if not callable(part):
+        raise UserError(f"{key}._target_={target} is no class or function")
+    return part
+
+
+def _find_from_here() -> None:
+    """Packages beside the command are found, as by `python -m`. Last in line: a folder named datasets shadows nothing."""
+    here = os.getcwd()
+    if here not in sys.path:
+        sys.path.append(here)
 
 
 def build(node: Mapping[str, Any], key: str, plugins: Sequence[str] = (), **extra: Any) -> Any:
-    """The part that `node` describes: its `_target_` class called with its other keys and `extra`.
+    """The part that `node` describes: its `_target_` class called with its other keys and `extra`. A function is not
+    called: it is given back, with these keys as arguments where there are any.
 
-    Only classes of ufo_rl and of the packages in `plugins` are built: a configuration file must not be able to call
+    Only parts of ufo_rl and of the packages in `plugins` are built: a configuration file must not be able to call
     anything else. Raises UserError naming the key, the wrong argument and the nearest right one.
     """
     part = part_class(node, key, plugins)
     arguments = {k: v for k, v in node.items() if k not in ("_target_", LABEL)}
-    names = [n for n in inspect.signature(part).parameters if n not in extra]
+    signature = inspect.signature(part)
+    names = [n for n, p in signature.parameters.items() if n not in extra and p.kind not in VARIADIC]
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values())
     unknown = [
         f"{key}.{k}: unknown key{nearest(k, names)} (keys here: {', '.join(names)})"
         for k in arguments
-        if k not in names
+        if k not in names and not takes_any
     ]
     if unknown:
         raise UserError(*unknown)
+    if not inspect.isclass(part):
+        return functools.partial(part, **arguments, **extra) if arguments or extra else part
     try:
-        inspect.signature(part).bind(**arguments, **extra)
+        signature.bind(**arguments, **extra)
     except TypeError as error:
         raise UserError(f"{key}: {error}") from error
     try:

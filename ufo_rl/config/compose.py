@@ -10,10 +10,10 @@ from typing import Any
 
 from hydra.core.override_parser.types import Override
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import MISSING, DictConfig, OmegaConf
 
 from ufo_rl.config.grid import grid
-from ufo_rl.config.names import check_names
+from ufo_rl.config.names import check_names, flat_keys
 from ufo_rl.config.open_nodes import CHECKED_NODES, freely, is_below
 from ufo_rl.config.tree import Tree, open_tree, plainly
 from ufo_rl.errors import UserError
@@ -97,9 +97,19 @@ def _jobs(tree: Tree, overrides: Sequence[Override], sweep: Sequence[Override] |
 
 
 def _job(cfg: DictConfig, is_swept: bool) -> Job:
-    with plainly():
-        folder = Path(cfg.hydra.sweep.dir, cfg.hydra.sweep.subdir) if is_swept else Path(cfg.hydra.run.dir)
-        return Job(plain_config(cfg), folder)
+    try:
+        with plainly():
+            folder = Path(cfg.hydra.sweep.dir, cfg.hydra.sweep.subdir) if is_swept else Path(cfg.hydra.run.dir)
+            return Job(plain_config(cfg), folder)
+    except UserError:
+        problems = [
+            f"{key} is missing: set {key}=VALUE, or give it in its file"
+            for key, value in flat_keys(OmegaConf.to_container(cfg, resolve=False))
+            if value == MISSING and not key.startswith("hydra.")
+        ]
+        if not problems:
+            raise
+        raise UserError(*problems) from None
 
 
 def _set(tree: Tree, overrides: Sequence[Override]) -> DictConfig:

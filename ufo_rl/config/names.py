@@ -5,7 +5,7 @@ Hydra alone stops at the first mistake and suggests `+key=value` for a misspelt 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from hydra.core.override_parser.types import Override
@@ -31,9 +31,7 @@ def check_names(tree: Tree, overrides: Sequence[Override]) -> None:
             else:
                 sound.append(_first_choice(override))
     cfg = tree.compose(sound)
-    known = _key_paths(
-        OmegaConf.to_container(OmegaConf.masked_copy(cfg, [str(k) for k in cfg if k != "hydra"]), resolve=False)
-    )
+    known = {key for key, _ in flat_keys(OmegaConf.to_container(cfg, resolve=False)) if key.split(".")[0] != "hydra"}
     for override in overrides:
         if override.key_or_group not in groups and not override.is_hydra_override():
             problems += _key_problems(override, known, groups)
@@ -101,9 +99,9 @@ def _first_choice(override: Override) -> str:
     return str(override.input_line)
 
 
-def _key_paths(config: Any, prefix: str = "") -> set[str]:
-    paths: set[str] = set()
+def flat_keys(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Every key of a plain configuration, dotted, with its value: groups too, before what is in them."""
     for key, value in config.items():
-        path = f"{prefix}{key}"
-        paths |= {path} | (_key_paths(value, f"{path}.") if isinstance(value, dict) else set())
-    return paths
+        yield f"{prefix}{key}", value
+        if isinstance(value, dict):
+            yield from flat_keys(value, f"{prefix}{key}.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 import unicodedata
@@ -10,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from ufo_rl.errors import UserError
+from ufo_rl.errors import UserError, nearest
 from ufo_rl.files.rows import Row
 from ufo_rl.grader.math.text.extract import boxed
 from ufo_rl.records import Drop, Pool, Prompt, prompt_id
@@ -70,7 +69,7 @@ class Columns:
         known = [field.name for field in fields(cls)]
         if unknown := [name for name in mapping if name not in known]:
             raise ValueError(
-                f"{key}: unknown {', '.join(unknown)}{_nearest(unknown[0], known)}; keys: {', '.join(known)}"
+                f"{key}: unknown {', '.join(unknown)}{nearest(unknown[0], known)}; keys: {', '.join(known)}"
             )
         return cls(**{**dict.fromkeys(REQUIRED), **mapping})
 
@@ -196,17 +195,10 @@ def _check_columns(row: Mapping[str, Any], columns: Columns, where: str) -> None
         path = getattr(columns, part)
         if path and path.split(".")[0] not in names:
             problems.append(
-                f"{part}={path}: {where} has no such column{_nearest(path, names)}; columns: {', '.join(names)}"
+                f"{part}={path}: {where} has no such column{nearest(path, names)}; columns: {', '.join(names)}"
             )
     for name in columns.carried or ():
         if name not in names:
-            problems.append(
-                f"columns: {where} has no column {name}{_nearest(name, names)}; columns: {', '.join(names)}"
-            )
+            problems.append(f"columns: {where} has no column {name}{nearest(name, names)}; columns: {', '.join(names)}")
     if problems:
         raise UserError(*problems)
-
-
-def _nearest(word: str, words: list[str]) -> str:
-    close = difflib.get_close_matches(word, words, n=1, cutoff=0.5)
-    return f', did you mean "{close[0]}"?' if close else ""
