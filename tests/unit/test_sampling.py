@@ -13,8 +13,8 @@ import pytest
 from ufo_rl.errors import UserError
 from ufo_rl.model.engine import Sampling, sample_seed
 from ufo_rl.records import Completion, Prompt, prompt_id
+from ufo_rl.signals.pass_rate.draws import RISK, chance_inside, num_needed, replay, sample
 from ufo_rl.signals.pass_rate.rollouts import check_rollouts, read_rollouts
-from ufo_rl.signals.pass_rate.sampling import RISK, chance_inside, num_needed, replay, sample
 
 K = 16
 MIDDLE = [0.4, 0.6]

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ufo_rl.errors import UserError
-from ufo_rl.tracking.samples_of_tables import sample, sample_scores
+from ufo_rl.tracking.excerpt import sample, sample_scores
 from ufo_rl.tracking.sink import MODES, has_key, open_run, sync_command
 
 CONFIG = {

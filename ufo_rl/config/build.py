@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ufo_rl.config.sentences import sentences
+from ufo_rl.config.messages import sentences
 from ufo_rl.errors import UserError, nearest
 
 VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)

@@ -9,9 +9,9 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from ufo_rl.config.kinds import keys_of
+from ufo_rl.config.messages import sentences
 from ufo_rl.config.rules import RELATIONS
 from ufo_rl.config.schema import Config
-from ufo_rl.config.sentences import sentences
 from ufo_rl.errors import UserError
 
 

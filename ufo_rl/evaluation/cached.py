@@ -24,7 +24,7 @@ from ufo_rl.files.keys import digest
 from ufo_rl.files.store import KEY, SignalStore, sample_key, total
 from ufo_rl.grader import Grader, grader_id
 from ufo_rl.launch.progress import Progress
-from ufo_rl.launch.runner import StageRunner
+from ufo_rl.launch.stages import Stages
 from ufo_rl.model.chat import ChatModel
 from ufo_rl.model.engine import sample_seed
 from ufo_rl.model.engine.vllm_fields import decides
@@ -82,36 +82,36 @@ class Evaluations:
     """
 
     def __init__(
-        self, asked: Mapping[str, Asked], chat: ChatModel, engine: Engine, cache: Path, runner: StageRunner
+        self, asked: Mapping[str, Asked], chat: ChatModel, engine: Engine, cache: Path, stages: Stages
     ) -> None:
-        self.asked, self.chat, self.engine, self.cache, self.runner = asked, chat, engine, cache, runner
+        self.asked, self.chat, self.engine, self.cache, self.stages = asked, chat, engine, cache, stages
 
     def base(self, name: str) -> dict[str, Any]:
         """The untrained model on a benchmark, evaluated once for all runs, in the cache."""
         folder, found = self.of(name, "base_eval", self.chat.folder, "before training")
         write_json(
-            self.runner.folder / "base_eval" / f"{name}.json",
+            self.stages.folder / "base_eval" / f"{name}.json",
             {"cache": str(folder.relative_to(self.cache.parent)), **found},
         )
-        self.runner.record("base_eval", benchmark=name, step=0, **_numbers(found))
+        self.stages.record("base_eval", benchmark=name, step=0, **_numbers(found))
         return found
 
     def final(self, name: str, model: Path, step: int, when: str = "") -> dict[str, Any]:
         """The model in `model`, trained for `step` steps, on a benchmark; the run folder keeps a copy, in eval/NAME."""
         cached, found = self.of(name, "eval", model, when)
-        folder = self.runner.folder / "eval" / name
+        folder = self.stages.folder / "eval" / name
         if manifest(folder) != found:
             with publish(folder) as (temporary, content):
                 shutil.copy2(cached / "questions.parquet", temporary)
                 content |= found
-        self.runner.record("eval", benchmark=name, step=step, **_numbers(found))
+        self.stages.record("eval", benchmark=name, step=step, **_numbers(found))
         return found
 
     def of(self, name: str, stage: str, model: Path, when: str = "") -> tuple[Path, dict[str, Any]]:
         """The published evaluation of the model in `model`: its folder and its summary."""
         asked, settings = self.asked[name], self.asked[name].settings
         store = SignalStore(self.cache / "completions", name, self.said_by(settings, self.chat.id_of(model)))
-        self.runner.asks(stage, store.key)
+        self.stages.asks(stage, store.key)
         identity = {
             **store.identity,
             "num_samples": settings.num_samples,
@@ -175,7 +175,7 @@ class Evaluations:
             missing = [key for key in keys if key not in stored]
             if missing:
                 wanted, num_asked = set(missing), len(keys)
-                self.runner.spool(stage, (row for _, row in asked.requests(self.chat) if row[KEY] in wanted))
+                self.stages.spool(stage, (row for _, row in asked.requests(self.chat) if row[KEY] in wanted))
                 log.info("%s: generating %d of %d completions", name, len(missing), num_asked)
                 request = CompletionsRequest(
                     model=model,
@@ -187,7 +187,7 @@ class Evaluations:
                     made_with=self._making(),
                 )
                 owns_device = self.engine.name == "vllm"
-                self.runner.run(stage, "ufo_rl.evaluation.rank.generate", request, store.key, owns_device)
+                self.stages.run(stage, "ufo_rl.evaluation.rank.generate", request, store.key, owns_device)
                 store.compact()
         return store.read(keys, COLUMNS)
 
@@ -196,7 +196,7 @@ class Evaluations:
         return {
             "engine": self.engine.name,
             "batch_tokens": self.engine.batch_tokens,
-            "num_ranks": self.runner.launch.num_ranks,
+            "num_ranks": self.stages.launch.num_ranks,
             **versions((*MADE_WITH, self.engine.name) if self.engine.name == "vllm" else MADE_WITH),
         }
 

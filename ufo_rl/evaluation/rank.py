@@ -30,7 +30,7 @@ class CompletionsRequest:
 def generate(request: CompletionsRequest, context: RankContext) -> dict[str, Any]:
     """The rank function; rows hold key, id, sample, text and seed."""
     from ufo_rl.model.engine import Sampling
-    from ufo_rl.model.engine.choice import open_engine
+    from ufo_rl.model.engine.opening import open_engine
 
     share, sampling = context.share(), Sampling(request.temperature, request.max_completion_tokens)
     engine = open_engine(request.engine, request.model, request.dtype, context.place.device)

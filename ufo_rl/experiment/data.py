@@ -13,7 +13,7 @@ from ufo_rl.config.schema import Config, Seam
 from ufo_rl.dataset import refuse_unusable
 from ufo_rl.errors import Problems, UserError, nearest
 from ufo_rl.evaluation.benchmark import questions
-from ufo_rl.experiment.places import has_data
+from ufo_rl.experiment.surroundings import has_data
 from ufo_rl.records import Pool, Prompt
 from ufo_rl.selector import Selector, named_columns
 from ufo_rl.selector.columns import OF_EVERY_POOL

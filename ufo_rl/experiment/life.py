@@ -20,7 +20,7 @@ from ufo_rl.config.schema import Config
 from ufo_rl.errors import UserError
 from ufo_rl.experiment.pipeline import Pipeline
 from ufo_rl.experiment.prepare import Prepared, prepare
-from ufo_rl.experiment.record import describe
+from ufo_rl.experiment.provenance import describe
 from ufo_rl.experiment.status import Status, claimed
 from ufo_rl.files.atomic import write_json, write_text
 from ufo_rl.files.keys import digest

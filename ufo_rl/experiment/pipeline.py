@@ -16,7 +16,7 @@ from ufo_rl.experiment.pool import RunPool
 from ufo_rl.experiment.prepare import Prepared
 from ufo_rl.files.atomic import write_json
 from ufo_rl.grader import grader_id
-from ufo_rl.launch.runner import StageRunner
+from ufo_rl.launch.stages import Stages
 from ufo_rl.model.chat import ChatModel
 from ufo_rl.report.metrics import RunMetrics, run_metrics
 from ufo_rl.selector.columns import Columns, of_pool
@@ -25,7 +25,7 @@ from ufo_rl.selector.score_table import write_selection
 from ufo_rl.signals.cache import SignalCache
 from ufo_rl.signals.protocol import Subject
 from ufo_rl.tracking.sink import Tracker
-from ufo_rl.training.stage import TrainStage
+from ufo_rl.training.policy import PolicyTraining
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 class Pipeline:
     """The stages of one run, in their order; each is handed what it needs and no more.
 
-    plain: the resolved configuration as it stands in config.yaml. attempt, enter: see `StageRunner`.
+    plain: the resolved configuration as it stands in config.yaml. attempt, enter: see `Stages`.
     """
 
     def __init__(
@@ -48,14 +48,14 @@ class Pipeline:
     ) -> None:
         self.config, self.plain, self.folder, self.prepared, self.tracker = config, plain, folder, prepared, tracker
         self.cache = Path(config.paths.outputs) / "cache"
-        self.runner = StageRunner(folder, config.launch, attempt, tracker.feed, enter)
+        self.stages = Stages(folder, config.launch, attempt, tracker.feed, enter)
         self.chat = ChatModel(config.model, config.template, self.cache / "fingerprints.json")
         self.pool = RunPool.of(prepared.pool)
 
     def run(self) -> RunMetrics:
         """All stages in order; returns and writes metrics.json."""
         config = self.config
-        self.runner.begin()
+        self.stages.begin()
         self.pool.decontaminate(whole_benchmarks(config), config.contamination, self.folder / "contamination.json")
         self.pool.limit_tokens(config.train.max_prompt_tokens, self.chat)
         check_batch(config, self.prepared.selector, len(self.pool.prompts))
@@ -70,7 +70,7 @@ class Pipeline:
         final = {name: evaluations.final(name, policy, steps, "after training") for name in config.eval}
         for name in final:
             self.tracker.questions(name, self.folder / "eval" / name / "questions.parquet")
-        seconds, train = self.runner.seconds(), config.train
+        seconds, train = self.stages.seconds(), config.train
         metrics = run_metrics(
             num_pool=len(self.pool.prompts),
             num_selected=len(selection.ids),
@@ -81,7 +81,7 @@ class Pipeline:
             base=base,
             final=final,
             seconds=seconds,
-            gpu_hours=self.runner.gpu_hours(seconds),
+            gpu_hours=self.stages.gpu_hours(seconds),
         )
         write_json(self.folder / "metrics.json", metrics)
         shutil.rmtree(self.folder / ".work", ignore_errors=True)
@@ -93,7 +93,7 @@ class Pipeline:
             name: Asked.of(benchmark, self.prepared.benchmarks[name], config.grader, config.plugins)
             for name, benchmark in config.eval.items()
         }
-        return Evaluations(asked, self.chat, config.engine, self.cache, self.runner)
+        return Evaluations(asked, self.chat, config.engine, self.cache, self.stages)
 
     def signals(self) -> SignalCache:
         config, grader = self.config, self.prepared.grader
@@ -108,7 +108,7 @@ class Pipeline:
             grader_columns=grader.columns,
             plugins=config.plugins,
         )
-        return SignalCache(self.prepared.signals, config.signal, subject, self.cache / "signals", self.runner)
+        return SignalCache(self.prepared.signals, config.signal, subject, self.cache / "signals", self.stages)
 
     def select(self, signals: SignalCache) -> Selection:
         """Scores of the whole pool to scores.parquet, kept ids to selection.json."""
@@ -141,7 +141,7 @@ class Pipeline:
     def train(self, selection: Selection) -> dict[str, Any]:
         """Train on the selection unless the policy for exactly this input is published; returns its manifest."""
         kept = set(selection.ids)
-        stage = TrainStage(self.config, self.plain, self.chat, self.runner)
+        stage = PolicyTraining(self.config, self.plain, self.chat, self.stages)
         return stage.run([prompt for prompt in self.pool.prompts if prompt.id in kept])
 
     def clear(self) -> None:

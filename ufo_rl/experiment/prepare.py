@@ -12,7 +12,7 @@ from ufo_rl.config.optional import ask
 from ufo_rl.config.schema import Config
 from ufo_rl.errors import Problems
 from ufo_rl.experiment.data import check_batch, check_columns, load_benchmarks, load_pool
-from ufo_rl.experiment.places import check_places, has_data
+from ufo_rl.experiment.surroundings import check_places, has_data
 from ufo_rl.grader import Grader
 from ufo_rl.records import Pool, Prompt
 from ufo_rl.reward.columns import check_columns as check_reward_columns

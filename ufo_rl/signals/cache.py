@@ -15,7 +15,7 @@ import pyarrow.compute
 from ufo_rl.config.optional import ask
 from ufo_rl.files.atomic import locked
 from ufo_rl.files.store import SignalStore
-from ufo_rl.launch.runner import StageRunner
+from ufo_rl.launch.stages import Stages
 from ufo_rl.signals.costs import account, remember
 from ufo_rl.signals.protocol import TIMES, Plan, PoolRows, Signal, SignalRequest, Subject
 from ufo_rl.stats.intervals import spearman
@@ -36,9 +36,9 @@ class SignalCache:
         nodes: Mapping[str, dict[str, Any]],
         subject: Subject,
         root: Path,
-        runner: StageRunner,
+        stages: Stages,
     ) -> None:
-        self.signals, self.nodes, self.subject, self.root, self.runner = signals, nodes, subject, root, runner
+        self.signals, self.nodes, self.subject, self.root, self.stages = signals, nodes, subject, root, stages
         self.rows: dict[str, PoolRows] = {name: signal.rows(subject) for name, signal in signals.items()}
         self._found: dict[str, tuple[pa.Table, Plan]] = {}
 
@@ -46,7 +46,7 @@ class SignalCache:
         """Measure what the store of `name` lacks for this pool; returns the account of costs."""
         signal, rows, store = self.signals[name], self.rows[name], self.store(name)
         num_prompts = len(self.subject.prompts)
-        self.runner.asks(signal.stage, store.key)
+        self.stages.asks(signal.stage, store.key)
         store.create()
         results: list[dict[str, Any]] = []
         with locked(store.lock_path, f"the signal {name}"):
@@ -58,7 +58,7 @@ class SignalCache:
                     num_missing += count
                     yield row
 
-            if self.runner.spool(signal.stage, missing()):
+            if self.stages.spool(signal.stage, missing()):
                 unit = "" if signal.unit == "prompts" else f"{signal.unit} "
                 log.info("%s: measuring %d %sof %d prompts", name, num_missing, unit, num_prompts)
                 results = self._measure(name, store, num_missing)
@@ -67,7 +67,7 @@ class SignalCache:
                 log.info("%s: all %d prompts are stored", name, num_prompts)
         found = self.found(name)
         costs = {"num_prompts": num_prompts, **account(found, stored, results, remember(store.folder, results))}
-        self.runner.record(signal.stage, **costs)
+        self.stages.record(signal.stage, **costs)
         if "border" in found.column_names:
             costs["merged_borders"] = _merged_borders(name, found)
         return costs
@@ -78,7 +78,7 @@ class SignalCache:
         plain = SignalRequest(subject.chat.folder, subject.dtype, store.folder, num_missing, self.nodes[name])
         request = ask(signal, "request", subject, store.folder, num_missing, default=plain)
         owns_device = ask(signal, "owns_device", subject, default=False)
-        return self.runner.run(signal.stage, signal.rank, request, store.key, owns_device)
+        return self.stages.run(signal.stage, signal.rank, request, store.key, owns_device)
 
     def store(self, name: str) -> SignalStore:
         return SignalStore(self.root, name, self.signals[name].identity(self.subject))

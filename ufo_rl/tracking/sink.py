@@ -21,7 +21,7 @@ import numpy as np
 from ufo_rl.errors import UserError
 from ufo_rl.files.flat import flat
 from ufo_rl.files.journal import number
-from ufo_rl.tracking.samples_of_tables import MAX_ROWS, cell, read_columns, sample_scores
+from ufo_rl.tracking.excerpt import MAX_ROWS, cell, read_columns, sample_scores
 
 logger = logging.getLogger(__name__)
 

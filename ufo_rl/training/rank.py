@@ -9,7 +9,7 @@ from ufo_rl.launch.rank_context import RankContext
 from ufo_rl.model.weights import load_tokenizer
 from ufo_rl.reward.parts import build_parts
 from ufo_rl.training.grpo import prepare_process_group, train
-from ufo_rl.training.stage import TrainRequest
+from ufo_rl.training.policy import TrainRequest
 
 
 def train_policy(request: TrainRequest, context: RankContext) -> dict[str, Any]:

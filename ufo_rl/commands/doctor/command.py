@@ -22,7 +22,7 @@ from ufo_rl.config.load import load
 from ufo_rl.errors import UserError
 from ufo_rl.experiment.prepare import prepare
 from ufo_rl.launch.publish import Row
-from ufo_rl.launch.runner import StageRunner
+from ufo_rl.launch.stages import Stages
 from ufo_rl.model.chat import ChatModel
 from ufo_rl.report.text import table
 from ufo_rl.selector.cut import select
@@ -78,9 +78,9 @@ def examine(
             for prompt in prompts
         ]
         request = ExaminationRequest(chat.folder, signal.dtype or config.model.dtype, signal, config.engine)
-        runner = StageRunner(Path(work), replace(config.launch, num_ranks=1, num_nodes=1))
-        runner.spool("doctor", (asdict(row) for row in rows))
-        (result,) = runner.run("doctor", "ufo_rl.commands.doctor.rank.examine_rows", request, "doctor")
+        stages = Stages(Path(work), replace(config.launch, num_ranks=1, num_nodes=1))
+        stages.spool("doctor", (asdict(row) for row in rows))
+        (result,) = stages.run("doctor", "ufo_rl.commands.doctor.rank.examine_rows", request, "doctor")
     ids = np.array([row.id for row in rows])
     return len(rows), _compare(result["ways"], ids, prepared.selector, config.seed)
 

@@ -14,7 +14,7 @@ import torch
 
 from ufo_rl.commands.doctor.request import ExaminationRequest
 from ufo_rl.launch.rank_context import RankContext
-from ufo_rl.model.engine.choice import open_engine
+from ufo_rl.model.engine.opening import open_engine
 from ufo_rl.model.weights import load_model, load_tokenizer, pad_id
 from ufo_rl.signals.confidence.budget import Budget
 from ufo_rl.signals.confidence.forward import TeacherForcing

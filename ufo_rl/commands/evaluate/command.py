@@ -15,12 +15,12 @@ from ufo_rl.config.schema import Config
 from ufo_rl.errors import Problems
 from ufo_rl.evaluation.cached import Asked, Evaluations
 from ufo_rl.experiment.prepare import check_evaluation
-from ufo_rl.experiment.record import describe
+from ufo_rl.experiment.provenance import describe
 from ufo_rl.experiment.status import claimed
 from ufo_rl.files.atomic import write_json, write_text
 from ufo_rl.files.keys import digest
 from ufo_rl.launch.follow import follow
-from ufo_rl.launch.runner import StageRunner
+from ufo_rl.launch.stages import Stages
 from ufo_rl.model.chat import ChatModel
 from ufo_rl.model.engine.vllm_fields import decides
 from ufo_rl.records import Prompt
@@ -69,18 +69,18 @@ def _measure(
     about, outputs = {node: plain[node] for node in NODES}, Path(config.paths.outputs)
     cache = outputs / "cache"
     with open_run(plain["tracker"], record, about, outputs) as tracker:
-        runner = StageRunner(folder, config.launch, record["attempt"], tracker.feed, enter)
-        runner.begin()
+        stages = Stages(folder, config.launch, record["attempt"], tracker.feed, enter)
+        stages.begin()
         chat = ChatModel(config.model, config.template, cache / "fingerprints.json")
         asked = {
             name: Asked.of(benchmark, questions[name], config.grader, config.plugins)
             for name, benchmark in config.eval.items()
         }
-        evaluations = Evaluations(asked, chat, config.engine, cache, runner)
+        evaluations = Evaluations(asked, chat, config.engine, cache, stages)
         found = [evaluations.final(name, chat.folder, step=0) for name in config.eval]
         for name in config.eval:
             tracker.questions(name, folder / "eval" / name / "questions.parquet")
-        metrics = evaluation_metrics(found, runner.seconds())
+        metrics = evaluation_metrics(found, stages.seconds())
         tracker.summary(evaluation_headline(metrics))
     write_json(folder / "metrics.json", metrics)
     shutil.rmtree(folder / ".work", ignore_errors=True)

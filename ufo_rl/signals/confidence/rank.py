@@ -10,7 +10,7 @@ from ufo_rl.launch.publish import Batch as Published
 from ufo_rl.launch.publish import Row
 from ufo_rl.launch.rank_context import BLOCK_ROWS, RankContext
 from ufo_rl.launch.spool import ahead
-from ufo_rl.model.engine.choice import open_engine
+from ufo_rl.model.engine.opening import open_engine
 from ufo_rl.model.weights import load_tokenizer, pad_id
 from ufo_rl.signals.confidence.measure import Batch, Measured
 from ufo_rl.signals.confidence.scorers import OwnScorer, VLLMScorer

@@ -11,12 +11,12 @@ from ufo_rl.files.store import sample_key
 from ufo_rl.launch.publish import Batch, Row
 from ufo_rl.launch.rank_context import BLOCK_ROWS, RankContext
 from ufo_rl.model.engine import Sampling
-from ufo_rl.model.engine.choice import open_engine
 from ufo_rl.model.engine.hf import HFEngine
+from ufo_rl.model.engine.opening import open_engine
 from ufo_rl.model.weights import load_tokenizer
 from ufo_rl.records import Reference
 from ufo_rl.signals.flops import generation_facts, weights_of
-from ufo_rl.signals.pass_rate.sampling import Sampled, replay, sample
+from ufo_rl.signals.pass_rate.draws import Sampled, replay, sample
 from ufo_rl.signals.pass_rate.settings import PassRateRequest
 
 

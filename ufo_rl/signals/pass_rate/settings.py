@@ -94,7 +94,7 @@ class PassRate:
         return {**base, **settings, "dtype": subject.dtype, "engine": engine, "model": model}
 
     def rows(self, subject: Subject) -> PoolRows:
-        from ufo_rl.signals.pass_rate.samples import Samples
+        from ufo_rl.signals.pass_rate.rates import Samples
 
         return Samples(self, subject)
 

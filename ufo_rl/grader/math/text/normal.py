@@ -6,8 +6,8 @@ import re
 import unicodedata
 
 from ufo_rl.grader.math.text.brackets import closes
-from ufo_rl.grader.math.text.commands import COMMANDS
 from ufo_rl.grader.math.text.habits import HABITS
+from ufo_rl.grader.math.text.latex import COMMANDS
 from ufo_rl.grader.math.text.layout import LAYOUT
 from ufo_rl.grader.math.text.numerals import with_factorials, with_overline, without_thousands
 from ufo_rl.grader.math.text.patterns import END, START

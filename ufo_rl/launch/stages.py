@@ -16,7 +16,7 @@ from ufo_rl.launch.spool import write_rows
 from ufo_rl.launch.start import run_ranks
 
 
-class StageRunner:
+class Stages:
     """Stages of the run in `folder`, which the caller has claimed.
 
     attempt: counts the starts of this run, so that the journal keeps them apart. feed: told every line of the journal.

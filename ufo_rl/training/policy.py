@@ -12,7 +12,7 @@ from typing import Any
 from ufo_rl.config.schema import Config, Seam, Train
 from ufo_rl.files.atomic import manifest, publish
 from ufo_rl.files.keys import digest
-from ufo_rl.launch.runner import StageRunner
+from ufo_rl.launch.stages import Stages
 from ufo_rl.model.chat import ChatModel
 from ufo_rl.records import Prompt
 from ufo_rl.reward.columns import row_of
@@ -36,30 +36,30 @@ class TrainRequest:
     policy: Path
 
 
-class TrainStage:
+class PolicyTraining:
     """GRPO on selected prompts. nodes: the plain configuration nodes of NODES by name."""
 
-    def __init__(self, config: Config, nodes: dict[str, Any], chat: ChatModel, runner: StageRunner) -> None:
-        self.config, self.nodes, self.chat, self.runner = config, nodes, chat, runner
+    def __init__(self, config: Config, nodes: dict[str, Any], chat: ChatModel, stages: Stages) -> None:
+        self.config, self.nodes, self.chat, self.stages = config, nodes, chat, stages
 
     def run(self, prompts: Sequence[Prompt]) -> dict[str, Any]:
         """Train on the prompts unless that is done; returns the policy's manifest."""
-        folder = self.runner.folder / "train"
+        folder = self.stages.folder / "train"
         rows = [row_of(prompt, self.chat.messages(prompt)) for prompt in prompts]
         key = digest([rows, self.chat.id, [self.nodes[name] for name in NODES], self.config.launch.num_ranks])
-        self.runner.asks("train", key)
+        self.stages.asks("train", key)
         done = manifest(folder)
         if done is not None and done["key"] == key:
             log.info("training: %d steps (done before)", done["steps"])
             return done
         work = (
-            self.runner.folder / ".work" / f"train-{key}"
+            self.stages.folder / ".work" / f"train-{key}"
         )  # checkpoints of another selection must not be gone on from
         log.info("training on %d prompts", len(rows))
         with publish(folder) as (temporary, content):
-            self.runner.spool("train", rows)
+            self.stages.spool("train", rows)
             request = self._request(work, temporary / "policy")
-            result = self.runner.run("train", "ufo_rl.training.rank.train_policy", request, key)[0]
+            result = self.stages.run("train", "ufo_rl.training.rank.train_policy", request, key)[0]
             content |= {**result, "key": key}
         shutil.rmtree(work, ignore_errors=True)
         return content

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from ufo_rl.files.store import KEY, SignalStore, sample_key
 from ufo_rl.launch.publish import Row
-from ufo_rl.signals.pass_rate.sampling import Verdicts, num_needed
+from ufo_rl.signals.pass_rate.draws import Verdicts, num_needed
 from ufo_rl.signals.pass_rate.settings import PassRate
 from ufo_rl.signals.protocol import Plan, Subject
 
