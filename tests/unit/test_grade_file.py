@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.conftest import Ufo
-from ufo_rl.commands.grade.command import grade_file
+from ufo_rl.commands.grade.flow import grade_file
 from ufo_rl.commands.grade.options import read_options
 from ufo_rl.errors import UserError
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from ufo_rl.config.optional import ask
 from ufo_rl.config.schema import Config
-from ufo_rl.evaluation.cached import Asked, Evaluations
+from ufo_rl.evaluation.shared import Asked, Evaluations
 from ufo_rl.experiment.data import check_batch, whole_benchmarks
 from ufo_rl.experiment.pool import RunPool
 from ufo_rl.experiment.prepare import Prepared
