@@ -82,7 +82,7 @@ def test_one_and_two_ranks_agree_with_the_reference(tmp_path: Path) -> None:
         rows = lab_rows(config)
         expected = expected or reference(rows)
         folder = tmp_path / str(num_ranks)
-        store = SignalStore(folder, "confidence", {})
+        store = SignalStore.of(folder, "confidence", {})
         store.create()
         results = run_stage(
             "score",

@@ -18,7 +18,7 @@ ROWS = [Row.of(f"id{i}", f"text {i}", 0, "gold") for i in range(6)]
 
 
 def store(folder: Path) -> SignalStore:
-    made = SignalStore(folder, "confidence", {})
+    made = SignalStore.of(folder, "confidence", {})
     made.create()
     return made
 
