@@ -199,7 +199,7 @@ def test_graders_get_the_reference_that_the_evaluation_makes() -> None:
     assert called(part, ("a", "b"), environments=None) == [1.0, 1.0]
     assert grader.told == ([PROMPTS[0].reference, PROMPTS[1].reference], ["x", "x"])
     assert references_of(["1"], {"level": ["2"], "log_metric": print}) == [Reference("1")]
-    with pytest.raises(UserError, match="reward.parts.right: missing a required argument: 'grader'"):
+    with pytest.raises(UserError, match=r"reward.parts.right: missing a required argument: 'grader'"):
         build_part("right", {"_target_": "ufo_rl.reward.correctness.Correctness", "weight": 1})
 
 

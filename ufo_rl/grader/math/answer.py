@@ -36,11 +36,11 @@ class MathGrader:
     def __init__(self, time_limit_s: float, max_chars: int, relative_tolerance: float | None = None) -> None:
         problems = []
         if not _is_number(time_limit_s, float) or not time_limit_s > 0:
-            problems.append(f"time_limit_s={time_limit_s} must be a number > 0")
+            problems.append(f"time_limit_s={time_limit_s} must be > 0")
         if not _is_number(max_chars, int) or max_chars < 1:
-            problems.append(f"max_chars={max_chars} must be a whole number >= 1")
+            problems.append(f"max_chars={max_chars} must be >= 1 and whole")
         if relative_tolerance is not None and not (_is_number(relative_tolerance, float) and relative_tolerance > 0):
-            problems.append(f"relative_tolerance={relative_tolerance} must be a number > 0, or None for exact answers")
+            problems.append(f"relative_tolerance={relative_tolerance} must be > 0, or None for exact answers")
         if problems:
             raise ValueError("; ".join(problems))
         self.max_chars = max_chars
