@@ -72,9 +72,7 @@ def test_more_samples_another_limit_and_another_grader_reuse_what_is_stored(ufo:
     four = answers(second)
     assert len(four) == 96 and all(four[key]["completion"] == two[key]["completion"] for key in two)
     assert len({row["completion"] for row in four.values() if row["id"] == next(iter(four))[0]}) > 1
-    output = ufo.run(
-        *sampled, "eval.arithmetic.num_samples=4", "reward.grader.max_chars=100", "eval.arithmetic.limit=6"
-    )
+    output = ufo.run(*sampled, "eval.arithmetic.num_samples=4", "grader.max_chars=100", "eval.arithmetic.limit=6")
     assert "generating" not in output and re.search(r"^arithmetic \(subset\) +6 +4 ", output, flags=re.M)
 
 
