@@ -13,11 +13,9 @@ import numpy as np
 
 from ufo_rl.config.compose import compose_jobs
 from ufo_rl.config.load import load
-from ufo_rl.experiment.life import Status
 from ufo_rl.experiment.pipeline import Pipeline
 from ufo_rl.experiment.prepare import prepare
-from ufo_rl.files.journal import Journal
-from ufo_rl.signals.cache import SignalCache
+from ufo_rl.experiment.status import Status
 from ufo_rl.tracking.sink import Tracker
 
 
@@ -28,10 +26,11 @@ def collect(overrides: Sequence[str]) -> tuple[dict[str, Any], dict[str, np.ndar
     job.folder.mkdir(parents=True, exist_ok=True)
     state = Status(job.folder)
     pipeline = Pipeline(config, job.plain, job.folder, prepare(config), Tracker(), attempt=1, enter=state.enter)
-    Journal(pipeline.journal, "run", 1).write("begin")
-    signals = SignalCache(pipeline)
+    pipeline.stages.begin()
+    signals = pipeline.signals()
     (account, *_) = [signals.collect(name) for name in pipeline.prepared.selector.signals]
-    return account, signals.all_columns()
+    ids = np.array([prompt.id for prompt in pipeline.pool.prompts])
+    return account, {"id": ids, **signals.columns(signals.known())}
 
 
 def rows_in_chunks(outputs: Path) -> list[str]:

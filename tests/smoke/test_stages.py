@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import math
 import socket
 import time
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,38 +16,39 @@ import pytest
 import torch
 
 from tests.conftest import Ufo
+from ufo_rl.config.build import build
 from ufo_rl.config.compose import compose_jobs
 from ufo_rl.config.load import load
 from ufo_rl.config.schema import Config
 from ufo_rl.errors import StageFailed, UserError
 from ufo_rl.experiment.prepare import prepare
-from ufo_rl.files.atomic import write_text
 from ufo_rl.files.store import SignalStore
 from ufo_rl.launch.publish import Row
-from ufo_rl.launch.start import run_stage
-from ufo_rl.model.template import messages, render, scored_text
+from ufo_rl.launch.stages import Stages
+from ufo_rl.model.template import messages, render
 from ufo_rl.model.weights import load_model, load_tokenizer, packaged
+from ufo_rl.signals.confidence.settings import ConfidenceRequest
+from ufo_rl.signals.confidence.target import scored_text
+from ufo_rl.signals.pass_rate.settings import PassRateRequest
 
 pytestmark = pytest.mark.smoke
 LAB = packaged("package:lab/tiny")
 
 
-def settings(*overrides: str) -> tuple[Config, dict[str, Any]]:
+def settings(*overrides: str) -> Config:
     (job,) = compose_jobs(["dataset.num_prompts=60", "ratio=50pct", "launch.threads_per_rank=1", *overrides])
-    return load(job.plain), job.plain
+    return load(job.plain)
 
 
-def request(folder: Path, plain: dict[str, Any], rows: list[Row], **more: Any) -> dict[str, Any]:
-    write_text(folder / "rows.jsonl", "".join(json.dumps(asdict(row)) + "\n" for row in rows))
-    return {
-        "kind": "confidence",
-        "config": plain,
-        "model": str(LAB),
-        "rows": str(folder / "rows.jsonl"),
-        "attempt": 1,
-        "journal": str(folder / "metrics.jsonl"),
-        **more,
-    }
+def score(folder: Path, config: Config, rows: Iterable[dict[str, Any]]) -> tuple[SignalStore, list[dict[str, Any]]]:
+    """Score rows by the lab in ranks, as a run does: the store, and the result of each rank."""
+    store = SignalStore.of(folder, "confidence", {})
+    store.create()
+    signal = build(config.signal["confidence"], "signal.confidence")
+    stages = Stages(folder, config.launch)
+    stages.spool("score", rows)
+    request = ConfidenceRequest(LAB, config.model.dtype, store.folder, signal, config.engine)
+    return store, stages.run("score", signal.rank, request, store.key)
 
 
 def lab_rows(config: Config) -> list[Row]:
@@ -78,19 +79,11 @@ def reference(rows: list[Row]) -> dict[str, float]:
 def test_one_and_two_ranks_agree_with_the_reference(tmp_path: Path) -> None:
     expected = None
     for num_ranks, batch_size in ((1, 64), (2, 7)):
-        config, plain = settings(f"launch.num_ranks={num_ranks}", f"signal.confidence.batch_size={batch_size}")
+        config = settings(f"launch.num_ranks={num_ranks}", f"signal.confidence.batch_size={batch_size}")
         rows = lab_rows(config)
         expected = expected or reference(rows)
         folder = tmp_path / str(num_ranks)
-        store = SignalStore.of(folder, "confidence", {})
-        store.create()
-        results = run_stage(
-            "score",
-            request(folder, plain, rows[:: 1 if num_ranks == 1 else -1], store=str(store.folder)),
-            folder,
-            config.launch,
-            lambda line: None,
-        )
+        store, results = score(folder, config, map(asdict, rows[:: 1 if num_ranks == 1 else -1]))
         assert [r["num_scored"] for r in results] == ([60] if num_ranks == 1 else [30, 30])
         table = store.read([row.key for row in rows], ["mean_logprob", "num_target_tokens", "border"])
         stored = {row["key"]: row for row in table.to_pylist()}
@@ -103,18 +96,20 @@ def test_one_and_two_ranks_agree_with_the_reference(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("num_ranks", [1, 2])
 def test_a_crash_names_its_error_and_its_log(tmp_path: Path, num_ranks: int) -> None:
-    config, plain = settings(f"launch.num_ranks={num_ranks}")
-    asked = request(tmp_path, plain, lab_rows(config)[:2])  # and no store: what no user can do
-    with pytest.raises(StageFailed, match="KeyError: 'store'") as caught:
-        run_stage("score", asked, tmp_path, config.launch, lambda line: None)
+    rows = [{"key": str(i)} for i in range(2)]  # and no text: what no user can do
+    with pytest.raises(StageFailed, match=r"TypeError: Row.*missing.*'text'") as caught:
+        score(tmp_path, settings(f"launch.num_ranks={num_ranks}"), rows)
     assert "logs/score.log" in str(caught.value)
 
 
 def test_a_users_mistake_in_a_rank_is_no_crash(tmp_path: Path) -> None:
-    config, plain = settings()
-    plain["seed"] = -1
-    with pytest.raises(UserError, match="seed=-1 must be >= 0"):
-        run_stage("score", request(tmp_path, plain, []), tmp_path, config.launch, lambda line: None)
+    config, stages = settings(), Stages(tmp_path, settings().launch)
+    signal = build(config.signal["pass_rate"], "signal.pass_rate")
+    grader = {**config.grader, "time_limit_s": 0.0}
+    request = PassRateRequest(LAB, config.model.dtype, tmp_path, 0, signal, config.engine, grader, [])
+    stages.spool("pass_rate", [])
+    with pytest.raises(UserError, match=r"^grader\.time_limit_s must be above 0 seconds, got 0\.0$"):
+        stages.run("pass_rate", signal.rank, request, "any")
 
 
 def test_two_hosts_score_as_one(ufo: Ufo) -> None:

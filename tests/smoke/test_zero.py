@@ -14,14 +14,18 @@ from ufo_rl.config.compose import compose_jobs
 from ufo_rl.config.load import load
 from ufo_rl.experiment.prepare import prepare
 from ufo_rl.files.journal import parse
-from ufo_rl.launch.start import run_stage
+from ufo_rl.grader.math import MathGrader
+from ufo_rl.launch.stages import Stages
+from ufo_rl.model.chat import ChatModel
 from ufo_rl.model.template import messages, render
 from ufo_rl.model.weights import load_model, load_tokenizer, packaged
+from ufo_rl.reward.columns import row_of
 from ufo_rl.reward.correctness import Correctness
 from ufo_rl.reward.parts import Part
 from ufo_rl.signals.confidence.forward import TeacherForcing
 from ufo_rl.signals.confidence.spans import encode
 from ufo_rl.training.grpo import grpo_arguments, make_trainer
+from ufo_rl.training.policy import TrainRequest
 
 pytestmark = pytest.mark.smoke
 LAB = packaged("package:lab/tiny")
@@ -60,27 +64,22 @@ def train(tmp_path: Path, zero: str) -> dict[str, Any]:
         ]
     )
     config, tokenizer = load(job.plain), load_tokenizer(LAB)
-    rows = [
-        {"id": p.id, "prompt": messages(config.template, p.question, True), "answer": p.answer}
-        for p in prepare(config).pool.prompts
-    ]
-    (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    run_stage(
-        "train",
-        {
-            "kind": "training",
-            "config": job.plain,
-            "model": str(LAB),
-            "rows": str(folder / "rows.jsonl"),
-            "attempt": 1,
-            "journal": str(folder / "metrics.jsonl"),
-            "checkpoints": str(folder / "work"),
-            "policy": str(folder / "policy"),
-        },
-        folder,
-        config.launch,
-        lambda line: None,
+    chat = ChatModel(config.model, config.template, folder / "fingerprints.json")
+    rows = [row_of(prompt, chat.messages(prompt)) for prompt in prepare(config).pool.prompts]
+    stages = Stages(folder, config.launch)
+    stages.spool("train", rows)
+    request = TrainRequest(
+        model=chat.folder,
+        rewards=config.reward.parts,
+        grader=config.grader,
+        plugins=config.plugins,
+        train=config.train,
+        deepspeed=config.deepspeed.config,
+        seed=config.seed,
+        checkpoints=folder / "work",
+        policy=folder / "policy",
     )
+    stages.run("train", "ufo_rl.training.rank.train_policy", request, "any")
     lines = [line for line in parse((folder / "metrics.jsonl").read_bytes()) if line["event"] == "metrics"]
     heads = [render(tokenizer, row["prompt"]) + "<answer> " for row in rows[:16]]
     texts = [head + row["answer"] for head, row in zip(heads, rows, strict=False)]
@@ -127,7 +126,7 @@ def test_a_saved_policy_reloads_with_identical_logits(tmp_path: Path) -> None:
         for i in range(8)
     ]
     arguments = grpo_arguments(config.train, None, 0, tmp_path / "work", True, [1.0])
-    part = Part("correctness", 1.0, Correctness(1.0, 5.0, 100))
+    part = Part("correctness", 1.0, Correctness(1.0, MathGrader(5.0, 100)))
     trainer = make_trainer(arguments, rows, LAB, tokenizer, [part], TrainerCallback())
     trainer.train()
     trainer.save_model(str(tmp_path / "policy"))
