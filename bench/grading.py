@@ -42,8 +42,8 @@ def main() -> None:
     options = parser.parse_args()
     data = Path(os.environ["UFO_RL_DATA"])
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:NUM_PROCESSES])
-    (job,) = compose_jobs([])
-    limits = load(job.plain).reward.grader
+    (job,) = compose_jobs(["grader=math"])
+    limits = load(job.plain).grader
     path = HERE / "grading.json"
     record = json.loads(path.read_text()) if path.is_file() else {}
     for name in options.parts:
@@ -53,8 +53,8 @@ def main() -> None:
             "load": os.getloadavg()[0],
             "versions": {k: v for k, v in versions().items() if k in ("python", "math-verify")}
             | {name: version(name) for name in ("sympy", "antlr4-python3-runtime", "mpmath")},
-            "time_limit_s": limits.time_limit_s,
-            **PARTS[name](data, limits.time_limit_s, limits.max_chars),
+            "time_limit_s": limits["time_limit_s"],
+            **PARTS[name](data, limits["time_limit_s"], limits["max_chars"]),
         }
         sys.stdout.write(json.dumps({name: record[name]}, indent=1) + "\n")
         path.write_text(json.dumps(record, indent=1) + "\n")

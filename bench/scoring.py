@@ -24,12 +24,12 @@ import torch
 from ufo_rl.config.compose import compose_jobs
 from ufo_rl.config.load import load
 from ufo_rl.errors import UserError
-from ufo_rl.experiment.prepare import load_pool
+from ufo_rl.experiment.data import load_pool
 from ufo_rl.files.environment import hardware, versions
 from ufo_rl.launch.start import ALLOCATOR
 from ufo_rl.model.engine import Sampling, sample_seed
 from ufo_rl.model.engine.hf import HFEngine
-from ufo_rl.model.template import messages, render, scored_text
+from ufo_rl.model.template import messages, render
 from ufo_rl.model.weights import pad_id
 from ufo_rl.signals.confidence.budget import Budget
 from ufo_rl.signals.confidence.forward import TeacherForcing
@@ -37,6 +37,7 @@ from ufo_rl.signals.confidence.last_layer import target_weights
 from ufo_rl.signals.confidence.measure import measure, prepare
 from ufo_rl.signals.confidence.packing import pack
 from ufo_rl.signals.confidence.spans import Encoded, encode
+from ufo_rl.signals.confidence.target import scored_text
 from ufo_rl.signals.flops import forward_flops, matrix_rate, weights
 
 HERE = Path(__file__).parent
@@ -70,7 +71,7 @@ def main() -> None:
 def bench(shape: str, pool: str, options: argparse.Namespace) -> dict[str, Any]:
     (job,) = compose_jobs(POOLS[pool])
     config = load(job.plain)
-    prompts = load_pool(config.dataset, "dataset", config).prompts
+    prompts = load_pool(config.dataset, "dataset", config, config.grader).prompts
     model, tokenizer = shapes.load(shape, [p.question for p in prompts], options.dtype, options.device)
     texts = [render(tokenizer, messages(config.template, p.question, True)) for p in prompts]
     ends = [scored_text("answer", text, p) for text, p in zip(texts, prompts, strict=True)]

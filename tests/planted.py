@@ -26,7 +26,7 @@ from ufo_rl.report.metrics import run_metrics
 
 REAL = Path(__file__).parent / "data/schema_1/runs/dev/tiny-arithmetic-ufo-20pct-s0-b4e240be"
 NUM_QUESTIONS = 500
-BENCHMARK = Benchmark({}, NUM_QUESTIONS, None, 16, 1, 0.0, 0, [], None)
+BENCHMARK = Benchmark({}, NUM_QUESTIONS, None, 16, 1, 0.0, 0, [], None, None)
 CACHE = "cache/evaluations/math500-abc"
 NUM_MEASURED = {"confidence": 2000, "pass_rate": 32000}  # of 2,000 prompts: one pass each, 16 samples each
 
