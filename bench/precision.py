@@ -13,7 +13,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from ufo_rl.commands.doctor.command import examine
+from ufo_rl.commands.doctor.stability import examine
 from ufo_rl.files.environment import hardware, versions
 
 LEVELS = {"all": ("dataset.num_prompts=4000",)} | {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -105,3 +105,13 @@ class Fact:
     value: Any
     column: str | None = None
     text: str | None = None
+
+
+@dataclass(frozen=True)
+class RunView:
+    """What a part is shown for its optional method `facts(view) -> Iterable[Fact]`, when all stages of a run have ended:
+    the columns of the pool and its signals (numpy), the kept ids, and metrics.json as far as it goes."""
+
+    columns: Mapping[str, Any]
+    kept: Sequence[str]
+    metrics: Mapping[str, Any]

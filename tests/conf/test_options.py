@@ -16,7 +16,9 @@ from ufo_rl.config.compose import Job, compose_jobs
 from ufo_rl.config.folder import conf_folder
 from ufo_rl.config.load import load
 from ufo_rl.errors import UserError
-from ufo_rl.experiment.prepare import load_benchmarks, prepare
+from ufo_rl.experiment.data import load_benchmarks
+from ufo_rl.experiment.prepare import prepare
+from ufo_rl.reward.parts import build_part
 
 CONF = conf_folder()
 ROOT = CONF.parent
@@ -38,10 +40,14 @@ def test_every_option_composes_and_builds(group: str, option: str) -> None:
     config = load(job.plain)
     build(config.selector, "selector")
     build(config.dataset, "dataset")
+    for name, node in config.signal.items():
+        build(node, f"signal.{name}")
+    grader = build(config.grader, "grader")
     for name, node in config.reward.parts.items():
-        build(node, f"reward.parts.{name}")
+        build_part(name, node, grader=grader)
     for name, benchmark in config.eval.items():
         build(benchmark.dataset, f"eval.{name}.dataset")
+        build(benchmark.grader or config.grader, f"eval.{name}.grader")
 
 
 @pytest.mark.parametrize("option", sorted(path.stem for path in (CONF / "model").glob("*.yaml")))

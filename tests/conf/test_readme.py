@@ -16,6 +16,7 @@ from ufo_rl.config.load import load
 ROOT = conf_folder().parent
 PAGES = [
     ROOT / "README.md",
+    ROOT / "ARCHITECTURE.md",
     ROOT / "sweeps/README.md",
     *sorted((ROOT / "conf").rglob("*.yaml")),
     *(ROOT / "sweeps").glob("*.yaml"),
@@ -85,3 +86,15 @@ def test_no_machine_path_in_committed_text() -> None:
     ]:
         if path.is_file() and not os.path.relpath(path, ROOT).startswith("."):
             assert not mark.search(path.read_text(errors="ignore")), path
+
+
+def test_the_tree_of_rooms_is_the_package() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text()
+    tree = re.search(r"^    ufo_rl/\n((?:^      .*\n)+)", text, flags=re.M)
+    assert tree
+    named = [line.split()[0].rstrip("/") for line in tree[1].splitlines()]
+    there = [p.name for p in (ROOT / "ufo_rl").iterdir() if not p.name.startswith("__")]
+    assert sorted(named) == sorted(there)
+    for path in re.findall(r"`((?:ufo_rl|tests|conf)/[\w/.]+)`", text):
+        is_of_user = path.startswith("conf/") and not (ROOT / path).exists()
+        assert is_of_user or (ROOT / path).exists(), path

@@ -42,7 +42,7 @@ def settings(*overrides: str) -> Config:
 
 def score(folder: Path, config: Config, rows: Iterable[dict[str, Any]]) -> tuple[SignalStore, list[dict[str, Any]]]:
     """Score rows by the lab in ranks, as a run does: the store, and the result of each rank."""
-    store = SignalStore(folder, "confidence", {})
+    store = SignalStore.of(folder, "confidence", {})
     store.create()
     signal = build(config.signal["confidence"], "signal.confidence")
     stages = Stages(folder, config.launch)

@@ -11,7 +11,7 @@ from ufo_rl.config.schema import Benchmark
 from ufo_rl.errors import UserError
 from ufo_rl.evaluation.benchmark import judge, questions, summarise
 from ufo_rl.grader.math import MathGrader
-from ufo_rl.records import Graded, Pool, Prompt
+from ufo_rl.records import Graded, Pool, Prompt, Reference
 
 PROMPTS = [Prompt(f"q{i}", f"{i}+1=?", str(i + 1), level=str(1 + i % 2)) for i in range(4)]
 NOT_TEXTS = ("question", "prompt", "completion")
@@ -25,7 +25,7 @@ def grader() -> Iterator[MathGrader]:
 
 
 def benchmark(size: int = 4, limit: int | None = None, num_samples: int = 1) -> Benchmark:
-    return Benchmark({}, size, limit, 16, num_samples, 0.0 if num_samples == 1 else 1.0, 0, [], None)
+    return Benchmark({}, size, limit, 16, num_samples, 0.0 if num_samples == 1 else 1.0, 0, [], None, None)
 
 
 def answered(texts: Sequence[str], grade_all: Any, num_samples: int = 1, finish: str = "stop") -> list[dict[str, Any]]:
@@ -68,8 +68,8 @@ def test_whatever_is_said_every_question_counts(
 
 
 def test_a_crash_and_a_timeout_are_wrong_and_counted(grader: MathGrader) -> None:
-    def grade_all(golds: Sequence[str], completions: Sequence[str]) -> list[Graded]:
-        verdicts = grader.grade_all(golds, completions)
+    def grade_all(references: Sequence[Reference], completions: Sequence[str]) -> list[Graded]:
+        verdicts = grader.grade_all(references, completions)
         verdicts[1] = Graded(False, "2", "none", "crash: the child process ended with status -11")
         verdicts[2] = Graded(False, "3", "none", "timeout: no verdict within 5 s")
         return verdicts

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.conftest import Ufo
-from ufo_rl.commands.grade.command import grade_file
+from ufo_rl.commands.grade.flow import grade_file
 from ufo_rl.commands.grade.options import read_options
 from ufo_rl.errors import UserError
 
@@ -31,7 +31,7 @@ ROWS = [
     {"id": 6, "gold": "42", "completion": None},
     {"id": 7, "gold": "7", "completion": HANGS},
 ]
-LIMIT = "reward.grader.time_limit_s=3"
+LIMIT = "grader.time_limit_s=3"
 
 
 @pytest.fixture
@@ -205,7 +205,7 @@ def test_fifty_disagreements_are_shown_and_all_are_written(here: Path) -> None:
         (["rows.jsonl", "--out"], ["--out", "expected one argument"]),
         (["rows.jsonl", "b.jsonl"], ["b.jsonl: one file at a time"]),
         (["rows.jsonl", "gold=answer", "seed=1"], ["write --gold answer", "seed=1: has no effect", "time_limit_s"]),
-        (["rows.jsonl", LIMIT.replace("3", "-3")], ["reward.grader.time_limit_s=-3 must be > 0"]),
+        (["rows.jsonl", LIMIT.replace("3", "-3")], ["grader.time_limit_s=-3 must be > 0"]),
         (["rows.jsonl", "--out", "./rows.jsonl"], ["rows.jsonl is the file that is graded"]),
         (["rows.jsonl", "--out", "out.csv", "--audit", "house"], ["must end in .jsonl or .parquet", "module:function"]),
         (

@@ -1,10 +1,13 @@
-"""The levels of the design, read from the source: a lower module never imports a higher one."""
+"""The house, read from the source: rooms with levels, no circle, nothing heavy where it does not belong, files that one can
+read."""
 
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -12,112 +15,135 @@ import pytest
 import ufo_rl
 
 PACKAGE = Path(ufo_rl.__file__).parent
-LEVELS = {
-    0: ("records",),
-    1: (
-        "config",
-        "relations",
-        "typed",
-        "build",
-        "keys",
-        "prompts",
-        "dataset",
-        "selector",
-        "reward",
-        "selection",
-        "artifacts",
-        "store",
-        "journal",
-        "intervals",
-        "bootstrap",
-        "measures",
-        "tables",
-        "rollouts",
-        "identity",
-        "conf_path",
-        "environment",
-        "tracking_rows",
-        "contamination",
-    ),
-    2: ("model", "engine", "tracking", "ranks", "progress"),
-    3: ("signals", "scoring", "training", "evaluation", "report", "lab"),
-    4: (
-        "launch",
-        "follow",
-        "worker",
-        "stages",
-        "signal_cache",
-        "signal_costs",
-        "signal_rows",
-        "spool",
-        "doctor",
-        "grade_file",
-        "decontamination",
-        "overlaps",
-        "pipeline",
-        "evaluations",
-        "evaluate_models",
-        "context",
-        "prepare",
-        "experiment",
-        "check",
-        "run",
-        "cli",
-    ),
-}
-LEVEL_OF = {name: level for level, names in LEVELS.items() for name in names}
-# heavy packages and the modules that may import them at all; everything else must do without
+# A room imports rooms of lower levels only; counted are imports in functions and under TYPE_CHECKING too.
+LEVELS = (
+    ("records", "errors", "stats"),
+    ("files", "grader"),
+    ("config", "dataset", "selector", "tracking"),
+    ("model", "launch", "reward", "report", "lab"),
+    ("signals", "evaluation", "training"),
+    ("experiment",),
+    ("commands",),
+    ("run",),
+    ("cli",),
+)
+LEVEL_OF = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
+# Heavy or far-reaching packages, and the rooms that may import them at all.
 MAY_IMPORT = {
-    "torch": {"model", "engine", "signals", "training", "ranks", "worker", "lab"},
-    "transformers": {"model", "engine", "signals", "training", "lab"},
+    "torch": {"model", "signals", "training", "launch", "lab", "commands"},
+    "transformers": {"model", "signals", "training", "lab"},
     "trl": {"training"},
     "deepspeed": {"training"},
+    "vllm": {"model"},
     "wandb": {"tracking"},
-    "hydra": {"run", "check", "cli", "experiment"},
-    "omegaconf": {"run", "check", "experiment", "evaluate_models", "config"},
+    "hydra": {"run", "config", "experiment"},
+    "omegaconf": {"run", "config", "experiment", "commands"},
     "matplotlib": {"report"},
     "datasets": {"dataset", "training"},
-    "math_verify": {"reward"},
+    "math_verify": {"grader"},
 }
-MODULES = sorted(
-    p.relative_to(PACKAGE) for p in PACKAGE.rglob("*.py") if p.name != "__init__.py" or p.parent != PACKAGE
-)
+MAX_ENTRIES, MAX_LINES, MAX_FUNCTION = 24, 300, 50
+ENDINGS = re.compile(r"(?:ations?|ators?|ions?|ings?|ments?|ers?|ors?|ed|es|s|e)$")
 
 
-def top(path: Path) -> str:
-    return path.parts[0].removesuffix(".py")
+def name_of(path: Path) -> str:
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def imported(path: Path) -> set[str]:
+MODULES = {name_of(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+def room_of(module: str) -> str:
+    return module.split(".")[1] if "." in module else ""
+
+
+@cache
+def imported(module: str) -> frozenset[str]:
+    """Every name that a module imports, wherever in its text."""
     names = set()
-    for node in ast.walk(ast.parse((PACKAGE / path).read_text())):
+    for node in ast.walk(ast.parse(MODULES[module].read_text())):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            names |= (
-                {f"{node.module}.{alias.name}" for alias in node.names} if node.module == "ufo_rl" else {node.module}
-            )
-    return names
+            assert node.level == 0, f"{module}: relative imports hide where they lead"
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return frozenset(names)
 
 
-@pytest.mark.parametrize("path", MODULES, ids=str)
-def test_a_module_imports_only_its_level_and_below(path: Path) -> None:
-    own = LEVEL_OF[top(path)]
-    for name in imported(path):
-        if name.startswith("ufo_rl."):
-            other = name.split(".")[1]
-            assert LEVEL_OF[other] <= own, f"{path} (level {own}) imports {name} (level {LEVEL_OF[other]})"
+def ours(module: str) -> set[str]:
+    """The modules of ours that a module imports; its own packages around it do not count."""
+    return {n for n in imported(module) if n in MODULES and n != module and not module.startswith(f"{n}.")}
 
 
-@pytest.mark.parametrize("path", MODULES, ids=str)
-def test_heavy_packages_stay_where_they_belong(path: Path) -> None:
-    for name in imported(path):
+def circles(graph: dict[str, set[str]]) -> list[str]:
+    """What can be reached from itself."""
+
+    def reached(start: str) -> set[str]:
+        seen: set[str] = set()
+        waiting = list(graph[start])
+        while waiting:
+            if (one := waiting.pop()) not in seen:
+                seen.add(one)
+                waiting += graph[one]
+        return seen
+
+    return [name for name in graph if name in reached(name)]
+
+
+def test_every_room_has_a_level_and_there_are_few() -> None:
+    rooms = {room_of(module) for module in MODULES} - {""}
+    assert rooms == set(LEVEL_OF)
+    entries = [path.name for path in PACKAGE.iterdir() if path.name != "__pycache__"]
+    assert len(entries) <= MAX_ENTRIES, entries
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_room_imports_lower_rooms_only(module: str) -> None:
+    for other in ours(module):
+        if (room := room_of(other)) not in ("", room_of(module)):
+            assert LEVEL_OF[room] < LEVEL_OF[room_of(module)], f"{module} imports {other}"
+
+
+def test_no_circle_of_modules() -> None:
+    assert circles({module: ours(module) for module in MODULES}) == []
+
+
+def test_a_circle_would_be_found() -> None:
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"a"}}) == ["b", "c"]
+
+
+def test_no_two_names_differ_by_an_ending() -> None:
+    """Folders and files of the package; commands are excepted: their names are the words that users type."""
+    stems: dict[str, set[str]] = {}
+    for module in MODULES:
+        last = module.rpartition(".")[2]
+        if not re.fullmatch(r"ufo_rl\.commands\.\w+", module):
+            stems.setdefault(ENDINGS.sub("", last), set()).add(last)
+    assert {stem: names for stem, names in stems.items() if len(names) > 1} == {}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_files_and_functions_can_be_read_at_a_sitting(module: str) -> None:
+    text = MODULES[module].read_text()
+    assert len(text.splitlines()) <= MAX_LINES
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert node.end_lineno is not None
+            lines = node.end_lineno - node.lineno + 1
+            assert lines <= MAX_FUNCTION, f"{module}.{node.name} has {lines} lines"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_heavy_packages_stay_where_they_belong(module: str) -> None:
+    for name in imported(module):
         package = name.split(".")[0]
+        assert not name.startswith("hydra._internal"), f"{module} imports {name}, which is no one's to use"
         if package in MAY_IMPORT:
-            assert top(path) in MAY_IMPORT[package], f"{path} imports {package}"
+            assert room_of(module) in MAY_IMPORT[package], f"{module} imports {package}"
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--cfg", "job"]])
+@pytest.mark.parametrize("arguments", [["--help"], ["--cfg", "job"], ["help"], ["grade", "-h"]])
 def test_the_command_line_imports_nothing_heavy(arguments: list[str]) -> None:
     code = (
         "import sys; from ufo_rl.cli import main; sys.argv = ['ufo-rl', *sys.argv[1:]]\n"

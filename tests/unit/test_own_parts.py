@@ -17,7 +17,6 @@ from ufo_rl.experiment.prepare import prepare
 from ufo_rl.records import Graded, Prompt, Reference
 from ufo_rl.reward.columns import Columns, check_columns, references_of, row_of
 from ufo_rl.reward.completion_text import text_of
-from ufo_rl.reward.correctness import Correctness
 from ufo_rl.reward.parts import build_part, for_trl
 
 PACKAGE = """
@@ -134,7 +133,7 @@ def test_a_class_may_bring_its_weight_or_be_given_one() -> None:
             "reward.parts.mine.prompts: unknown key (keys here: weight, limit)",
         ),
         ("by_place", {"weight": 1}, "reward.parts.mine: completions must be allowed by name, as TRL passes everything"),
-        ("word", {"weight": 1}, "reward.parts.mine._target_=parts_of_mylab.word is neither a class nor a function"),
+        ("word", {"weight": 1}, "reward.parts.mine._target_=parts_of_mylab.word is no class or function"),
         (
             "NoCall",
             {"weight": 1},
@@ -200,8 +199,8 @@ def test_graders_get_the_reference_that_the_evaluation_makes() -> None:
     assert called(part, ("a", "b"), environments=None) == [1.0, 1.0]
     assert grader.told == ([PROMPTS[0].reference, PROMPTS[1].reference], ["x", "x"])
     assert references_of(["1"], {"level": ["2"], "log_metric": print}) == [Reference("1")]
-    with pytest.raises(ValueError, match="grader is missing"):
-        Correctness(1.0)
+    with pytest.raises(UserError, match=r"reward.parts.right: missing a required argument: 'grader'"):
+        build_part("right", {"_target_": "ufo_rl.reward.correctness.Correctness", "weight": 1})
 
 
 @pytest.mark.parametrize(

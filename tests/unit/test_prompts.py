@@ -8,9 +8,10 @@ from transformers import PreTrainedTokenizerFast
 
 from ufo_rl.config.schema import Template
 from ufo_rl.errors import UserError
-from ufo_rl.model.template import accepts_system_role, messages, render, scored_text
+from ufo_rl.model.template import accepts_system_role, messages, render
 from ufo_rl.model.weights import load_tokenizer, packaged
 from ufo_rl.records import Prompt
+from ufo_rl.signals.confidence.target import scored_text
 
 R1 = Template("r1", "Think first.", "{question}")
 SHORT = Template("short", "", "{question}")

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
 import pytest
 
+from ufo_rl.commands.doctor.command import examine
 from ufo_rl.config.compose import compose_jobs
 from ufo_rl.config.load import load
 from ufo_rl.errors import UserError
+from ufo_rl.experiment.pipeline import Pipeline
+from ufo_rl.experiment.prepare import check
 from ufo_rl.launch.place import Place, own_device
-from ufo_rl.launch.worker import uses_vllm
+from ufo_rl.launch.stages import Stages
+from ufo_rl.selector.cut import Selection
+from ufo_rl.tracking.sink import Tracker
 
 
 def environment(local_rank: int, num_local: int, visible: str | None = None) -> dict[str, str]:
@@ -47,16 +58,54 @@ def test_too_few_gpus_are_told() -> None:
         own_device(environment(0, 3, "4,5"))
 
 
+SMALL = ["dataset.num_prompts=120", "ratio=full", "tracker=off"]
+
+
+class Started(Exception):
+    """A stage would start its ranks now; `owns_device`: each would have one GPU."""
+
+    def __init__(self, owns_device: bool) -> None:
+        super().__init__()
+        self.owns_device = owns_device
+
+
+def pipeline(folder: Path, *overrides: str) -> Pipeline:
+    (job,) = compose_jobs([*SMALL, f"paths.outputs={folder}/outputs", *overrides])
+    prepared = check(job.plain)
+    return Pipeline(load(job.plain), job.plain, folder, prepared, Tracker(), 1, lambda stage: None)
+
+
 @pytest.mark.parametrize(
-    ("overrides", "stages"),
+    ("overrides", "expected"),
     [
         ([], set()),
-        (["engine=vllm"], {"pass_rate", "completions"}),
-        (["engine=vllm", "signal.pass_rate.rollouts=old.parquet"], {"completions"}),
+        (["engine=vllm"], {"pass_rate", "evaluation"}),
+        (["engine=vllm", "signal.pass_rate.num_samples=1", "signal.pass_rate.rollouts={old}"], {"evaluation"}),
         (["signal.confidence.engine=vllm"], {"confidence"}),
     ],
 )
-def test_only_stages_that_run_vllm_are_touched(overrides: list[str], stages: set[str]) -> None:
-    (job,) = compose_jobs(overrides)
-    kinds = ("confidence", "pass_rate", "completions", "training", "doctor")
-    assert {kind for kind in kinds if uses_vllm(kind, load(job.plain))} == stages
+def test_only_stages_that_run_vllm_are_touched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, overrides: list[str], expected: set[str]
+) -> None:
+    def run(self: Stages, stage: str, rank: str, request: Any, key: str, owns_device: bool = False) -> None:
+        raise Started(owns_device)
+
+    monkeypatch.setattr(Stages, "run", run)
+    run_of_one = pipeline(tmp_path)
+    old = tmp_path / "old.jsonl"
+    old.write_text("".join(json.dumps({"id": p.id, "completion": "#### 1"}) + "\n" for p in run_of_one.pool.prompts))
+    words = [word.format(old=old) for word in overrides]
+    made = pipeline(tmp_path, *words)
+    stages: dict[str, Callable[[], Any]] = {
+        "confidence": lambda: made.signals().collect("confidence"),
+        "pass_rate": lambda: made.signals().collect("pass_rate"),
+        "evaluation": lambda: made.evaluations().base("arithmetic"),
+        "training": lambda: made.train(Selection([made.pool.prompts[0].id], np.ones(1), 1, 0.0, 0)),
+        "doctor": lambda: examine([*SMALL, *words], 1),
+    }
+    found = set()
+    for name, stage in stages.items():
+        with pytest.raises(Started) as caught:
+            stage()
+        found |= {name} if caught.value.owns_device else set()
+    assert found == expected

@@ -2,12 +2,13 @@
 
 import pytest
 
+from ufo_rl.grader.math import MathGrader
 from ufo_rl.reward.correctness import Correctness
 from ufo_rl.reward.format import Format
 
 
 def test_correctness_grades_every_completion():
-    part = Correctness(weight=1.0, time_limit_s=10, max_chars=2000)
+    part = Correctness(1.0, MathGrader(time_limit_s=10, max_chars=2000))
     completions = ["<think>a</think><answer> 4</answer>", "<answer> 5</answer>", "4", r"\boxed{2+2}"]
     assert part(["2+2"] * 4, completions, answer=["4"] * 4) == [1.0, 0.0, 0.0, 1.0]
     chats = [[{"role": "assistant", "content": text}] for text in completions]
@@ -18,7 +19,7 @@ def test_correctness_grades_every_completion():
 
 def test_correctness_wants_one_reference_per_completion():
     with pytest.raises(ValueError):
-        Correctness(1.0, 10, 100)(["?"], ["<answer>1</answer>"], answer=[])
+        Correctness(1.0, MathGrader(10, 100))(["?"], ["<answer>1</answer>"], answer=[])
 
 
 @pytest.mark.parametrize(

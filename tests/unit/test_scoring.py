@@ -12,13 +12,13 @@ import pytest
 
 from ufo_rl.errors import UserError
 from ufo_rl.files.store import SignalStore
-from ufo_rl.launch.publish import PUBLISH_EVERY_S, Row, score
+from ufo_rl.launch.publish import PUBLISH_EVERY_S, Row, publish
 
 ROWS = [Row.of(f"id{i}", f"text {i}", 0, "gold") for i in range(6)]
 
 
 def store(folder: Path) -> SignalStore:
-    made = SignalStore(folder, "confidence", {})
+    made = SignalStore.of(folder, "confidence", {})
     made.create()
     return made
 
@@ -32,7 +32,7 @@ def test_the_seconds_of_a_pool_add_up_to_the_wall_time(tmp_path: Path) -> None:
 
     target = store(tmp_path)
     for share in (ROWS[:3], ROWS[3:]):
-        assert score(batches(share), target, 3, startup_seconds=0.5, num_ranks=2) == 3
+        assert publish(batches(share), target, 3, startup_seconds=0.5, num_ranks=2) == 3
     stored = target.read([row.key for row in ROWS], ["seconds", "device_seconds"])
     assert sum(stored["seconds"].to_pylist()) == pytest.approx(0.7, abs=0.1)
     assert sum(stored["device_seconds"].to_pylist()) == pytest.approx(1.4, abs=0.2)
@@ -53,7 +53,7 @@ def test_a_batch_is_paid_by_generated_tokens(tmp_path: Path) -> None:
             yield batch
 
     target = store(tmp_path)
-    score(batches(), target, len(rows), num_ranks=1)
+    publish(batches(), target, len(rows), num_ranks=1)
     wall = time.perf_counter() - began
     stored = target.read([row.key for row in rows], ["device_seconds"])["device_seconds"].to_pylist()
     assert 0.9 * sum(spent) <= math.fsum(stored) <= wall
@@ -78,7 +78,7 @@ def test_what_is_finished_is_published_at_once_when_its_time_has_come(tmp_path: 
         seen.append(target.keys())
         yield [(row, {"mean_logprob": -1.0}) for row in ROWS[4:]]
 
-    score(batches(), target, 6)
+    publish(batches(), target, 6)
     assert seen == [{row.key for row in ROWS[:4]}]
     assert target.keys() == {row.key for row in ROWS}
 
@@ -87,5 +87,5 @@ def test_what_is_finished_is_published_at_once_when_its_time_has_come(tmp_path: 
 def test_a_number_that_is_none_is_refused(tmp_path: Path, bad: float) -> None:
     batches = [[(ROWS[0], {"mean_logprob": -1.0}), (ROWS[1], {"mean_logprob": bad})]]
     with pytest.raises(UserError, match=r"mean_logprob of prompt id1 is .*dtype=float32"):
-        score(batches, store(tmp_path), 6)
+        publish(batches, store(tmp_path), 6)
     assert not list(tmp_path.rglob("chunk-*"))

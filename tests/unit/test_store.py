@@ -10,7 +10,7 @@ from ufo_rl.files.store import MANY, SignalStore
 
 def filled(folder: Path, num_chunks: int) -> SignalStore:
     """Two rows a chunk; every second chunk has a column more and a value that is missing."""
-    store = SignalStore(folder, "pass_rate", {"model": "m"})
+    store = SignalStore.of(folder, "pass_rate", {"model": "m"})
     store.create()
     for i in range(num_chunks):
         more = {"device_seconds": float(i)} if i % 2 else {}

@@ -113,7 +113,7 @@ def logged(tmp_path_factory):
         with open_run(TRACKER, record("aaaa1111"), CONFIG, outputs) as tracker:
             for line in LINES:
                 tracker.feed(line)
-            tracker.scores(folder / "scores.parquet", {"0" * 16: "What is 1+1?"})
+            tracker.scores(folder / "scores.parquet", {"0" * 16: "What is 1+1?"}, ("confidence",))
             tracker.questions("math500", folder / "questions.parquet")
             tracker.summary({"math500_final": 0.5, "seconds": {"train": 9.5}, "spearman": None})
         other = {**CONFIG, "seed": 4}
@@ -275,7 +275,7 @@ def test_off_writes_nothing_and_never_imports_wandb(tmp_path):
     program = (
         "with start() as tracker:\n"
         "    tracker.feed({'stage': 'train', 'event': 'metrics', 'step': 1, 'reward': 1.0})\n"
-        "    tracker.scores(Path('missing'), {}); tracker.questions('b', Path('missing'))\n"
+        "    tracker.scores(Path('missing'), {}, ()); tracker.questions('b', Path('missing'))\n"
         "    tracker.summary({'a': 1})\n"
         "assert 'wandb' not in sys.modules\n"
     )
@@ -329,8 +329,8 @@ def test_small_tables_are_whole_and_large_ones_keep_both_ends():
     assert len(set(rows)) == 2000 and rows == sorted(rows)
 
 
-def test_without_confidence_the_table_is_ordered_by_pass_rate_or_id():
+def test_the_table_is_ordered_by_the_first_signal_that_there_is_or_by_id():
     columns = {"id": ["b", "a", "c"], "pass_rate": [0.5, None, 0.25], "kept": [True, False, True]}
-    table = sample_scores(columns, {"c": "1+1"})
+    table = sample_scores(columns, {"c": "1+1"}, ("confidence", "pass_rate"))
     assert table["id"] == ["c", "b", "a"] and table["question"] == ["1+1", "", ""]
-    assert sample_scores({"id": ["b", "a"]}, {}) == {"id": ["a", "b"], "question": ["", ""]}
+    assert sample_scores({"id": ["b", "a"]}, {}, ("confidence",)) == {"id": ["a", "b"], "question": ["", ""]}

@@ -27,7 +27,7 @@ def part_class(node: Mapping[str, Any], key: str, plugins: Sequence[str] = ()) -
     package = target.split(".")[0]
     if package not in ("ufo_rl", *plugins):
         raise UserError(f"{key}._target_={target} is outside ufo_rl; allow its package with plugins=[{package}]")
-    _find_from_here()
+    find_from_here()
     module_name, name = target.rsplit(".", 1)
     try:
         part = getattr(importlib.import_module(module_name), name)
@@ -38,7 +38,7 @@ def part_class(node: Mapping[str, Any], key: str, plugins: Sequence[str] = ()) -
     return part
 
 
-def _find_from_here() -> None:
+def find_from_here() -> None:
     """Packages beside the command are found, as by `python -m`. Last in line: a folder named datasets shadows nothing."""
     here = os.getcwd()
     if here not in sys.path:

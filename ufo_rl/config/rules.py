@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def _whole_groups(config: Config) -> list[str]:
     train, ranks = config.train, config.launch.num_ranks
-    batch = train.per_device_train_batch_size * train.gradient_accumulation_steps * ranks
+    batch = train.completions_per_step(ranks)
     if batch % train.num_generations == 0:
         return []
     multiple = math.ceil(train.per_device_train_batch_size / train.num_generations) * train.num_generations

@@ -73,6 +73,9 @@ class Train:
     save_steps: Count | None
     trl: dict[str, Any]  # any other field of TRL's GRPOConfig, see training/trl_fields.py
 
+    def completions_per_step(self, num_ranks: int) -> int:
+        return self.per_device_train_batch_size * self.gradient_accumulation_steps * num_ranks
+
 
 @node
 class DeepSpeed:

@@ -42,8 +42,8 @@ def generate(request: CompletionsRequest, context: RankContext) -> dict[str, Any
             for finished in engine.generate(texts, sampling, seeds):
                 yield [_said(block[i], said, made_with) for i, said in finished]
 
-    count = context.publish(batches(), request.store, len(share), context.progress("completions"))
-    return {"num_completions": count, "peak_memory_gib": context.place.peak_memory_gib()}
+    context.publish(batches(), request.store, len(share), context.progress("completions"))
+    return {"peak_memory_gib": context.place.peak_memory_gib()}
 
 
 def _said(row: dict[str, Any], said: Completion, made_with: str) -> tuple[Row, dict[str, Any]]:

@@ -101,12 +101,7 @@ def check_columns(config: Config, selector: Selector, signals: Sequence[Signal],
 def check_batch(config: Config, selector: Selector, num_prompts: int) -> None:
     """A step takes whole groups of different prompts: fewer kept prompts than a step needs would train nothing."""
     train = config.train
-    per_step = (
-        train.per_device_train_batch_size
-        * train.gradient_accumulation_steps
-        * config.launch.num_ranks
-        // train.num_generations
-    )
+    per_step = train.completions_per_step(config.launch.num_ranks) // train.num_generations
     kept = num_prompts if selector.keeps_all else num_kept(config.ratio.value, num_prompts)
     if kept < per_step:
         raise UserError(

@@ -10,14 +10,16 @@ from typing import Any
 
 from ufo_rl.config.optional import ask
 from ufo_rl.config.schema import Config
-from ufo_rl.evaluation.cached import Asked, Evaluations
+from ufo_rl.evaluation.shared import Asked, Evaluations
 from ufo_rl.experiment.data import check_batch, whole_benchmarks
 from ufo_rl.experiment.pool import RunPool
 from ufo_rl.experiment.prepare import Prepared
+from ufo_rl.experiment.told import facts_of_parts
 from ufo_rl.files.atomic import write_json
 from ufo_rl.grader import grader_id
 from ufo_rl.launch.stages import Stages
 from ufo_rl.model.chat import ChatModel
+from ufo_rl.records import RunView
 from ufo_rl.report.metrics import RunMetrics, run_metrics
 from ufo_rl.selector.columns import Columns, of_pool
 from ufo_rl.selector.cut import Selection, select
@@ -64,7 +66,8 @@ class Pipeline:
         base = {name: evaluations.base(name) for name in config.eval}
         signals = self.signals()
         costs = {name: signals.collect(name) for name in self.prepared.selector.signals}
-        selection = self.select(signals)
+        columns = self.columns(signals)
+        selection = self.select(signals, columns)
         trained = self.train(selection)
         policy, steps = self.folder / "train" / "policy", trained["steps"]
         final = {name: evaluations.final(name, policy, steps, "after training") for name in config.eval}
@@ -83,6 +86,7 @@ class Pipeline:
             seconds=seconds,
             gpu_hours=self.stages.gpu_hours(seconds),
         )
+        metrics["facts"] = facts_of_parts(config, self.prepared, RunView(columns, selection.ids, metrics))
         write_json(self.folder / "metrics.json", metrics)
         shutil.rmtree(self.folder / ".work", ignore_errors=True)
         return metrics
@@ -110,11 +114,15 @@ class Pipeline:
         )
         return SignalCache(self.prepared.signals, config.signal, subject, self.cache / "signals", self.stages)
 
-    def select(self, signals: SignalCache) -> Selection:
+    def columns(self, signals: SignalCache) -> Columns:
+        """What the selector gets: the pool's columns, over them those of its signals."""
+        columns = of_pool(self.pool.prompts, self.chat.num_tokens)
+        columns.update(signals.columns(self.prepared.selector.signals))
+        return columns
+
+    def select(self, signals: SignalCache, columns: Columns) -> Selection:
         """Scores of the whole pool to scores.parquet, kept ids to selection.json."""
         config, selector, prompts = self.config, self.prepared.selector, self.pool.prompts
-        columns = of_pool(prompts, self.chat.num_tokens)
-        columns.update(signals.columns(selector.signals))
         selection = select(columns, selector, config.ratio.value, config.seed)
         for name in selector.signals:
             ask(self.prepared.signals[name], "warn_of_rough", columns, selection.ids)

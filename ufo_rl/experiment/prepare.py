@@ -65,7 +65,7 @@ def prepare(config: Config, wrong: Collection[str] = ()) -> Prepared:
         if signal not in config.signal:
             problems.add(
                 f"selector={config.selector.get('name')} needs the signal {signal}; "
-                "choose it with signal=[confidence,pass_rate]"
+                f"choose it with signal=[{','.join([*config.signal, signal])}]"
             )
     pool = None
     if has_data(config, wrong) and grader is not None and parts.is_sound("dataset"):

@@ -22,17 +22,20 @@ KEY = "key"  # column of the row keys: hash of rendered prompt and target
 class SignalStore:
     """One folder per signal and settings; a row is found by its key, never by the pool it came from."""
 
-    def __init__(self, root: Path, signal: str, identity: dict[str, Any]) -> None:
-        self.key = digest({"signal": signal, **identity})
-        self.folder = root / f"{signal}-{self.key}"
-        self.identity = {"signal": signal, **identity}
+    def __init__(self, folder: Path, key: str, identity: dict[str, Any]) -> None:
+        self.folder, self.key, self.identity = folder, key, identity
+
+    @classmethod
+    def of(cls, root: Path, signal: str, identity: dict[str, Any]) -> SignalStore:
+        """The store of a signal (or a benchmark's completions) under these settings, there or not."""
+        whole = {"signal": signal, **identity}
+        key = digest(whole)
+        return cls(root / f"{signal}-{key}", key, whole)
 
     @classmethod
     def at(cls, folder: Path) -> SignalStore:
         """The store in an existing folder: what a rank opens to publish into."""
-        store = cls.__new__(cls)
-        store.folder, store.key, store.identity = folder, folder.name.rsplit("-", 1)[-1], {}
-        return store
+        return cls(folder, folder.name.rsplit("-", 1)[-1], {})
 
     @property
     def lock_path(self) -> Path:

@@ -27,7 +27,7 @@ class Row:
     text: str
     target_start: int
     gold: str
-    columns: dict[str, Any] = field(default_factory=dict)
+    columns: dict[str, Any] = field(default_factory=dict, hash=False)
 
     @classmethod
     def of(

@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from ufo_rl.config.build import find_from_here
 from ufo_rl.config.schema import Launch
 from ufo_rl.files.atomic import write_text
 
@@ -59,7 +60,8 @@ def plain(record: Any) -> dict[str, Any]:
 
 
 def find(path: str) -> Callable[..., dict[str, Any]]:
-    """The function that a dotted path names; its imports (torch) happen now."""
+    """The function that a dotted path names; its imports (torch) happen now. It may lie where the command was started."""
+    find_from_here()
     module, _, name = path.rpartition(".")
     return getattr(importlib.import_module(module), name)
 

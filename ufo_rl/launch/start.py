@@ -26,6 +26,7 @@ FULL = 2**20  # bytes left: too few to publish anything
 # glibc gives freed blocks of some MiB back to the system and asks for them again, a page fault every 4 KiB: every
 # activation of a forward pass on a CPU is such a block. Kept instead, up to its largest allowed size.
 ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(32 * 2**20), "MALLOC_TRIM_THRESHOLD_": str(2**30)}
+PACKAGE = Path(__file__).resolve().parents[1]
 PARENT = "UFO_RL_PARENT"  # environment variable: the process whose death ends the ranks
 
 
@@ -111,6 +112,8 @@ def _environment(launch: Launch) -> dict[str, str]:
         "TOKENIZERS_PARALLELISM": "true",
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
         "PYTHONUNBUFFERED": "1",
+        # a folder of the user's that is named like a package (datasets, wandb) must not stand before it
+        **({} if PACKAGE.parent == Path.cwd() else {"PYTHONSAFEPATH": "1"}),
     }
 
 

@@ -73,8 +73,6 @@ def build_part(name: str, node: Mapping[str, Any], plugins: Sequence[str] = (), 
     """
     key = f"reward.parts.{name}"
     target = part_class(node, key, plugins)
-    if not callable(target):
-        raise UserError(f"{key}._target_={node['_target_']} is neither a class nor a function")
     names = inspect.signature(target).parameters
     own = {k: v for k, v in node.items() if k != WEIGHT or WEIGHT in names}
     extra = {k: v for k, v in offered.items() if k in names}

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from ufo_rl.records import Fact, RunView
 from ufo_rl.selector.tolerance import NEAR, log_bounds
 
 CENTERS = {"mean": np.mean, "median": np.median}
@@ -46,6 +47,10 @@ class Ufo:
             low, high = columns["confidence"] - NEAR, columns["confidence"] + NEAR
         below, above = low - self._center(high), high - self._center(low)  # mean and median never fall when values rise
         return np.maximum(np.maximum(below, -above), 0.0), np.maximum(above, -below)
+
+    def facts(self, view: RunView) -> list[Fact]:
+        center = self._center(view.columns["log_confidence" if self.space == "log" else "confidence"])
+        return [Fact("center", center, text=f"centre of the {self.space}: {center:.3f} ({self.center})")]
 
     def _center(self, values: np.ndarray) -> float:
         if isinstance(self.center, str):

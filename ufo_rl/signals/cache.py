@@ -81,7 +81,7 @@ class SignalCache:
         return self.stages.run(signal.stage, signal.rank, request, store.key, owns_device)
 
     def store(self, name: str) -> SignalStore:
-        return SignalStore(self.root, name, self.signals[name].identity(self.subject))
+        return SignalStore.of(self.root, name, self.signals[name].identity(self.subject))
 
     def found(self, name: str) -> pa.Table:
         """The stored rows of this pool, in its order. RuntimeError where one is missing: `collect` has not done it all."""

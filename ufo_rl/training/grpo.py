@@ -34,13 +34,13 @@ RUN_TIMES = ("train_runtime", "train_samples_per_second", "train_steps_per_secon
 OF_A_LINE = ("time", "stage", "attempt", "event", "step")
 
 
-def prepare_process_group(ranks: Place, deepspeed: dict[str, Any] | None) -> None:
+def prepare_process_group(place: Place, deepspeed: dict[str, Any] | None) -> None:
     """Join the ranks before any weights are loaded: ZeRO 3 shards them while loading."""
-    backend = "nccl" if ranks.device.startswith("cuda") else "gloo"
-    if ranks.device.startswith("cuda"):
-        torch.cuda.set_device(ranks.device)
+    backend = "nccl" if place.device.startswith("cuda") else "gloo"
+    if place.device.startswith("cuda"):
+        torch.cuda.set_device(place.device)
     if deepspeed is None:
-        if ranks.world_size > 1:
+        if place.world_size > 1:
             torch.distributed.init_process_group(backend)
         return
     import deepspeed as ds
@@ -59,7 +59,7 @@ def train(
     settings: Train,
     deepspeed: dict[str, Any] | None,
     seed: int,
-    ranks: Place,
+    place: Place,
     work: Path,
     policy: Path,
     journal: Callable[..., Any],
@@ -70,9 +70,9 @@ def train(
     checkpoints, from which an interrupted training goes on. `journal(event, **values)` gets TRL's metrics under their
     own names, once a step. The tables of completions that TRL may be asked for land beside `policy`.
     """
-    watcher = Watcher(journal if ranks.is_first else _silent)
+    watcher = Watcher(journal if place.is_first else _silent)
     arguments = grpo_arguments(
-        settings, deepspeed, seed, work, ranks.device == "cpu", [part.weight for part in rewards]
+        settings, deepspeed, seed, work, place.device == "cpu", [part.weight for part in rewards]
     )
     trainer = make_trainer(arguments, rows, model_folder, tokenizer, rewards, watcher)
     checkpoint = last_checkpoint(work)
@@ -82,7 +82,7 @@ def train(
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint is not None else None)
     seconds = time.perf_counter() - began
     trainer.save_model(str(policy))
-    if ranks.is_first:
+    if place.is_first:
         tokenizer.save_pretrained(policy)
         (policy / "training_args.bin").unlink(missing_ok=True)  # a pickle; config.yaml says the same
         if (work / COMPLETIONS).is_dir():  # train.trl.log_completions=true; log_extra's columns stand there
@@ -95,7 +95,7 @@ def train(
         "num_trained": len(rows),
         "generated_tokens": generated_tokens(trainer.state.log_history, arguments),
         "resumed": checkpoint is not None,
-        "peak_memory_gib": torch.cuda.max_memory_allocated() / GIB if torch.cuda.is_available() else None,
+        "peak_memory_gib": place.peak_memory_gib(),
     }
 
 

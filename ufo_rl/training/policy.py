@@ -52,9 +52,8 @@ class PolicyTraining:
         if done is not None and done["key"] == key:
             log.info("training: %d steps (done before)", done["steps"])
             return done
-        work = (
-            self.stages.folder / ".work" / f"train-{key}"
-        )  # checkpoints of another selection must not be gone on from
+        # a folder a key: a training does not go on from the checkpoints of another selection
+        work = self.stages.folder / ".work" / f"train-{key}"
         log.info("training on %d prompts", len(rows))
         with publish(folder) as (temporary, content):
             self.stages.spool("train", rows)

@@ -1,4 +1,4 @@
-"""`ufo-rl doctor`: is this set-up stable enough to trust its selection? `command` the parent's half, `rank` a rank's."""
+"""`ufo-rl doctor`: is this set-up stable enough to trust its selection? `stability` is the parent's half, `rank` a rank's."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ USAGE = "ufo-rl doctor OVERRIDES...   is the selection of this configuration sta
 
 
 def run(arguments: list[str]) -> int:
-    from ufo_rl.commands.doctor.command import doctor
+    from ufo_rl.commands.doctor.stability import doctor
 
     parsed = parse_words(arguments)
     sys.stdout.write(doctor(parsed.overrides, parsed.config_dir, parsed.config_name) + "\n")

@@ -12,7 +12,7 @@ GOES_ON = True  # what is finished stays where it is stopped
 
 
 def run(arguments: list[str]) -> int:
-    from ufo_rl.commands.evaluate.command import evaluate
+    from ufo_rl.commands.evaluate.jobs import evaluate
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
     parsed = parse_words(arguments)

@@ -1,6 +1,6 @@
 """`ufo-rl grade FILE`: verdicts on completions of other systems, and an audit of another grader.
 
-options   the words of the command line          command   the flow from the file to the tables
+options   the words of the command line          flow      from the file to the tables
 rows      golds and completions of a file        tally     counts and tables
 """
 
@@ -22,7 +22,7 @@ def run(arguments: list[str]) -> int:
     from ufo_rl.commands.grade.options import read_options
 
     options = read_options(arguments)
-    from ufo_rl.commands.grade.command import grade_file
+    from ufo_rl.commands.grade.flow import grade_file
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
     sys.stdout.write(grade_file(options) + "\n")

@@ -112,6 +112,6 @@ def _problem_of_word(word: str) -> str:
         return f"grade {word}: one file at a time"
     if key in ("gold", "completion", "out", "audit"):
         return f"grade {word}: write --{key} {value}"
-    if key != "reward" and not key.startswith("reward."):
-        return f"grade {word}: has no effect on grading; set reward.grader.time_limit_s or reward.grader.max_chars"
+    if key.lstrip("+").split(".")[0] not in ("grader", "plugins"):
+        return f"grade {word}: has no effect on grading; set grader, grader.time_limit_s or grader.max_chars"
     return ""

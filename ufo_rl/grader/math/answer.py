@@ -35,12 +35,12 @@ class MathGrader:
 
     def __init__(self, time_limit_s: float, max_chars: int, relative_tolerance: float | None = None) -> None:
         problems = []
-        if not time_limit_s > 0:
-            problems.append(f"time_limit_s must be above 0 seconds, got {time_limit_s}")
-        if max_chars < 1:
-            problems.append(f"max_chars must be at least 1 character, got {max_chars}")
-        if relative_tolerance is not None and not relative_tolerance > 0:
-            problems.append(f"relative_tolerance must be above 0, or None for exact answers, got {relative_tolerance}")
+        if not _is_number(time_limit_s, float) or not time_limit_s > 0:
+            problems.append(f"time_limit_s={time_limit_s} must be > 0")
+        if not _is_number(max_chars, int) or max_chars < 1:
+            problems.append(f"max_chars={max_chars} must be >= 1 and whole")
+        if relative_tolerance is not None and not (_is_number(relative_tolerance, float) and relative_tolerance > 0):
+            problems.append(f"relative_tolerance={relative_tolerance} must be > 0, or None for exact answers")
         if problems:
             raise ValueError("; ".join(problems))
         self.max_chars = max_chars
@@ -116,6 +116,11 @@ class MathGrader:
         if gold.strip() == extracted:
             return Graded(True, extracted, "exact")
         return Graded(False, extracted, "none", f"unparsed: {len(extracted)} characters, the limit is {self.max_chars}")
+
+
+def _is_number(value: object, kind: type[int] | type[float]) -> bool:
+    """Whether a value of a YAML file is a number, a whole one where `kind` is int."""
+    return isinstance(value, int if kind is int else int | float) and not isinstance(value, bool)
 
 
 def _answer(reference: Gold) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -13,15 +13,18 @@ import pyarrow as pa
 from ufo_rl.files.store import KEY, SignalStore, sample_key
 from ufo_rl.launch.publish import Row
 from ufo_rl.signals.pass_rate.draws import Verdicts, num_needed
-from ufo_rl.signals.pass_rate.settings import PassRate
+from ufo_rl.signals.pass_rate.rollouts import Rollouts
 from ufo_rl.signals.protocol import Plan, Subject
 
 
 class Samples:
     """The samples of one pool; how many a prompt gets depends, in adaptive mode, on those that are stored."""
 
-    def __init__(self, settings: PassRate, subject: Subject) -> None:
-        self.settings, self.subject = settings, subject
+    def __init__(
+        self, subject: Subject, num_samples: int, interest: Sequence[float] | None, rollouts: Rollouts | None
+    ) -> None:
+        """interest: see `num_needed`. rollouts: finished completions in place of sampling."""
+        self.subject, self.num_samples, self.interest, self.rollouts = subject, num_samples, interest, rollouts
         self._row_keys: list[str] = []
 
     def stored(self, store: SignalStore) -> Mapping[str, bool]:
@@ -29,19 +32,19 @@ class Samples:
         return dict(zip(rows[KEY].to_pylist(), rows["correct"].to_pylist(), strict=True))
 
     def missing(self, stored: Mapping[str, bool]) -> Iterator[tuple[dict[str, Any], int]]:
-        keys, rollouts = [], self.settings.finished()
+        keys = []
         for row in self._rows():
             keys.append(row.key)
             own = self._verdicts(row.key, stored)
-            if None in own[: num_needed(own, self.settings.adaptive)]:
-                texts = rollouts.completions[row.id] if rollouts else []
+            if None in own[: num_needed(own, self.interest)]:
+                texts = self.rollouts.completions[row.id] if self.rollouts else []
                 yield {**asdict(row), "verdicts": own, "completions": texts[: len(own)]}, own.count(None)
         self._row_keys = keys  # prompts are rendered once
 
     def plan(self, store: SignalStore) -> Plan:
         self._row_keys = self._row_keys or [row.key for row in self._rows()]
-        stored = self.stored(store) if self.settings.adaptive else {}
-        counts = [num_needed(self._verdicts(key, stored), self.settings.adaptive) for key in self._row_keys]
+        stored = self.stored(store) if self.interest else {}
+        counts = [num_needed(self._verdicts(key, stored), self.interest) for key in self._row_keys]
         keys = [sample_key(key, k) for key, count in zip(self._row_keys, counts, strict=True) for k in range(count)]
         return Plan(keys, functools.partial(_rates, np.array(counts)))
 
@@ -52,7 +55,7 @@ class Samples:
             yield Row.of(prompt.id, text, len(text), prompt.answer, columns)
 
     def _verdicts(self, row_key: str, stored: Mapping[str, bool]) -> Verdicts:
-        return [stored.get(sample_key(row_key, k)) for k in range(self.settings.num_samples)]
+        return [stored.get(sample_key(row_key, k)) for k in range(self.num_samples)]
 
 
 def _rates(counts: np.ndarray, found: pa.Table) -> dict[str, np.ndarray]:

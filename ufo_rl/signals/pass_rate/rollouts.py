@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ufo_rl.errors import UserError
+from ufo_rl.files.keys import file_sha256
 from ufo_rl.files.rows import SUFFIXES, read_rows
 from ufo_rl.records import Prompt, prompt_id
 
@@ -53,8 +53,7 @@ def read_rollouts(path: Path) -> Rollouts:
     ][:3]
     if problems:
         raise UserError(*problems)
-    with path.open("rb") as stream:
-        key = hashlib.file_digest(stream, "sha256").hexdigest()[:16]
+    key = file_sha256(path)[:16]
     ordered = {own: [texts[k] for k in sorted(texts)] for own, texts in found.items()}
     return Rollouts(key, ordered)
 

@@ -96,7 +96,7 @@ class PassRate:
     def rows(self, subject: Subject) -> PoolRows:
         from ufo_rl.signals.pass_rate.rates import Samples
 
-        return Samples(self, subject)
+        return Samples(subject, self.num_samples, self.adaptive, self.finished())
 
     def request(self, subject: Subject, store: Path, num_missing: int) -> PassRateRequest:
         grader = dict(subject.grader)

@@ -244,7 +244,7 @@ class _Reader:
         self.bound.append(match[1])
         body = self.product()
         self.bound.pop()
-        if symbols.INDEXED.search(str(body)):
+        if any("_" in name for name in symbols.names_in(body)):
             raise NoFormula("an indexed name in a series")
         return ("series", symbols.SERIES[word], match[1], low, high, body)
 

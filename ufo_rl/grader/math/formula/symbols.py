@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from typing import Any
 
 FUNCTIONS = {
     *("sin", "cos", "tan", "cot", "sec", "csc", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh"),
@@ -24,9 +26,18 @@ REPEATED = re.compile(r"\\overline\{(\d{1,100})\}")
 SUBSCRIPT = re.compile(r"\s*\{((?:[^{}]|\{[^{}]*\})*)\}")
 VALUE_AT = re.compile(r"\(\d{1,4}\)")  # f(0) is a name: it is no product with zero
 INDEX = re.compile(r"_\{\s*([a-z])\s*=")
-INDEXED = re.compile(r"'var', '[^']*_")
 COMMAND = re.compile(r"\\(?:[A-Za-z]+|.)")
 IN_BRACES = re.compile(r"\s*(?:\{([^{}]+)\}|([A-Za-z]))")
 POINTS = re.compile(r"\s*(?:([A-Z]{1,4}(?:_\w)?)|(\d+|[a-z]))")
 ENGLISH = re.compile(r"[A-Za-z]{5,}|[A-Za-z]{2,} [A-Za-z]{2,}|(?:or|and|not|if)(?![A-Za-z])")
 MIXED = re.compile(r"\s*\\frac\s*(?:\{(\d+)\}|(\d))\s*(?:\{(\d+)\}|(\d))")
+
+
+def names_in(tree: tuple[Any, ...]) -> Iterator[str]:
+    """The unknowns of a parsed formula."""
+    waiting: list[Any] = [tree]
+    while waiting:
+        node = waiting.pop()
+        if node[:1] == ("var",):
+            yield node[1]
+        waiting += (part for part in node if isinstance(part, tuple))

@@ -7,7 +7,7 @@ import re
 from ufo_rl.grader.math.text.extract import extract
 from ufo_rl.grader.math.text.normal import normalise
 
-# As long as the longest answer that reward.grader.max_chars lets through by default.
+# As long as the longest answer that grader.max_chars lets through by default.
 MAX_CHARS = 2000
 # Which needs no closer look: most golds of a training set are numbers.
 PLAIN_NUMBER = re.compile(r"[+-]?\d[\d,]*(?:\.\d+)?")

@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 from ufo_rl.config.compose import compose_jobs
 from ufo_rl.config.schema import Config
 from ufo_rl.errors import Problems
-from ufo_rl.evaluation.cached import Asked, Evaluations
+from ufo_rl.evaluation.shared import Asked, Evaluations
 from ufo_rl.experiment.prepare import check_evaluation
 from ufo_rl.experiment.provenance import describe
 from ufo_rl.experiment.status import claimed

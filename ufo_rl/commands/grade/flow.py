@@ -36,6 +36,8 @@ def grade_file(options: Options) -> str:
     job = compose_one(options.overrides, None, None, "grade")
     config = load(job.plain)
     with ExitStack() as opened:
+        grader: Grader = build(config.grader, "grader", config.plugins)
+        opened.callback(grader.close)
         limit = config.grader.get("time_limit_s", AUDIT_LIMIT_S)
         other = Verifier(limit, other=options.audit) if options.audit else None
         problems: list[str] = []
@@ -43,8 +45,6 @@ def grade_file(options: Options) -> str:
             opened.callback(other.close)
             problems += _start(other)
         try:
-            grader: Grader = build(config.grader, "grader", config.plugins)
-            opened.callback(grader.close)
             contents = check(options.file, options.gold, options.completion, grader)
         except UserError as error:
             raise UserError(*problems, *error.problems) from error

@@ -110,7 +110,7 @@ class Evaluations:
     def of(self, name: str, stage: str, model: Path, when: str = "") -> tuple[Path, dict[str, Any]]:
         """The published evaluation of the model in `model`: its folder and its summary."""
         asked, settings = self.asked[name], self.asked[name].settings
-        store = SignalStore(self.cache / "completions", name, self.said_by(settings, self.chat.id_of(model)))
+        store = SignalStore.of(self.cache / "completions", name, self.said_by(settings, self.chat.id_of(model)))
         self.stages.asks(stage, store.key)
         identity = {
             **store.identity,

@@ -1,0 +1,10 @@
+"""A command: USAGE says how it is used, run(arguments) does it."""
+
+import sys
+
+USAGE = "ufo-rl hello NAME   a command of one's own"
+
+
+def run(arguments):
+    sys.stdout.write(f"hello {' '.join(arguments)}\n")
+    return 0

@@ -1,0 +1,36 @@
+"""README's own example of a part, run as it is printed."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import textwrap
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from tests.conftest import Ufo
+
+pytestmark = pytest.mark.smoke
+README = Path(__file__).parents[2] / "README.md"
+
+
+def test_the_printed_part_runs(ufo: Ufo) -> None:
+    section = re.search(r"^## Add a part\n(.*?)^## ", README.read_text(), flags=re.M | re.S)
+    assert section
+    blocks = [
+        textwrap.dedent(block) for block in re.findall(r"(?:^(?:    .*)?\n)+", section[1], flags=re.M) if block.strip()
+    ]
+    files = re.findall(r"`(mylab/\S+|conf/selector/\S+)`", section[1])
+    code, yaml, command = blocks
+    for name, text in zip(files, (code, yaml), strict=True):
+        (ufo.folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (ufo.folder / name).write_text(text)
+    ufo.environment.pop("PYTHONPATH", None)
+    words = shlex.split(command)
+    assert words.pop(0) == "ufo-rl"
+    ufo.run(*words)
+    (folder,) = ufo.folder.glob("outputs/runs/dev/*-longest-*")
+    rows = pq.read_table(folder / "scores.parquet").to_pylist()
+    assert sum(row["kept"] for row in rows) == 60 and {row["level"] for row in rows if row["kept"]} == {"6"}
