@@ -111,6 +111,17 @@ def test_grader_decides_rewards_and_evaluation(done: Done) -> None:
     assert max(rewards) > 0  # no reference answer is a number: mathematics would find none right
 
 
+def test_grader_grades_files(done: Done) -> None:
+    rows = [{"gold": "x", "hint": 1, "completion": "1234567"}, {"gold": "x", "hint": 2, "completion": "12"}]
+    (done.ufo.folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    command = ("grade", "rows.jsonl", "-cd", "conf", "grader=digits", "plugins=[mylab]")
+    assert " 2      1      50.0 " in done.ufo.run(*command)
+    (done.ufo.folder / "bare.jsonl").write_text(json.dumps({"gold": "x", "completion": "1"}))
+    assert "bare.jsonl:1: no column hint, which the grader reads" in done.ufo.run(
+        command[0], "bare.jsonl", *command[2:], status=2
+    )
+
+
 def test_reward_gets_its_column_and_recipe_its_options(done: Done) -> None:
     first, second = done.steps()
     assert 0 < first["rewards/near/mean"] < 1 and first["own/mean_hint"] > 0

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ufo_rl.commands.doctor.command import examine
+from ufo_rl.commands.doctor.stability import examine
 from ufo_rl.config.compose import compose_jobs
 from ufo_rl.config.load import load
 from ufo_rl.errors import UserError

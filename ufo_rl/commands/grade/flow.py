@@ -33,7 +33,7 @@ Pair = tuple[Graded, Verdict | None]  # our verdict, and that of the audited gra
 
 def grade_file(options: Options) -> str:
     """The tables; with `options.out` the verdicts are in that file. Raises UserError for every mistake, before grading."""
-    job = compose_one(options.overrides, None, None, "grade")
+    job = compose_one(options.overrides, options.config_dir, None, "grade")
     config = load(job.plain)
     with ExitStack() as opened:
         grader: Grader = build(config.grader, "grader", config.plugins)

@@ -20,13 +20,14 @@ FUNCTION = re.compile(r"\w+(?:\.\w+)*:\w+(?:\.\w+)*")
 @dataclass(frozen=True)
 class Options:
     """`gold` and `completion` are column paths, `audit` is math_verify or package.module:function, `overrides` are those
-    of the grader's limits."""
+    of the grader, whose own options may lie in `config_dir`."""
 
     file: Path
     gold: str
     completion: str
     out: Path | None
     audit: str | None
+    config_dir: str | None
     overrides: tuple[str, ...]
 
 
@@ -42,8 +43,8 @@ def parser() -> argparse.ArgumentParser:
         usage="ufo-rl grade FILE [--gold COLUMN] [--completion COLUMN] [--out FILE] [--audit GRADER] [KEY=VALUE...]",
         description="Grade the completions of any system: is the final answer of each the reference answer of its row?",
         epilog="A column inside others is a path: reward_model.ground_truth, prompt.0.content. A row whose reference answer "
-        "cannot be graded against stops the command before anything is graded. KEY=VALUE sets a limit of the "
-        "grader, for example grader.time_limit_s=2. "
+        "cannot be graded against stops the command before anything is graded. KEY=VALUE chooses the grader or sets "
+        "one of its limits, for example grader.time_limit_s=2. "
         "Example: ufo-rl grade rollouts.jsonl --gold answer --out graded.jsonl --audit math_verify",
         allow_abbrev=False,
     )
@@ -72,13 +73,16 @@ def parser() -> argparse.ArgumentParser:
         "function (gold, completion) -> bool of an installed package or of this folder. It runs in child processes "
         "with the same time limit a call and 2 GiB of memory; a crash or a timeout counts as wrong",
     )
+    made.add_argument(
+        "--config-dir", "-cd", metavar="DIR", help="folder with options of your own, for example conf/grader/mine.yaml"
+    )
     return made
 
 
 def read_options(arguments: Sequence[str]) -> Options:
     """Raises UserError with every mistake: key, value, cure. The file is not opened yet."""
     found, unknown = parser().parse_known_intermixed_args(arguments)
-    flags = ("--gold", "--completion", "--out", "--audit")
+    flags = ("--gold", "--completion", "--out", "--audit", "--config-dir")
     problems = [
         f"grade {flag}: no such option{nearest(flag, flags)} (options: {', '.join(flags)})"
         for flag in unknown
@@ -103,7 +107,7 @@ def read_options(arguments: Sequence[str]) -> Options:
         problems.append(f"--audit {found.audit} must be {MATH_VERIFY} or package.module:function")
     if problems:
         raise UserError(*problems)
-    return Options(file, found.gold, found.completion, out, found.audit, tuple(found.words))
+    return Options(file, found.gold, found.completion, out, found.audit, found.config_dir, tuple(found.words))
 
 
 def _problem_of_word(word: str) -> str:

@@ -46,8 +46,8 @@ def measure(request: ConfidenceRequest, context: RankContext) -> dict[str, Any]:
                     (rows[i], _columns(m, settings.keep_token_logprobs, said[i] if said else None)) for i, m in batch
                 ]
 
-    context.publish(batches(), request.store, len(share), context.progress("prompts"))
-    return {"peak_memory_gib": context.place.peak_memory_gib(), **scorer.facts()}
+    scored = context.publish(batches(), request.store, len(share), context.progress("prompts"))
+    return {"num_scored": scored, "peak_memory_gib": context.place.peak_memory_gib(), **scorer.facts()}
 
 
 def open_scorer(request: ConfidenceRequest, device: str, tokenizer: Any) -> OwnScorer | VLLMScorer:

@@ -56,10 +56,10 @@ def measure(request: PassRateRequest, context: RankContext) -> dict[str, Any]:
             done += sum(verdict is None for own in verdicts for verdict in own)  # adaptive mode needs them no more
             progress(done, total)
 
-    context.publish(batches(), request.store, total)
+    scored = context.publish(batches(), request.store, total)
     facts = {} if engine is None else _facts(engine)
     grader.close()
-    return {"peak_memory_gib": context.place.peak_memory_gib(), **facts}
+    return {"num_scored": scored, "peak_memory_gib": context.place.peak_memory_gib(), **facts}
 
 
 def _sampled(row: Row, one: Sampled, num_tokens: int | None) -> tuple[Row, dict[str, Any]]:
