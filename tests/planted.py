@@ -74,7 +74,8 @@ def plant(
         write_json(place / "manifest.json", found)
     write_json(folder / "base_eval/math500.json", {"cache": CACHE, **base[1]})
     _config(folder, selector, ratio, seed, steps, config or {})
-    _changed(folder, "run.json", id=run_id, created="2026-11-23T08:00:00+0000")
+    choices = {"model": "tiny", "dataset": "arithmetic", "selector": selector}  # groups of today's runs
+    _changed(folder, "run.json", id=run_id, created="2026-11-23T08:00:00+0000", choices=choices)
     state = status or {"state": "completed", "stage": "eval"}
     _changed(folder, "status.json", **state)
     _changed(folder, "pool.json", rows=2010, prompts=2000, dropped={"duplicate": 8, "too_long": 2})
