@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
+from ufo_rl.config.build import find_from_here
 from ufo_rl.config.optional import ask
 from ufo_rl.errors import UserError
 
@@ -43,6 +44,7 @@ class Command:
     def _module(self) -> ModuleType:
         if self.path.is_relative_to(OURS):
             return importlib.import_module(f"ufo_rl.commands.{self.name}")
+        find_from_here()  # a command may use the packages beside it
         spec = importlib.util.spec_from_file_location(f"ufo_commands.{self.name}", self.path)
         assert spec is not None and spec.loader is not None
         module = importlib.util.module_from_spec(spec)

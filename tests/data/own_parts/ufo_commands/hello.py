@@ -2,9 +2,11 @@
 
 import sys
 
+from mylab import GREETING
+
 USAGE = "ufo-rl hello NAME   a command of one's own"
 
 
 def run(arguments):
-    sys.stdout.write(f"hello {' '.join(arguments)}\n")
+    sys.stdout.write(f"{GREETING} {' '.join(arguments)}\n")
     return 0
