@@ -46,7 +46,7 @@ def refused(*overrides: str) -> str:
 
 
 def write_rows(path: Path, count: int) -> None:
-    lines = [json.dumps({"question": f"{n}+{n}=?", "answer": 2 * n}) for n in range(count)]
+    lines = [json.dumps({"question": f"{n}+{n}=?", "answer": 2 * n, "text": ""}) for n in range(count)]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
@@ -106,12 +106,16 @@ def test_a_benchmark_of_ones_own_must_declare_its_size(tmp_path: Path) -> None:
         ("size=7", r"eval.custom.dataset.path=None must name a file"),
         ("dataset.path=absent.jsonl", r"eval.custom.dataset.path=absent.jsonl: no such file"),
         ("dataset.path={rows}", r"eval.custom.dataset.answer=label: rows.jsonl:1 has no such column"),
+        (
+            "dataset.path={rows} eval.custom.dataset.answer=answer eval.custom.dataset.columns=[test]",
+            r'eval.custom.dataset.columns=test: rows.jsonl:1 has no such column; did you mean "text"\?',
+        ),
     ],
 )
 def test_mistakes_name_the_key_as_the_user_wrote_it(tmp_path: Path, change: str, problem: str) -> None:
     write_rows(tmp_path / "rows.jsonl", 7)
-    words = ["dataset.answer=label", change.format(rows=tmp_path / "rows.jsonl")]
-    assert re.match(problem, refused("eval=custom", *(f"eval.custom.{word}" for word in words)))
+    words = f"eval.custom.dataset.answer=label eval.custom.{change.format(rows=tmp_path / 'rows.jsonl')}".split()
+    assert re.match(problem, refused("eval=custom", *words))
 
 
 @pytest.mark.parametrize(

@@ -160,6 +160,20 @@ def test_build_refuses_what_is_not_allowed() -> None:
         build({"_target_": "ufo_rl.selector.nothing.Here"}, "selector")
 
 
+def test_a_rule_of_a_signal_is_told_by_the_key_that_it_is_about() -> None:
+    node = plain()["signal"]["pass_rate"]
+    for values, told in (
+        ({"adaptive": [0.9, 0.1]}, "[0.9,0.1] must be an interval of pass rates [low,high], for example [0.4,0.6]"),
+        (
+            {"adaptive": [0.6, 0.7], "num_samples": 2},
+            "[0.6,0.7] holds no pass rate of signal.pass_rate.num_samples=2; widen it",
+        ),
+    ):
+        with pytest.raises(UserError) as caught:
+            build({**node, **values}, "signal.pass_rate")
+        assert caught.value.problems == [f"signal.pass_rate.adaptive={told}"]
+
+
 def test_a_function_is_a_part_that_is_not_called() -> None:
     node = {"_target_": "ufo_rl.selector.cut.num_kept", "name": "cut"}
     assert build(node, "reward.parts.cut") is num_kept

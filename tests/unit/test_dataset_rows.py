@@ -228,6 +228,19 @@ def test_custom_jsonl(tmp_path):
     assert [(p.question, p.answer) for p in pool.prompts] == [("a\u2028b", "1"), ("c", "2")]
 
 
+def test_a_prompt_carries_the_columns_that_no_part_is_taken_from(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text(
+        '{"q": {"text": "a"}, "a": 1, "tests": ["x"], "hard": true, "level": 9}\n{"q": {"text": "b"}, "a": 2}\n'
+    )
+    carried = [p.columns for p in custom(path, "q.text", "a").load().prompts]
+    assert carried == [{"tests": ["x"], "hard": True}, {}]
+    named = [p.columns for p in custom(path, "q.text", "a", columns=["tests"]).load().prompts]
+    assert named == [{"tests": ["x"]}, {"tests": None}]
+    with pytest.raises(UserError, match=r'columns=test: rows.jsonl:1 has no such column; did you mean "tests"'):
+        custom(path, "q.text", "a", columns=["test"]).load()
+
+
 def test_custom_csv(tmp_path):
     path = tmp_path / "rows.csv"
     path.write_text('\ufeffproblem,label,hard\n"2+2,\nquickly?",4,1\n3+3?,6,2\n', encoding="utf-8")

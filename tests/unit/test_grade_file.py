@@ -176,6 +176,28 @@ def test_an_audit_by_a_module_of_this_folder(here: Path) -> None:
     ]
 
 
+OWN = """
+from ufo_rl.grader.math import MathGrader
+
+class Doubled(MathGrader):
+    columns = ("factor",)
+    def grade_all(self, references, completions):
+        golds = [str(int(one.answer) * one.columns["factor"]) for one in references]
+        return super().grade_all(golds, completions)
+"""
+
+
+def test_a_grader_of_ones_own_gets_the_columns_that_it_reads(here: Path) -> None:
+    (here / "own_grader.py").write_text(OWN)
+    own = ["plugins=[own_grader]", "grader._target_=own_grader.Doubled"]
+    rows = [{"gold": "3", "factor": 2, "completion": text} for text in ("#### 6", "#### 3")]
+    write(here / "rows.jsonl", rows)
+    assert cells(grade("rows.jsonl", *own), "rows.jsonl")[:2] == ["2", "1"]
+    write(here / "rows.jsonl", [*rows, {"gold": "3", "completion": "#### 6"}])
+    with pytest.raises(UserError, match=r"rows.jsonl:3: no column factor, which the grader reads"):
+        grade("rows.jsonl", *own)
+
+
 def test_an_audit_by_math_verify(here: Path) -> None:
     # math-verify does not know the sign of one half, and takes a number that is merely mentioned for an answer
     rows = [("1/2", r"\boxed{\frac{2}{4}}"), ("0.5", "\\boxed{\u00bd}"), ("42", "it is 42"), ("42", r"\boxed{43}")]
@@ -206,6 +228,10 @@ def test_fifty_disagreements_are_shown_and_all_are_written(here: Path) -> None:
         (["rows.jsonl", "b.jsonl"], ["b.jsonl: one file at a time"]),
         (["rows.jsonl", "gold=answer", "seed=1"], ["write --gold answer", "seed=1: has no effect", "time_limit_s"]),
         (["rows.jsonl", LIMIT.replace("3", "-3")], ["grader.time_limit_s=-3 must be > 0"]),
+        (
+            ["rows.jsonl", LIMIT.replace("3", "many"), "--audit", "math_verify"],
+            ["grader.time_limit_s=many must be > 0"],
+        ),
         (["rows.jsonl", "--out", "./rows.jsonl"], ["rows.jsonl is the file that is graded"]),
         (["rows.jsonl", "--out", "out.csv", "--audit", "house"], ["must end in .jsonl or .parquet", "module:function"]),
         (

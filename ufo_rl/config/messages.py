@@ -36,6 +36,8 @@ def _sentence(error: ErrorDetails, kind: Any, top: str) -> str:
         names = list(keys_of(opened(kind_at(kind, place[:-1]))[0]))
         return f"{key}: unknown key{nearest(str(place[-1]), names)} (keys here: {', '.join(names)})"
     value = "null" if error["input"] is None else error["input"]
+    if problem == "value_error" and not place:  # a rule of the node's own, which begins with the key that it is about
+        return f"{key}.{error['msg'].removeprefix('Value error, ')}"
     base, marks = opened(kind_at(kind, place))
     if problem in BOUNDS:
         cures = [f"; {mark.text}" for mark in marks if isinstance(mark, Cure)]

@@ -199,6 +199,8 @@ def _check_columns(row: Mapping[str, Any], columns: Columns, where: str) -> None
             )
     for name in columns.carried or ():
         if name not in names:
-            problems.append(f"columns: {where} has no column {name}{nearest(name, names)}; columns: {', '.join(names)}")
+            problems.append(
+                f"columns={name}: {where} has no such column{nearest(name, names)}; columns: {', '.join(names)}"
+            )
     if problems:
         raise UserError(*problems)
