@@ -9,10 +9,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
+from filelock import FileLock
 
 
 @pytest.fixture(scope="session")
@@ -28,6 +30,30 @@ def shared_data() -> Path:
 def ufo(tmp_path: Path) -> Ufo:
     """The command line in an empty folder, without W&B unless a test asks for it."""
     return Ufo(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def small_run(tmp_path_factory: pytest.TempPathFactory) -> SmallRun:
+    """One run of the embedded lab for all tests that only read it, made by the first that asks."""
+    root = tmp_path_factory.getbasetemp()
+    root = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root  # of all processes of pytest-xdist
+    ufo = Ufo(root / "small_run")
+    with FileLock(root / "small_run.lock"):
+        ufo.folder.mkdir(exist_ok=True)
+        if not list(ufo.folder.glob("outputs/runs/dev/*/metrics.json")):
+            ufo.experiment(*SmallRun.ARGUMENTS)
+    (folder,) = ufo.folder.glob("outputs/runs/dev/*")
+    return SmallRun(ufo, folder)
+
+
+@dataclass(frozen=True)
+class SmallRun:
+    """A run by `ufo` in `folder`. Nothing may be written there; copy `ufo.folder` to go on from it."""
+
+    ARGUMENTS: ClassVar[tuple[str, ...]] = ("selector=ufo", "ratio=20pct")
+
+    ufo: Ufo
+    folder: Path
 
 
 class Ufo:

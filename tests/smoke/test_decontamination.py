@@ -43,11 +43,14 @@ def read(folder: Path, name: str) -> Any:
 
 def test_planted_questions_are_found_and_taken_out(ufo: Ufo) -> None:
     questions, prompts = plant(ufo, 37)
-    output = ufo.run(*small(ufo), *SETTINGS)
+    both = (*small(ufo), *SETTINGS, "-m", "contamination.remove=false,true")
+    output = ufo.run(*both)
+    folders = [path.parent for path in ufo.folder.glob("outputs/sweeps/dev/*/contamination.json")]
+    whole, removed = sorted(folders, key=lambda folder: read(folder, "contamination.json")["removed"])
+    first, second = output.split(f"run {removed}\n")
     told = "contamination: arithmetic 3 of 24 questions (2 exact)"
-    assert f"{told}; contamination.remove=true takes the 3 prompts out" in output
-    assert "3 of 24 arithmetic questions (2 exact): still in the pool" in output
-    (whole,) = ufo.folder.glob("outputs/runs/dev/*")
+    assert f"{told}; contamination.remove=true takes the 3 prompts out" in first
+    assert "3 of 24 arithmetic questions (2 exact): still in the pool" in first
     found = read(whole, "contamination.json")
     counts = {"questions": 24, "hit_questions": 3, "exact_questions": 2, "hit_prompts": 3}
     listed = found["benchmarks"]["arithmetic"].pop("pairs")
@@ -56,9 +59,7 @@ def test_planted_questions_are_found_and_taken_out(ufo: Ufo) -> None:
     assert sorted(tuple(pair.values()) for pair in listed) == sorted(expected)
     assert read(whole, "pool.json")["prompts"] == 40 and ufo.metrics(whole)["num_selected"] == 20
 
-    output = ufo.run(*small(ufo), *SETTINGS, "contamination.remove=true")
-    assert f"{told}; 3 prompts taken out" in output and "(2 exact): taken out" in output
-    (removed,) = set(ufo.folder.glob("outputs/runs/dev/*")) - {whole}
+    assert f"{told}; 3 prompts taken out" in second and "(2 exact): taken out" in second
     pool = read(removed, "pool.json")
     assert (pool["rows"], pool["prompts"], pool["dropped"]) == (40, 37, {"contaminated": 3})
     exact, gram = "exact", "8-gram containment 1.00"
@@ -70,8 +71,7 @@ def test_planted_questions_are_found_and_taken_out(ufo: Ufo) -> None:
     signal = ufo.metrics(removed)["signals"]["confidence"]
     assert (signal["num_scored"], signal["num_cached"]) == (0, 37)
     assert not set(prompts) & set(read(removed, "selection.json")["ids"])
-    for override in ("false", "true"):
-        assert "done before" in ufo.run(*small(ufo), *SETTINGS, f"contamination.remove={override}")
+    assert ufo.run(*both).count("done before") == 2
 
 
 def test_a_pool_of_nothing_but_questions_is_refused(ufo: Ufo) -> None:

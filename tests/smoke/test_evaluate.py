@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from tests.conftest import Ufo
+from tests.conftest import SmallRun, Ufo
 
 pytestmark = pytest.mark.smoke
 COMMAND = ("evaluate", "launch.threads_per_rank=1", "tracker=off")
@@ -28,7 +29,7 @@ def stored(ufo: Ufo) -> list[dict[str, Any]]:
 
 
 def answers(folder: Path) -> dict[tuple[str, int], dict[str, Any]]:
-    rows = pq.read_table(folder / "eval/arithmetic/questions.parquet").to_pylist()
+    rows = pq.read_table(folder / "questions.parquet").to_pylist()
     return {(row["id"], row["sample"]): row for row in rows}
 
 
@@ -49,7 +50,7 @@ def test_killed_and_started_again_it_makes_no_completion_twice_and_then_none_at_
     rows = stored(ufo)
     assert len(rows) == len({row["key"] for row in rows}) == 600
     (folder,) = ufo.folder.glob("outputs/evaluations/dev/*")
-    found = answers(folder)
+    found = answers(folder / "eval/arithmetic")
     assert len(found) == 600
     manifest = json.loads((folder / "eval/arithmetic/manifest.json").read_text())
     assert manifest["num_correct"] == sum(row["correct"] for row in found.values())
@@ -65,11 +66,11 @@ def test_more_samples_another_limit_and_another_grader_reuse_what_is_stored(ufo:
     sampled = (*COMMAND, *lab(24), "eval.arithmetic.temperature=1.0")
     ufo.run(*sampled, "eval.arithmetic.num_samples=2")
     (first,) = ufo.folder.glob("outputs/evaluations/dev/*")
-    two = answers(first)
+    two = answers(first / "eval/arithmetic")
     output = ufo.run(*sampled, "eval.arithmetic.num_samples=4")
     assert "generating 48 of 96 completions" in output and "pass@4" in output and "maj@4" in output
     (second,) = set(ufo.folder.glob("outputs/evaluations/dev/*")) - {first}
-    four = answers(second)
+    four = answers(second / "eval/arithmetic")
     assert len(four) == 96 and all(four[key]["completion"] == two[key]["completion"] for key in two)
     assert len({row["completion"] for row in four.values() if row["id"] == next(iter(four))[0]}) > 1
     output = ufo.run(*sampled, "eval.arithmetic.num_samples=4", "grader.max_chars=100", "eval.arithmetic.limit=6")
@@ -91,8 +92,9 @@ def test_new_labels_of_the_same_questions_make_new_tables_and_no_completion(ufo:
     assert '"is_subset": true' in journals and '"is_subset": false' in journals
 
 
-def test_a_run_and_an_evaluation_of_its_models_share_completions(ufo: Ufo) -> None:
-    folder = ufo.experiment("selector=random", "ratio=50pct")
+def test_a_run_and_an_evaluation_of_its_models_share_completions(ufo: Ufo, small_run: SmallRun) -> None:
+    shutil.copytree(small_run.ufo.folder / "outputs", ufo.folder / "outputs")
+    folder = ufo.folder / small_run.folder.relative_to(small_run.ufo.folder)
     found = ufo.metrics(folder)["eval"]["arithmetic"]
     output = ufo.run(*COMMAND, *lab(24))
     assert "generating" not in output and f"{100 * found['base']['accuracy']:.1f} %" in output
@@ -101,19 +103,21 @@ def test_a_run_and_an_evaluation_of_its_models_share_completions(ufo: Ufo) -> No
     assert "generating" not in output and f"{100 * found['final']['accuracy']:.1f} %" in output
 
 
-def test_two_ranks_give_the_answers_of_one(ufo: Ufo) -> None:
-    ufo.run(*COMMAND, *lab(24), "name=one")
-    ufo.run(*COMMAND, *lab(24), "name=two", "launch.num_ranks=2", "paths.outputs=other")
-    (one,) = ufo.folder.glob("outputs/evaluations/one/*")
-    (two,) = ufo.folder.glob("other/evaluations/two/*")
-    assert answers(one) == answers(two)
+def test_two_ranks_give_the_answers_of_one(ufo: Ufo, small_run: SmallRun) -> None:
+    """One rank asked the untrained model in the run before training."""
+    base = json.loads((small_run.folder / "base_eval/arithmetic.json").read_text())
+    output = ufo.run(*COMMAND, *lab(24), "launch.num_ranks=2")
+    assert "generating 24 of 24 completions" in output
+    (two,) = ufo.folder.glob("outputs/evaluations/dev/*")
+    one = answers(small_run.ufo.folder / "outputs" / base["cache"])
+    assert len(one) == 24 and one == answers(two / "eval/arithmetic")
 
 
 def test_worked_examples_stand_before_the_question(ufo: Ufo) -> None:
     shots = 'eval.arithmetic.few_shot=[{question: "1+1=?", response: "<think> 1+1=2</think> <answer> 2</answer>"}]'
     ufo.run(*COMMAND, *lab(12), shots)
     (folder,) = ufo.folder.glob("outputs/evaluations/dev/*")
-    for row in answers(folder).values():
+    for row in answers(folder / "eval/arithmetic").values():
         places = [row["prompt"].index(text) for text in ("1+1=?", "<answer> 2</answer>", row["question"])]
         assert places == sorted(places)
 

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from tests.conftest import Ufo
+from tests.conftest import SmallRun
 from tests.planted import CACHE, plant
 from ufo_rl.report import compare, summary
 from ufo_rl.report.metrics import Answers, RunMetrics
@@ -33,8 +33,8 @@ def read(path: Path) -> Any:
     return yaml.safe_load(path.read_text()) if path.suffix == ".yaml" else json.loads(path.read_text())
 
 
-def test_planted_runs_are_laid_out_as_real_ones(ufo: Ufo, tmp_path: Path) -> None:
-    real = ufo.experiment("selector=ufo", "ratio=20pct")
+def test_planted_runs_are_laid_out_as_real_ones(small_run: SmallRun, tmp_path: Path) -> None:
+    real = small_run.folder
     planted = plant(tmp_path / "planted", "ufo", range(3), signals={"confidence": 1.0}, rewards=[0.5])
     for path in (p for p in planted.rglob("*") if p.is_file()):
         there = real / str(path.relative_to(planted)).replace("math500", "arithmetic")

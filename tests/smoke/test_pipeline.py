@@ -14,7 +14,7 @@ import pytest
 import torch
 import yaml
 
-from tests.conftest import Ufo
+from tests.conftest import SmallRun, Ufo
 from tests.scoring_only import collect
 from ufo_rl.config.build import build
 from ufo_rl.config.compose import compose_jobs
@@ -27,8 +27,8 @@ pytestmark = pytest.mark.smoke
 LAB = packaged("package:lab/tiny")
 
 
-def test_a_run_leaves_everything_and_the_next_one_scores_nothing(ufo: Ufo) -> None:
-    folder = ufo.experiment("selector=ufo", "ratio=20pct")
+def test_a_run_leaves_everything_and_the_next_one_scores_nothing(small_run: SmallRun) -> None:
+    ufo, folder = small_run.ufo, small_run.folder
     assert folder.parent == ufo.folder / "outputs/runs/dev" and folder.name.startswith("tiny-arithmetic-ufo-20pct-s0-")
     metrics = ufo.metrics(folder)
     assert (metrics["num_pool"], metrics["num_selected"], metrics["steps"]) == (96, 19, 2)  # floor(0.2 * 96)
@@ -51,7 +51,7 @@ def test_a_run_leaves_everything_and_the_next_one_scores_nothing(ufo: Ufo) -> No
     steps = [line["step"] for line in trained if line["stage"] == "train" and line["event"] == "metrics"]
     assert steps == [1, 2]
 
-    assert "done before" in ufo.run(*ufo.SMALL, "selector=ufo", "ratio=20pct")
+    assert "done before" in ufo.run(*ufo.SMALL, *small_run.ARGUMENTS)
 
 
 def test_sampled_accuracy_selects_and_more_than_one_pass_over_the_samples_is_logged(ufo: Ufo) -> None:

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from tests.conftest import Ufo
+from tests.conftest import SmallRun, Ufo
 from ufo_rl.config.build import build
 from ufo_rl.config.compose import compose_jobs
 from ufo_rl.config.load import load
@@ -112,11 +112,10 @@ def test_a_users_mistake_in_a_rank_is_no_crash(tmp_path: Path) -> None:
         stages.run("pass_rate", signal.rank, request, "any")
 
 
-def test_two_hosts_score_as_one(ufo: Ufo) -> None:
+def test_two_hosts_score_as_one(ufo: Ufo, small_run: SmallRun) -> None:
     """Two commands with one rank each, as two hosts would run them, meet on the loopback interface; the second comes late,
     when the first already waits for it."""
-    small = ("selector=ufo", "train.max_steps=1", "train.save_steps=null")
-    alone = ufo.experiment(*small, "paths.outputs=alone")
+    small = (*small_run.ARGUMENTS, "train.max_steps=1", "train.save_steps=null")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -139,6 +138,6 @@ def test_two_hosts_score_as_one(ufo: Ufo) -> None:
     assert ufo.metrics(together)["signals"]["confidence"]["num_scored"] == 96
     chunks = list((ufo.folder / "outputs/cache/signals").glob("confidence-*/chunk-*.parquet"))
     assert len(chunks) == 2  # one of each rank
-    one, two = (pq.read_table(folder / "scores.parquet").sort_by("id") for folder in (alone, together))
+    one, two = (pq.read_table(folder / "scores.parquet").sort_by("id") for folder in (small_run.folder, together))
     assert one["id"] == two["id"] and one["kept"] == two["kept"]
     assert np.abs(one["confidence"].to_numpy() - two["confidence"].to_numpy()).max() < 1e-5
