@@ -7,13 +7,15 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
-from tests.conftest import Ufo
+from tests.conftest import SmallRun, Ufo
 from ufo_rl.config.compose import compose_one
 from ufo_rl.config.load import load
 from ufo_rl.experiment.pipeline import Pipeline
 from ufo_rl.experiment.prepare import prepare
+from ufo_rl.files.store import SignalStore
 from ufo_rl.tracking.sink import Tracker
 
 pytestmark = pytest.mark.smoke
@@ -73,3 +75,30 @@ def test_completions_by_the_command(ufo: Ufo) -> None:
         assert "(stored)" in output and "generating" not in output
     # another grader's verdicts, from the same completions
     assert "generating" not in ufo.run(*asked, "grader.max_chars=1999")
+
+
+def test_what_a_run_measures_anew_is_what_it_measured_then(small_run: SmallRun) -> None:
+    """Scores within 1e-5, the same selection, base evaluation and training metrics, of the run that b2a900b left."""
+    (before,) = (STORES.parent / "schema_1/runs/dev").glob("tiny-arithmetic-ufo-20pct-*")
+    store = SignalStore.at(next(STORES.glob("cache/signals/confidence-*")))
+    then = {row["id"]: row["mean_logprob"] for row in store.read(None, ("id", "mean_logprob")).to_pylist()}
+    now = {row["id"]: row["mean_logprob"] for row in pq.read_table(small_run.folder / "scores.parquet").to_pylist()}
+    assert then.keys() == now.keys() and max(abs(then[i] - now[i]) for i in then) < 1e-5
+    for name in ("selection.json", "pool.json"):
+        old, new = (json.loads((folder / name).read_text()) for folder in (before, small_run.folder))
+        assert old == new, name
+    summary = json.loads((before / "metrics.json").read_text())
+    found = small_run.ufo.metrics(small_run.folder)["eval"]["arithmetic"]
+    assert found["base"]["accuracy"] == summary["arithmetic_base"]
+    old_steps, new_steps = steps(before), steps(small_run.folder)
+    assert len(old_steps) == len(new_steps) == 2
+    for old, new in zip(old_steps, new_steps, strict=True):
+        assert {name: new.get(name) for name in old} == pytest.approx(old, abs=1e-6)
+
+
+def steps(folder: Path) -> list[dict[str, Any]]:
+    """What training's journal says of each step, but for times."""
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    kept = [line for line in lines if line["stage"] == "train" and line["event"] == "metrics"]
+    passing = ("time", "attempt", "step_time", "num_tokens_per_second")
+    return [{k: v for k, v in line.items() if k not in passing and isinstance(v, int | float)} for line in kept]

@@ -10,6 +10,8 @@ import pytest
 from ufo_rl.config.schema import Benchmark
 from ufo_rl.errors import UserError
 from ufo_rl.evaluation.benchmark import judge, questions, summarise
+from ufo_rl.evaluation.shared import Asked
+from ufo_rl.files.keys import digest
 from ufo_rl.grader.math import MathGrader
 from ufo_rl.records import Graded, Pool, Prompt, Reference
 
@@ -135,3 +137,19 @@ def test_another_size_is_refused_and_a_limit_takes_the_first_by_id() -> None:
     with pytest.raises(UserError, match=r"eval.mine: 4 questions found, the benchmark has 5 \(eval.mine.size\)"):
         questions("mine", benchmark(size=5), Pool(PROMPTS))
     assert [p.id for p in questions("mine", benchmark(limit=2), Pool(PROMPTS[::-1]))] == ["q0", "q1"]
+
+
+def test_verdicts_are_found_by_the_columns_that_the_grader_reads() -> None:
+    """A changed column is another key; a column that no grader reads, and graders without columns, change none."""
+
+    class Chat:
+        def render(self, prompt: Prompt, shots: Sequence[Any] = ()) -> str:
+            return prompt.question
+
+    def key(columns: tuple[str, ...], **carried: str) -> str:
+        prompts = [Prompt("i", "1+1=?", "2", columns=carried)]
+        return Asked(benchmark(), prompts, {}, [], columns, []).questions_key(Chat())  # pyright: ignore[reportArgumentType]
+
+    assert key(("unit",), unit="m") != key(("unit",), unit="s")
+    assert key(("unit",), unit="m", note="a") == key(("unit",), unit="m", note="b")
+    assert key((), unit="m") == key(()) == digest([["i", "1+1=?", "2", "", ""]])

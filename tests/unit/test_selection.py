@@ -182,3 +182,16 @@ def test_extremes_and_bands_by_hand() -> None:
 def test_wrong_formulas_are_told(make: Callable[[], Selector], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         make()
+
+
+class OneNumber:
+    signals, keeps_all = (), False
+
+    def sort_key(self, columns: dict[str, np.ndarray]) -> list[int]:
+        return [0]
+
+
+def test_a_key_of_another_length_is_refused() -> None:
+    """numpy would stretch a single number over the pool: a random draw under the selector's name."""
+    with pytest.raises(UserError, match=r"returned numbers of shape \(1,\) for 3 prompts"):
+        select({"id": np.array(["a", "b", "c"])}, OneNumber(), 0.5, 0)

@@ -42,13 +42,15 @@ MADE_WITH = ("torch", "transformers")  # packages whose versions are kept with e
 class Asked:
     """A benchmark that is asked: its settings, its questions, and who grades them.
 
-    grader: its YAML node, grader_id: what its verdicts depend on.
+    grader: its YAML node, grader_id: what its verdicts depend on, grader_columns: the
+    dataset columns that it reads.
     """
 
     settings: Benchmark
     questions: Sequence[Prompt]
     grader: Seam
     grader_id: list[Any]
+    grader_columns: tuple[str, ...]
     plugins: Sequence[str]
 
     @classmethod
@@ -56,7 +58,19 @@ class Asked:
         """A benchmark graded by its own grader, or else by the run's."""
         node = settings.grader or grader
         built = build(node, "grader", plugins)
-        return cls(settings, questions, node, grader_id(node, built), plugins)
+        return cls(settings, questions, node, grader_id(node, built), tuple(built.columns), plugins)
+
+    def questions_key(self, chat: ChatModel) -> str:
+        """What verdicts depend on of the questions: texts, answers, labels, and the columns that the grader reads."""
+        return digest(
+            [
+                [
+                    *(p.id, chat.render(p, self.settings.few_shot), p.answer, p.level, p.subject),
+                    *([{name: p.columns[name] for name in self.grader_columns}] if self.grader_columns else []),
+                ]
+                for p in self.questions
+            ]
+        )
 
     def requests(self, chat: ChatModel) -> Iterator[tuple[Prompt, dict[str, Any]]]:
         """Every completion that is asked for: prompt and request, in the order of the questions and their samples."""
@@ -115,9 +129,7 @@ class Evaluations:
         identity = {
             **store.identity,
             "num_samples": settings.num_samples,
-            "questions": digest(
-                [[p.id, self.chat.render(p, settings.few_shot), p.answer, p.level, p.subject] for p in asked.questions]
-            ),
+            "questions": asked.questions_key(self.chat),
             "size": settings.size,
             "grader": [*asked.grader_id, settings.relative_tolerance],
         }

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import Any
 
 from ufo_rl.errors import UserError
@@ -84,9 +85,9 @@ def publish(
 
 
 def _refuse_not_finite(record: dict[str, Any]) -> None:
-    bad = [name for name, value in record.items() if isinstance(value, float) and not math.isfinite(value)]
+    bad = [name for name, value in record.items() if isinstance(value, Real) and not math.isfinite(value)]
     if bad:
         raise UserError(
             f"{bad[0]} of prompt {record['id']} is {record[bad[0]]}: the model's arithmetic overflows or its weights are "
-            "damaged; try signal.confidence.dtype=float32 (or model.dtype=float32)"
+            "damaged; try model.dtype=float32 (for confidence alone: signal.confidence.dtype=float32)"
         )

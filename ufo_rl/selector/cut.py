@@ -41,7 +41,12 @@ def select(columns: dict[str, np.ndarray], selector: Selector, ratio: float, see
         np.empty(len(ids)),
         (columns if isinstance(columns, Columns) else Columns(columns)).in_order(in_order),
     )
-    key[in_order] = selector.sort_key(ordered)
+    found = np.asarray(selector.sort_key(ordered), dtype=np.float64)
+    if found.shape != ids.shape:
+        raise UserError(
+            f"the selector's sort_key returned numbers of shape {found.shape} for {len(ids)} prompts; return one a prompt"
+        )
+    key[in_order] = found
     bad = ids[~np.isfinite(key)]
     if len(bad):
         raise UserError(

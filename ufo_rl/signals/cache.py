@@ -17,7 +17,7 @@ from ufo_rl.files.atomic import locked
 from ufo_rl.files.store import SignalStore
 from ufo_rl.launch.stages import Stages
 from ufo_rl.signals.costs import account, remember
-from ufo_rl.signals.protocol import TIMES, Plan, PoolRows, Signal, SignalRequest, Subject
+from ufo_rl.signals.protocol import TIMES, Plan, PoolRows, Signal, SignalRequest, Subject, Values
 from ufo_rl.stats.intervals import spearman
 
 log = logging.getLogger(__name__)
@@ -39,12 +39,12 @@ class SignalCache:
         stages: Stages,
     ) -> None:
         self.signals, self.nodes, self.subject, self.root, self.stages = signals, nodes, subject, root, stages
-        self.rows: dict[str, PoolRows] = {name: signal.rows(subject) for name, signal in signals.items()}
-        self._found: dict[str, tuple[pa.Table, Plan]] = {}
+        self._rows: dict[str, PoolRows] = {}
+        self._found: dict[str, tuple[pa.Table, Values]] = {}
 
     def collect(self, name: str) -> dict[str, Any]:
         """Measure what the store of `name` lacks for this pool; returns the account of costs."""
-        signal, rows, store = self.signals[name], self.rows[name], self.store(name)
+        signal, rows, store = self.signals[name], self.rows(name), self.store(name)
         num_prompts = len(self.subject.prompts)
         self.stages.asks(signal.stage, store.key)
         store.create()
@@ -80,6 +80,11 @@ class SignalCache:
         owns_device = ask(signal, "owns_device", subject, default=False)
         return self.stages.run(signal.stage, signal.rank, request, store.key, owns_device)
 
+    def rows(self, name: str) -> PoolRows:
+        if name not in self._rows:
+            self._rows[name] = self.signals[name].rows(self.subject)
+        return self._rows[name]
+
     def store(self, name: str) -> SignalStore:
         return SignalStore.of(self.root, name, self.signals[name].identity(self.subject))
 
@@ -95,16 +100,16 @@ class SignalCache:
         """Whether the store has all rows of this pool."""
         if name in self._found:
             return True
-        if name not in self.rows or not self.store(name).folder.is_dir():
+        if name not in self.signals or not self.store(name).folder.is_dir():
             return False
         found, plan = self._read(name)
         if len(found) == len(plan.keys):
-            self._found[name] = found, plan
+            self._found[name] = found, plan.values  # not the keys: a pool has many
         return len(found) == len(plan.keys)
 
     def _read(self, name: str) -> tuple[pa.Table, Plan]:
         store, signal = self.store(name), self.signals[name]
-        plan = self.rows[name].plan(store)
+        plan = self.rows(name).plan(store)
         return store.read(plan.keys, ("id", *signal.stored, *TIMES)), plan
 
     def columns(self, names: Sequence[str]) -> dict[str, np.ndarray]:
@@ -112,12 +117,12 @@ class SignalCache:
         columns: dict[str, np.ndarray] = {}
         for name in names:
             found = self.found(name)
-            columns |= self._found[name][1].values(found)
+            columns |= self._found[name][1](found)
         return columns
 
     def known(self) -> list[str]:
         """The signals that are stored for the whole pool, needed or not: tables show what is known."""
-        return [name for name in self.rows if self.is_complete(name)]
+        return [name for name in self.signals if self.is_complete(name)]
 
     def correlation(self) -> dict[str, Any] | None:
         """Spearman correlation of confidence and pass rate over the pool (the paper's Table 2), where both are stored."""

@@ -53,12 +53,15 @@ class SignalRequest:
     settings: dict[str, Any]
 
 
+Values = Callable[[pa.Table], dict[str, np.ndarray]]  # stored rows to columns
+
+
 @dataclass(frozen=True)
 class Plan:
     """The stored rows that are a pool's values: their keys, in the order of the pool, and how they become columns."""
 
     keys: list[str]
-    values: Callable[[pa.Table], dict[str, np.ndarray]]
+    values: Values
 
 
 class PoolRows(Protocol):
@@ -107,7 +110,7 @@ class Signal(Protocol):
 class OneRowEach:
     """The usual `PoolRows`: one row a prompt. `make` renders them, `values` turns stored rows into columns."""
 
-    def __init__(self, make: Callable[[], Iterator[Row]], values: Callable[[pa.Table], dict[str, np.ndarray]]) -> None:
+    def __init__(self, make: Callable[[], Iterator[Row]], values: Values) -> None:
         self._make, self._values = make, values
         self._keys: list[str] = []
 

@@ -88,8 +88,8 @@ class Tracker:
             return
         columns = read_columns(path)
         for name in signals:
-            if name in columns:
-                values = np.array(columns[name], dtype=np.float64)
+            values = np.array(columns.get(name, []))
+            if values.dtype.kind in "fiub":  # a signal of texts has no histogram
                 self._histogram(f"score/{name}", values[np.isfinite(values)])
         self._table("select/prompts", sample_scores(columns, questions, signals))
 

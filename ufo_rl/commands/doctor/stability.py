@@ -25,6 +25,7 @@ from ufo_rl.launch.publish import Row
 from ufo_rl.launch.stages import Stages
 from ufo_rl.model.chat import ChatModel
 from ufo_rl.report.text import table
+from ufo_rl.selector.columns import Columns, of_pool
 from ufo_rl.selector.cut import select
 from ufo_rl.signals.confidence.settings import Confidence
 from ufo_rl.signals.confidence.target import scored_text
@@ -64,7 +65,10 @@ def examine(
     signal = prepared.signals.get("confidence")
     if signal is None or tuple(prepared.selector.signals) != ("confidence",):
         raise UserError(f"selector={config.selector.get('name')} does not use confidence alone: nothing to examine")
-    assert isinstance(signal, Confidence)
+    if not isinstance(signal, Confidence):
+        raise UserError(
+            f"signal.confidence._target_={config.signal['confidence']['_target_']}: doctor examines our own"
+        )
     if signal.target == "response":
         raise UserError("signal.confidence.target=response: doctor examines the targets answer, solution and question")
     prompts = prepared.pool.prompts
@@ -81,20 +85,19 @@ def examine(
         stages = Stages(Path(work), replace(config.launch, num_ranks=1, num_nodes=1))
         stages.spool("doctor", (asdict(row) for row in rows))
         (result,) = stages.run("doctor", "ufo_rl.commands.doctor.rank.examine_rows", request, "doctor")
-    ids = np.array([row.id for row in rows])
-    return len(rows), _compare(result["ways"], ids, prepared.selector, config.seed)
+        return len(rows), _compare(result["ways"], of_pool(prompts, chat.num_tokens), prepared.selector, config.seed)
 
 
-def _compare(ways: dict[str, dict[str, Any]], ids: np.ndarray, selector: Any, seed: int) -> list[Way]:
+def _compare(ways: dict[str, dict[str, Any]], pool: Columns, selector: Any, seed: int) -> list[Way]:
     exact = np.array(ways[REFERENCE]["log_confidence"])
-    kept, found = _kept(ids, exact, selector, seed), []
+    kept, found = _kept(pool, exact, selector, seed), []
     for name, way in ways.items():
         if "problem" in way:
             found.append(Way(name, *[math.nan] * 5, problem=way["problem"]))
             continue
         logs = np.array(way["log_confidence"])
-        difference, mine = np.abs(np.exp(logs) - np.exp(exact)), _kept(ids, logs, selector, seed)
-        same, speed = len(kept & mine), len(ids) / way["seconds"]
+        difference, mine = np.abs(np.exp(logs) - np.exp(exact)), _kept(pool, logs, selector, seed)
+        same, speed = len(kept & mine), len(logs) / way["seconds"]
         shares = same / len(kept), same / len(kept | mine)
         found.append(Way(name, float(difference.max()), float(difference.mean()), *shares, speed))
     return found
@@ -132,6 +135,8 @@ def _report(num_prompts: int, ways: Sequence[Way]) -> str:
     return "\n".join(lines)
 
 
-def _kept(ids: np.ndarray, logs: np.ndarray, selector: Any, seed: int) -> set[str]:
-    columns = {"id": ids, "confidence": np.exp(logs), "log_confidence": logs}
+def _kept(pool: Columns, logs: np.ndarray, selector: Any, seed: int) -> set[str]:
+    """The prompts that the selector keeps, from the pool's columns and this confidence."""
+    columns = Columns(pool, pool.later)
+    columns.update(confidence=np.exp(logs), log_confidence=logs)
     return set(select(columns, selector, KEPT, seed).ids)
