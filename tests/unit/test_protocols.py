@@ -12,10 +12,18 @@ from typing import Any
 
 import pytest
 
+from ufo_rl.commands.grade.flow import grade_file
+from ufo_rl.commands.grade.options import Options
 from ufo_rl.config.build import build
 from ufo_rl.config.compose import compose_jobs
 from ufo_rl.config.identity import run_id
+from ufo_rl.config.load import load
 from ufo_rl.errors import UserError
+from ufo_rl.experiment.prepare import check
+from ufo_rl.launch.request import Request, kind_of
+from ufo_rl.launch.request import plain as plain_of
+from ufo_rl.signals.costs import remember
+from ufo_rl.signals.protocol import SignalRequest
 
 Write = Callable[[str], dict[str, Any]]
 
@@ -66,3 +74,90 @@ def test_a_module_that_cannot_be_imported(write: Write, tmp_path: Path, text: st
 def test_a_run_has_a_name_whatever_its_parts_lack(write: Write, text: str) -> None:
     node = write(text)
     assert re.fullmatch(r"tiny-custom-custom-\d+pct-s0-[0-9a-f]{8}", run_id(plain(selector=node, dataset=node)))
+
+
+BARE = "class Odd: pass\n"
+GRADER = """
+class Odd:
+    version, columns = "1", ()
+    def problem_of(self, reference): return ""
+    def grade_all(self, references): return []
+    def same(self, one, other): return one == other
+    def normal_form(self, answer): return answer
+    close = None
+"""
+SELECTOR = """
+class Odd:
+    signals, keeps_all, columns = "confidence", 0, "level"
+    def sort_key(self, columns, more): return columns["id"]
+"""
+
+
+def lacks(key: str, *names: str) -> list[str]:
+    return [f"{key}: odd_parts.Odd has no `{name}`" for name in names]
+
+
+@pytest.mark.parametrize(
+    ("group", "key", "names"),
+    [
+        ("selector", "selector", ("signals", "keeps_all", "sort_key")),
+        ("grader", "grader", ("version", "columns", "problem_of", "grade_all", "same", "normal_form", "close")),
+        ("dataset", "dataset", ("load",)),
+        ("signal", "signal.mine", ("stage", "unit", "rank", "columns", "stored", "identity", "rows")),
+    ],
+)
+def test_all_that_a_part_lacks_is_told_at_once(write: Write, group: str, key: str, names: tuple[str, ...]) -> None:
+    node = write(BARE)
+    config = plain(**{group: {"mine": node} if group == "signal" else node})
+    told = [problem.partition("; give it")[0] for problem in problems(check, config)]
+    assert [problem for problem in told if problem.startswith(f"{key}: ")] == lacks(key, *names)
+
+
+def test_members_of_the_wrong_kind_are_told(write: Write) -> None:
+    node = write(SELECTOR)
+    told = problems(check, plain(selector=node))
+    assert told == [
+        "selector: odd_parts.Odd `signals` = 'confidence'; it must be a tuple of names, for example signals = "
+        '("confidence",)',
+        "selector: odd_parts.Odd `keeps_all` = 0; it must be True or False",
+        "selector: odd_parts.Odd `sort_key` takes (columns, more); it must be a method sort_key(columns)",
+        "selector: odd_parts.Odd `columns` = 'level'; it must be a tuple of names, for example columns = "
+        '("confidence", "level")',
+    ]
+    node = write(GRADER)
+    told = problems(check, plain(grader=node))
+    assert [problem.split("; ")[0] for problem in told] == [
+        "grader: odd_parts.Odd `grade_all` takes (references)",
+        "grader: odd_parts.Odd `close` = None",
+    ]
+
+
+def test_grading_a_file_checks_the_grader_too(write: Write, tmp_path: Path) -> None:
+    write(BARE)
+    file = tmp_path / "rows.jsonl"
+    file.write_text('{"answer": "1", "completion": "1"}\n')
+    (tmp_path / "conf/grader").mkdir(parents=True)
+    (tmp_path / "conf/grader/odd.yaml").write_text("_target_: odd_parts.Odd\nname: odd\n")
+    words = ("plugins=[odd_parts]", "grader=odd")
+    options = Options(file, "answer", "completion", None, None, str(tmp_path / "conf"), words)
+    told = problems(grade_file, options)
+    assert len(told) == 7 and told[0].startswith("grader: odd_parts.Odd has no `version`")
+
+
+def request_of(rank: str, record: Any, folder: Path) -> Request:
+    launch = load(plain()).launch
+    files = {"work": folder, "rows": folder / "rows", "journal": folder / "journal"}
+    return Request("mine", rank, kind_of(record), plain_of(record), **files, attempt=1, asked=0.0, launch=launch)
+
+
+def test_a_rank_function_gets_the_parents_request_and_must_return_a_dict(write: Write, tmp_path: Path) -> None:
+    write("def told(request, context): return {'request': request}\ndef silent(request, context): pass\n")
+    asked = SignalRequest(tmp_path, "float32", tmp_path / "store", 3, {"_target_": "odd_parts.Odd"})
+    request = Request.read(request_of("odd_parts.told", asked, tmp_path).write())
+    assert request.call(None) == {"request": asked}
+    (told,) = problems(request_of("odd_parts.silent", asked, tmp_path).call, None)
+    assert told.startswith("odd_parts.silent: its rank function returned None, not a dict")
+
+
+def test_a_rank_may_say_nothing_of_its_memory(tmp_path: Path) -> None:
+    assert remember(tmp_path, [{}])["peak_memory_gib"] == 0.0

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from ufo_rl.config.build import build
+from ufo_rl.config.contract import built
 from ufo_rl.config.load import examine
 from ufo_rl.config.optional import ask
 from ufo_rl.config.schema import Config
@@ -103,21 +103,22 @@ class Parts:
         """The part of a group; None where it cannot be built."""
         if not self.is_sound(group):
             return None
-        return problems.attempt(build, getattr(self.config, group), group, self.config.plugins)
+        return problems.attempt(built, getattr(self.config, group), group, self.config.plugins, group)
 
     def rewards(self, grader: Grader, problems: Problems) -> list[Part]:
-        built = [
+        parts = [
             problems.attempt(_reward, name, node, self.config.plugins, grader)
             for name, node in self.config.reward.parts.items()
         ]
-        return [part for part in built if part is not None]
+        return [part for part in parts if part is not None]
 
     def several(self, key: str, nodes: Mapping[str, dict[str, Any]], problems: Problems) -> dict[str, Any]:
         """The parts below a key by name, without those that cannot be built."""
-        built = {
-            name: problems.attempt(build, node, f"{key}.{name}", self.config.plugins) for name, node in nodes.items()
+        parts = {
+            name: problems.attempt(built, node, f"{key}.{name}", self.config.plugins, key)
+            for name, node in nodes.items()
         }
-        return {name: part for name, part in built.items() if part is not None}
+        return {name: part for name, part in parts.items() if part is not None}
 
 
 def _reward(name: str, node: Mapping[str, Any], plugins: Sequence[str], grader: Grader) -> Part:
