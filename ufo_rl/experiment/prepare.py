@@ -19,6 +19,7 @@ from ufo_rl.reward.columns import check_columns as check_reward_columns
 from ufo_rl.reward.columns import column_names
 from ufo_rl.reward.parts import Part, build_part
 from ufo_rl.selector import Selector
+from ufo_rl.signals.agreement import check_signals
 from ufo_rl.signals.protocol import Signal
 from ufo_rl.training.trl_fields import trl_problems
 
@@ -58,6 +59,7 @@ def prepare(config: Config, wrong: Collection[str] = ()) -> Prepared:
         problems.add(*trl_problems(config.train.trl))
     selector: Any = parts.one("selector", problems)
     signals = parts.several("signal", config.signal, problems) if parts.is_sound("signal") else {}
+    problems.attempt(check_signals, signals)
     grader: Any = parts.one("grader", problems)
     rewards = parts.rewards(grader, problems) if parts.is_sound("reward") and grader is not None else []
     wanted = [name for name in getattr(selector, "signals", ()) if parts.is_sound("signal")]
