@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import copy
-import importlib
+import importlib.util
 import re
 import sys
+from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import pytest
 
 from ufo_rl.commands.grade.flow import grade_file
@@ -18,10 +23,13 @@ from ufo_rl.config.build import build
 from ufo_rl.config.compose import compose_jobs
 from ufo_rl.config.identity import run_id
 from ufo_rl.config.load import load
+from ufo_rl.dataset.sound import check_pool
 from ufo_rl.errors import UserError
 from ufo_rl.experiment.prepare import check
 from ufo_rl.launch.request import Request, kind_of
 from ufo_rl.launch.request import plain as plain_of
+from ufo_rl.records import Pool, Prompt
+from ufo_rl.signals.agreement import check_signals, check_values
 from ufo_rl.signals.costs import remember
 from ufo_rl.signals.protocol import SignalRequest
 
@@ -161,3 +169,84 @@ def test_a_rank_function_gets_the_parents_request_and_must_return_a_dict(write: 
 
 def test_a_rank_may_say_nothing_of_its_memory(tmp_path: Path) -> None:
     assert remember(tmp_path, [{}])["peak_memory_gib"] == 0.0
+
+
+def signal(**members: Any) -> Any:
+    usual = {"stage": "mine", "columns": ("mine",), "rank": "ufo_rl.signals.confidence.rank.measure"}
+    return SimpleNamespace(**{**usual, **members})
+
+
+@pytest.mark.parametrize(
+    ("members", "words"),
+    [
+        ({"stage": "eval"}, "its stage eval is one that every run has of its own; give it another name"),
+        ({"stage": "score"}, "its stage score is one that signal.confidence has already; give it another name"),
+        ({"columns": ("mine", "kept")}, "its column kept is one that every run has of its own; give it another name"),
+        ({"columns": ("tokens",)}, "its column tokens is one that signal.confidence has already; give it another name"),
+        (
+            {"rank": "ufo_rl.signals.confidence.rank.mesure"},
+            "its rank function ufo_rl.signals.confidence.rank.mesure is not there: {file} has no mesure; "
+            'did you mean "measure"?',
+        ),
+        ({"rank": "odd_parts.rank.f"}, "its rank function odd_parts.rank.f cannot be imported: ModuleNotFoundError: "),
+        ({"rank": "odd_ranks.f"}, "its rank function odd_ranks.f is not there: no module odd_ranks"),
+    ],
+)
+def test_what_signals_may_not_share_and_ranks_that_are_not_there(members: dict[str, Any], words: str) -> None:
+    confidence = signal(stage="score", columns=("confidence", "tokens"))
+    check_signals({"confidence": confidence, "mine": signal()})
+    (told,) = problems(check_signals, {"confidence": confidence, "mine": signal(**members)})
+    spec = importlib.util.find_spec("ufo_rl.signals.confidence.rank")
+    assert spec is not None and told.startswith(f"signal.mine: {words.format(file=spec.origin)}")
+
+
+def test_values_that_are_not_what_a_signal_declares() -> None:
+    mine = signal(columns=("mine", "more"))
+    two: Any = np.zeros(2)
+    check_values("mine", mine, {"mine": two, "more": two}, 2)
+    assert problems(check_values, "mine", mine, {"mine": two, "other": np.zeros(3)}, 2) == [
+        "signal.mine: declares more in `columns`, which its values do not have; they have mine, other",
+        "signal.mine: has values of other, which its `columns` do not declare; add them there",
+        "signal.mine: its column other has the shape (3,) for 2 prompts; return one value each",
+    ]
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "min"])
+def test_confidence_declares_what_its_values_have(reduction: str) -> None:
+    node = {**plain()["signal"]["confidence"], "reduction": reduction}
+    part, table = build(node, "signal.confidence"), defaultdict(lambda: pa.chunked_array([[-1.0, -2.0]]))
+    check_values("confidence", part, part._values(table), 2)
+
+
+ODD: Any = 3
+ONE = Prompt("x", "1+1=?", "2")
+
+
+@pytest.mark.parametrize(
+    ("pool", "words"),
+    [
+        (None, "its load returned None, not a pool"),
+        (Pool(ODD), "the prompts of its pool are a value of the type int"),
+        (Pool([ONE, ODD]), "1 of 2 prompts are no ufo_rl.records.Prompt, the first is a value of the type int"),
+        (Pool([Prompt("x", "1+1=?", ODD)]), "1 of 1 prompts: answer is a value of the type int, not a str, first 'x'"),
+        (Pool([Prompt("", "1+1=?", "2")]), "1 of 1 prompts: id is empty, first ''"),
+        (
+            Pool([replace(ONE, columns={"t": {ODD}})]),
+            "1 of 1 prompts: JSON cannot hold the column t: Object of type set",
+        ),
+        (
+            Pool([ONE, replace(ONE, id="y"), ONE, ONE]),
+            "3 prompts share the id 'x' (2 of 4 repeat one); use ufo_rl.records.",
+        ),
+    ],
+)
+def test_what_is_no_pool(pool: Any, words: str) -> None:
+    check_pool(Pool([ONE, replace(ONE, id="y", columns={"t": [1, None]})]), "dataset")
+    (told,) = problems(check_pool, pool, "dataset")
+    assert told.startswith(f"dataset: {words}")
+
+
+def test_the_pool_of_a_run_is_looked_at(write: Write) -> None:
+    node = write("class Odd:\n    def load(self, data): return []\n")
+    told = "dataset: its load returned a value of the type list, not a pool; return ufo_rl.records.Pool(prompts)"
+    assert told in problems(check, plain(dataset=node))

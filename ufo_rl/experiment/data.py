@@ -11,6 +11,7 @@ from typing import Any
 from ufo_rl.config.contract import built
 from ufo_rl.config.schema import Config, Seam
 from ufo_rl.dataset import refuse_unusable
+from ufo_rl.dataset.sound import check_pool
 from ufo_rl.errors import Problems, UserError, nearest
 from ufo_rl.evaluation.benchmark import questions
 from ufo_rl.experiment.surroundings import has_data
@@ -51,6 +52,7 @@ def _load(node: str, key: str, plugins: tuple[str, ...], data: Path | None) -> P
         pool: Pool = dataset.load(data)
     except UserError as error:  # a dataset knows its arguments, not where they stand
         raise UserError(*(f"{key}.{p}" if p.split("=")[0] in arguments else p for p in error.problems)) from None
+    check_pool(pool, key)
     if not pool.prompts and not pool.unusable:
         raise UserError(f"{key}: no prompts are left of {pool.num_rows} rows")
     return pool
