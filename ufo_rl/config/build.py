@@ -7,7 +7,9 @@ import importlib
 import inspect
 import os
 import sys
+import traceback
 from collections.abc import Mapping, Sequence
+from types import ModuleType
 from typing import Any
 
 from pydantic import ValidationError
@@ -30,12 +32,26 @@ def part_class(node: Mapping[str, Any], key: str, plugins: Sequence[str] = ()) -
     find_from_here()
     module_name, name = target.rsplit(".", 1)
     try:
-        part = getattr(importlib.import_module(module_name), name)
+        part = getattr(_imported(module_name), name)
     except (ImportError, AttributeError) as error:
         raise UserError(f"{key}._target_={target} cannot be imported: {error}") from error
     if not callable(part):
         raise UserError(f"{key}._target_={target} is no class or function")
     return part
+
+
+def _imported(name: str) -> ModuleType:
+    """The module; ImportError, in words that say where, whatever stopped it."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        raise
+    except Exception as error:
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        file, line, words = where.filename, where.lineno, str(error)
+        if isinstance(error, SyntaxError) and error.filename:  # the frame is the importer's
+            file, line, words = error.filename, error.lineno, error.msg
+        raise ImportError(f"{type(error).__name__}: {words} ({file}, line {line})") from error
 
 
 def find_from_here() -> None:

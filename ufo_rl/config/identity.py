@@ -51,8 +51,10 @@ def identity(config: Mapping[str, Any]) -> dict[str, Any]:
         selector = part_class(kept["selector"], "selector", config.get("plugins", []))
     except (UserError, KeyError):
         return kept  # an invalid configuration gets a name too; validation reports it
-    kept["signal"] = {name: node for name, node in kept["signal"].items() if name in selector.signals}
-    if selector.keeps_all:
+    used = getattr(selector, "signals", None)
+    if isinstance(used, tuple | list):  # else each instance has its own, or none: all signals may matter
+        kept["signal"] = {name: node for name, node in kept["signal"].items() if name in used}
+    if getattr(selector, "keeps_all", False) is True:
         kept["ratio"] = {"value": 1.0}
     return kept
 
@@ -66,7 +68,7 @@ def run_id(config: Mapping[str, Any]) -> str:
     """For example tiny-arithmetic-ufo-10pct-s0-209687c7: short choices and 8 hex digits of the identity."""
     kept = identity(config)
     ratio = "full" if kept["ratio"]["value"] == 1.0 else percent(kept["ratio"]["value"])
-    words = [kept["model"]["name"], kept["dataset"]["name"], kept["selector"].get("name", "custom")]
+    words = [kept["model"]["name"], kept["dataset"].get("name", "custom"), kept["selector"].get("name", "custom")]
     if ratio not in words:
         words.append(ratio)
     return "-".join([*map(str, words), f"s{kept['seed']}", digest(kept, 8)])

@@ -8,9 +8,10 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-from ufo_rl.config.build import build
+from ufo_rl.config.contract import built
 from ufo_rl.config.schema import Config, Seam
 from ufo_rl.dataset import refuse_unusable
+from ufo_rl.dataset.sound import check_pool
 from ufo_rl.errors import Problems, UserError, nearest
 from ufo_rl.evaluation.benchmark import questions
 from ufo_rl.experiment.surroundings import has_data
@@ -30,7 +31,7 @@ def load_pool(node: dict[str, Any], key: str, config: Config, grader: Seam) -> P
 
 @functools.lru_cache(maxsize=16)
 def _graded(node: str, grader_node: str, key: str, plugins: tuple[str, ...], data: Path | None) -> Pool:
-    pool, grader = _load(node, key, plugins, data), build(json.loads(grader_node), "grader", plugins)
+    pool, grader = _load(node, key, plugins, data), built(json.loads(grader_node), "grader", plugins, "grader")
     refuse_unusable(pool, grader.problem_of)
     for name in grader.columns:
         bare = [prompt.id for prompt in pool.prompts if name not in prompt.columns]
@@ -46,11 +47,12 @@ def _graded(node: str, grader_node: str, key: str, plugins: tuple[str, ...], dat
 @functools.lru_cache(maxsize=16)
 def _load(node: str, key: str, plugins: tuple[str, ...], data: Path | None) -> Pool:
     arguments = json.loads(node)
-    dataset = build(arguments, key, plugins)
+    dataset = built(arguments, key, plugins, "dataset")
     try:
         pool: Pool = dataset.load(data)
     except UserError as error:  # a dataset knows its arguments, not where they stand
         raise UserError(*(f"{key}.{p}" if p.split("=")[0] in arguments else p for p in error.problems)) from None
+    check_pool(pool, key)
     if not pool.prompts and not pool.unusable:
         raise UserError(f"{key}: no prompts are left of {pool.num_rows} rows")
     return pool
@@ -63,7 +65,7 @@ def load_benchmarks(config: Config, wrong: Collection[str] = ()) -> dict[str, li
         for name, benchmark in config.eval.items():
             grader, key = benchmark.grader or config.grader, f"eval.{name}.grader" if benchmark.grader else "grader"
             if (benchmark.grader is None and "grader" in wrong) or not problems.attempt(
-                build, grader, key, config.plugins
+                built, grader, key, config.plugins, "grader"
             ):
                 continue
             pool = problems.attempt(load_pool, benchmark.dataset, f"eval.{name}.dataset", config, grader)

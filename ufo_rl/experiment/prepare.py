@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from ufo_rl.config.build import build
+from ufo_rl.config.contract import built
 from ufo_rl.config.load import examine
 from ufo_rl.config.optional import ask
 from ufo_rl.config.schema import Config
@@ -19,6 +19,7 @@ from ufo_rl.reward.columns import check_columns as check_reward_columns
 from ufo_rl.reward.columns import column_names
 from ufo_rl.reward.parts import Part, build_part
 from ufo_rl.selector import Selector
+from ufo_rl.signals.agreement import check_signals
 from ufo_rl.signals.protocol import Signal
 from ufo_rl.training.trl_fields import trl_problems
 
@@ -58,6 +59,7 @@ def prepare(config: Config, wrong: Collection[str] = ()) -> Prepared:
         problems.add(*trl_problems(config.train.trl))
     selector: Any = parts.one("selector", problems)
     signals = parts.several("signal", config.signal, problems) if parts.is_sound("signal") else {}
+    problems.attempt(check_signals, signals)
     grader: Any = parts.one("grader", problems)
     rewards = parts.rewards(grader, problems) if parts.is_sound("reward") and grader is not None else []
     wanted = [name for name in getattr(selector, "signals", ()) if parts.is_sound("signal")]
@@ -103,21 +105,22 @@ class Parts:
         """The part of a group; None where it cannot be built."""
         if not self.is_sound(group):
             return None
-        return problems.attempt(build, getattr(self.config, group), group, self.config.plugins)
+        return problems.attempt(built, getattr(self.config, group), group, self.config.plugins, group)
 
     def rewards(self, grader: Grader, problems: Problems) -> list[Part]:
-        built = [
+        parts = [
             problems.attempt(_reward, name, node, self.config.plugins, grader)
             for name, node in self.config.reward.parts.items()
         ]
-        return [part for part in built if part is not None]
+        return [part for part in parts if part is not None]
 
     def several(self, key: str, nodes: Mapping[str, dict[str, Any]], problems: Problems) -> dict[str, Any]:
         """The parts below a key by name, without those that cannot be built."""
-        built = {
-            name: problems.attempt(build, node, f"{key}.{name}", self.config.plugins) for name, node in nodes.items()
+        parts = {
+            name: problems.attempt(built, node, f"{key}.{name}", self.config.plugins, key)
+            for name, node in nodes.items()
         }
-        return {name: part for name, part in built.items() if part is not None}
+        return {name: part for name, part in parts.items() if part is not None}
 
 
 def _reward(name: str, node: Mapping[str, Any], plugins: Sequence[str], grader: Grader) -> Part:

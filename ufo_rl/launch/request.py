@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
-import typing
+import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 
 from ufo_rl.config.build import find_from_here
 from ufo_rl.config.schema import Launch
+from ufo_rl.errors import UserError
 from ufo_rl.files.atomic import write_text
 
 
@@ -22,13 +23,14 @@ class Request:
     """One stage for all its ranks.
 
     stage: its name in the journal and below `.work`. rank: dotted path of the function that a rank calls, (its own request,
-    RankContext) -> dict. details: that function's own request, a frozen dataclass, as plain data. plugins: packages
-    besides ufo_rl that the path may name. owns_device: each rank must see one GPU alone (vLLM takes the first it sees).
-    asked: seconds since the epoch.
+    RankContext) -> dict. kind: where that function's own request is defined, `module:class` of a frozen dataclass. details:
+    that request as plain data. owns_device: each rank must see one GPU alone (vLLM takes the first it sees). asked: seconds
+    since the epoch.
     """
 
     stage: str
     rank: str
+    kind: str
     details: dict[str, Any]
     work: Path
     rows: Path
@@ -50,8 +52,13 @@ class Request:
 
     def call(self, context: Any) -> dict[str, Any]:
         """Run the rank function in this process."""
-        function = find(self.rank)
-        return function(typed(function, self.details), context)
+        result: Any = find(self.rank)(typed(self.kind, self.details), context)
+        if not isinstance(result, dict):
+            raise UserError(
+                f"{self.rank}: its rank function returned {'None' if result is None else type(result).__name__}, not a "
+                "dict; return one, for example {'peak_memory_gib': context.place.peak_memory_gib()}"
+            )
+        return result
 
 
 def plain(record: Any) -> dict[str, Any]:
@@ -66,7 +73,13 @@ def find(path: str) -> Callable[..., dict[str, Any]]:
     return getattr(importlib.import_module(module), name)
 
 
-def typed(function: Callable[..., Any], details: dict[str, Any]) -> Any:
-    """The plain data as the type that the function's first parameter is annotated with."""
-    first = next(iter(typing.get_type_hints(function).values()))
-    return TypeAdapter(first).validate_python(details)
+def kind_of(record: Any) -> str:
+    """Where the dataclass of a record is defined."""
+    return f"{type(record).__module__}:{type(record).__qualname__}"
+
+
+def typed(kind: str, details: dict[str, Any]) -> Any:
+    """The plain data as a dataclass again: `kind` is what `kind_of` said of it."""
+    find_from_here()
+    module, _, name = kind.partition(":")
+    return TypeAdapter(operator.attrgetter(name)(importlib.import_module(module))).validate_python(details)

@@ -11,7 +11,7 @@ from ufo_rl.config.schema import Launch
 from ufo_rl.files.environment import hardware
 from ufo_rl.files.journal import Journal, parse, seconds_spent
 from ufo_rl.launch.progress import Progress
-from ufo_rl.launch.request import Request, plain
+from ufo_rl.launch.request import Request, kind_of, plain
 from ufo_rl.launch.spool import write_rows
 from ufo_rl.launch.start import run_ranks
 
@@ -68,6 +68,7 @@ class Stages:
                 Request(
                     stage=stage,
                     rank=rank,
+                    kind=kind_of(request),
                     details=plain(request),
                     work=work,
                     rows=work / "rows.jsonl",

@@ -16,6 +16,7 @@ from ufo_rl.config.optional import ask
 from ufo_rl.files.atomic import locked
 from ufo_rl.files.store import SignalStore
 from ufo_rl.launch.stages import Stages
+from ufo_rl.signals.agreement import check_values
 from ufo_rl.signals.costs import account, remember
 from ufo_rl.signals.protocol import TIMES, Plan, PoolRows, Signal, SignalRequest, Subject, Values
 from ufo_rl.stats.intervals import spearman
@@ -117,7 +118,9 @@ class SignalCache:
         columns: dict[str, np.ndarray] = {}
         for name in names:
             found = self.found(name)
-            columns |= self._found[name][1](found)
+            values = self._found[name][1](found)
+            check_values(name, self.signals[name], values, len(self.subject.prompts))
+            columns |= values
         return columns
 
     def known(self) -> list[str]:

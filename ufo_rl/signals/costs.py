@@ -24,7 +24,7 @@ def remember(folder: Path, results: Sequence[dict[str, Any]]) -> dict[str, Any]:
     before: dict[str, Any] = read_json(path) if path.is_file() else {}
     if not results:
         return before
-    peaks = [before.get("peak_memory_gib", 0.0), *(result["peak_memory_gib"] for result in results)]
+    peaks = [before.get("peak_memory_gib", 0.0), *(result.get("peak_memory_gib", 0.0) for result in results)]
     facts = {name: results[0][name] for name in WEIGHTS if name in results[0]} | {"peak_memory_gib": max(peaks)}
     write_json(path, facts)
     return facts
@@ -53,7 +53,7 @@ def account(
     if whole is not None:
         costs["cost_flops"] = whole
     if results:
-        costs["peak_memory_gib"] = max(result["peak_memory_gib"] for result in results)
+        costs["peak_memory_gib"] = max(result.get("peak_memory_gib", 0.0) for result in results)
         costs |= _arithmetic(fresh, results, facts)
     return costs
 

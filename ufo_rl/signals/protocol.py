@@ -97,8 +97,10 @@ class Signal(Protocol):
     stage: ClassVar[str]
     unit: ClassVar[str]
     rank: ClassVar[str]
-    columns: ClassVar[tuple[str, ...]]
     stored: ClassVar[tuple[str, ...]]
+
+    @property
+    def columns(self) -> tuple[str, ...]: ...
 
     def identity(self, subject: Subject) -> dict[str, Any]:
         """Everything that the numbers depend on but the prompts themselves, values that JSON can hold."""

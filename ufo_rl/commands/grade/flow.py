@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from ufo_rl.commands.grade.options import Options
 from ufo_rl.commands.grade.rows import Contents, Item, check, items
 from ufo_rl.commands.grade.tally import Audit, Tally
-from ufo_rl.config.build import build
 from ufo_rl.config.compose import compose_one
+from ufo_rl.config.contract import built
 from ufo_rl.config.load import load
 from ufo_rl.errors import UserError
 from ufo_rl.files.row_writer import blocks, row_writer, schema_of
@@ -36,7 +36,7 @@ def grade_file(options: Options) -> str:
     job = compose_one(options.overrides, options.config_dir, None, "grade")
     config = load(job.plain)
     with ExitStack() as opened:
-        grader: Grader = build(config.grader, "grader", config.plugins)
+        grader: Grader = built(config.grader, "grader", config.plugins, "grader")
         opened.callback(grader.close)
         limit = config.grader.get("time_limit_s", AUDIT_LIMIT_S)
         other = Verifier(limit, other=options.audit) if options.audit else None

@@ -43,10 +43,15 @@ class Confidence:
     stage: ClassVar[str] = "score"
     unit: ClassVar[str] = "prompts"
     rank: ClassVar[str] = "ufo_rl.signals.confidence.rank.measure"
-    columns: ClassVar[tuple[str, ...]] = (
-        *("confidence", "log_confidence", "mean_logprob", "sum_logprob", "min_logprob", "num_target_tokens", "tokens"),
-    )
     stored: ClassVar[tuple[str, ...]] = ("id", "mean_logprob", "sum_logprob", "min_logprob", *TOKENS, "border")
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The sum and the least log-probability are columns where they are what confidence is made of."""
+        return (
+            *("confidence", "log_confidence", *dict.fromkeys(("mean_logprob", self._reduced))),
+            *("num_target_tokens", "tokens"),
+        )
 
     def check(self, prompts: Sequence[Prompt]) -> None:
         """The target `solution` needs one for every prompt."""
@@ -85,8 +90,12 @@ class Confidence:
     def owns_device(self, subject: Subject) -> bool:
         return self.engine == "vllm"
 
+    @property
+    def _reduced(self) -> str:
+        return f"{self.reduction}_logprob"
+
     def _values(self, found: pa.Table) -> dict[str, np.ndarray]:
-        reduced = f"{self.reduction}_logprob"
+        reduced = self._reduced
         columns = {name: found[name].to_numpy() for name in dict.fromkeys(("mean_logprob", reduced))}
         return {
             **columns,
