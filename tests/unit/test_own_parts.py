@@ -24,6 +24,7 @@ from dataclasses import replace
 from ufo_rl.dataset.arithmetic import Arithmetic
 
 def plain(completions, terms): return [float(t) for t in terms]
+def bare(completions): return []
 def everything(prompts, completions, completion_ids, limit=3, **columns): return [sorted(columns), limit]
 def weighted(completions, weight): return [weight]
 async def later(completions, terms): return [None for _ in terms]
@@ -132,6 +133,7 @@ def test_a_class_may_bring_its_weight_or_be_given_one() -> None:
             {"weight": 1, "prompts": 3},
             "reward.parts.mine.prompts: unknown key (keys here: weight, limit)",
         ),
+        ("bare", {"weight": 1, "completions": 3}, "reward.parts.mine.completions: unknown key (keys here: weight)"),
         ("by_place", {"weight": 1}, "reward.parts.mine: completions must be allowed by name, as TRL passes everything"),
         ("word", {"weight": 1}, "reward.parts.mine._target_=parts_of_mylab.word is no class or function"),
         (
