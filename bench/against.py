@@ -4,13 +4,15 @@ must be the same.
     UFO_RL_DATA=FOLDER python bench/against.py COMMIT [--parts scoring grading memory demo] [--repeats 3]
 
 Both sides run their own benchmark scripts from fresh checkouts, in turn (before, after, after, before, ...), with this Python.
-Writes against.json: every figure, and the ratio of the medians, after to before. A quiet machine is needed.
+Writes against.json: every figure, and the ratio of the medians, after to before; of the demo whether kept ids and metrics are
+the same, and what differs. A quiet machine is needed.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import subprocess
 import sys
@@ -22,12 +24,14 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 SIDES = ("before", "after")
+TOLERANCE = 1e-6  # of the demo's numbers
+Arms = dict[str, dict[str, Any]]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("commit")
-    parser.add_argument("--parts", nargs="+", default=list(PARTS), choices=list(PARTS))
+    parser.add_argument("--parts", nargs="+", default=[*PARTS, "demo"], choices=[*PARTS, "demo"])
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
     path = HERE / "against.json"
@@ -38,15 +42,24 @@ def main() -> None:
             side: checkout(name, checkouts[side]) for side, name in zip(SIDES, (options.commit, "HEAD"), strict=True)
         }
         for part in options.parts:
-            repeats = 1 if part == "demo" else options.repeats
-            figures: dict[str, list[dict[str, float]]] = {side: [] for side in SIDES}
-            for turn in range(repeats):
-                for side in SIDES if turn % 2 == 0 else SIDES[::-1]:
-                    figures[side].append(PARTS[part](checkouts[side]))
-                    sys.stdout.write(f"{part} {side}: {figures[side][-1]}\n")
-            record[part] = {"commits": commits, "cpus": os.cpu_count(), "load": os.getloadavg()[0], **summary(figures)}
+            found = (
+                sameness(*(demo(checkouts[side]) for side in SIDES))
+                if part == "demo"
+                else summary(measured(part, checkouts, options.repeats))
+            )
+            record[part] = {"commits": commits, "cpus": os.cpu_count(), "load": os.getloadavg()[0], **found}
             path.write_text(json.dumps(record, indent=1) + "\n")
-            sys.stdout.write(f"{part}: {record[part]['ratio']}\n")
+            sys.stdout.write(f"{part}: {found if part == 'demo' else found['ratio']}\n")
+
+
+def measured(part: str, checkouts: dict[str, Path], repeats: int) -> dict[str, list[dict[str, float]]]:
+    """The figures of both sides, in turn."""
+    figures: dict[str, list[dict[str, float]]] = {side: [] for side in SIDES}
+    for turn in range(repeats):
+        for side in SIDES if turn % 2 == 0 else SIDES[::-1]:
+            figures[side].append(PARTS[part](checkouts[side]))
+            sys.stdout.write(f"{part} {side}: {figures[side][-1]}\n")
+    return figures
 
 
 def checkout(commit: str, folder: Path) -> str:
@@ -102,35 +115,59 @@ def memory(folder: Path) -> dict[str, float]:
     return {f"{who}_{size}": found[size][who] for size in found for who in ("rank", "parent")}
 
 
-def demo(folder: Path) -> dict[str, float]:
-    """The metrics of the four arms; a ratio of 1 is the same number. Kept ids count by a hash of theirs."""
+def demo(folder: Path) -> Arms:
+    """What each of the four arms kept, and its metrics."""
     with tempfile.TemporaryDirectory() as outputs:
         run(folder, "-m", "ufo_rl.cli", "-cd", str(folder / "sweeps"), "-cn", "demo", "tracker=off", cwd=Path(outputs))
-        figures: dict[str, float] = {}
+        arms: Arms = {}
         for selected in sorted(Path(outputs).glob("outputs/sweeps/demo/*/selection.json")):
             selection = json.loads(selected.read_text())
             metrics = json.loads((selected.parent / "metrics.json").read_text())
             summary = json.loads((selected.parent / "eval/arithmetic/manifest.json").read_text())
             base = json.loads((selected.parent / "base_eval/arithmetic.json").read_text())
-            arm = selection["selector"]
-            figures |= {
-                f"{arm}_ids": float(int.from_bytes("".join(selection["ids"]).encode(), "big") % 1_000_003),
-                f"{arm}_base": base["accuracy"],
-                f"{arm}_final": summary["accuracy"],
-                f"{arm}_final_tokens": summary["generated_tokens"],
-                f"{arm}_train_tokens": metrics["generated_tokens"],
-                f"{arm}_epochs": metrics["epochs"],
+            arms[selection["selector"]] = {
+                "ids": selection["ids"],
+                "base": base["accuracy"],
+                "final": summary["accuracy"],
+                "final_tokens": summary["generated_tokens"],
+                "train_tokens": metrics["generated_tokens"],
+                "epochs": metrics["epochs"],
+                "spearman": metrics["spearman"] and metrics["spearman"]["rho"],
             }
-            if metrics["spearman"]:
-                figures[f"{arm}_spearman"] = metrics["spearman"]["rho"]
-        return figures
+        return arms
+
+
+def sameness(before: Arms, after: Arms) -> dict[str, Any]:
+    """Whether two demos are the same: equal ids in equal order, numbers within TOLERANCE; and what differs."""
+    differences = [
+        f"{arm}: only {side}"
+        for side, arms, others in ((SIDES[0], before, after), (SIDES[1], after, before))
+        for arm in arms
+        if arm not in others
+    ]
+    for arm in before.keys() & after.keys():
+        for name in before[arm].keys() | after[arm].keys():
+            one, other = before[arm].get(name), after[arm].get(name)
+            if name == "ids" and one != other:
+                both = len(set(one or ()) & set(other or ()))
+                differences.append(f"{arm} ids: {len(one or ())} and {len(other or ())}, {both} in both")
+            elif name != "ids" and not _is_near(one, other):
+                differences.append(f"{arm} {name}: {one} and {other}")
+    if not before and not after:
+        differences.append("no arm on either side")
+    return {"same": not differences, "differences": sorted(differences)}
+
+
+def _is_near(one: Any, other: Any) -> bool:
+    if one is None or other is None:
+        return one is other
+    return math.isclose(one, other, rel_tol=0, abs_tol=TOLERANCE)
 
 
 PARTS: dict[str, Callable[[Path], dict[str, float]]] = {
     "scoring": scoring,
     "grading": grading,
     "memory": memory,
-    "demo": demo,
 }
 
 if __name__ == "__main__":

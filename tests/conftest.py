@@ -71,7 +71,25 @@ class Ufo:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.flags: tuple[str, ...] = ()  # of Python
         self.environment = {k: v for k, v in os.environ.items() if not k.startswith(("WANDB_", "UFO_RL_"))}
+
+    def from_this_checkout_alone(self) -> None:
+        """No PYTHONPATH, so that packages of the user's are not found by it; where ours would not be found either, or not
+        this checkout's, a PYTHONPATH that leads to the checkout alone."""
+        checkout = Path(__file__).parents[1]
+        self.environment.pop("PYTHONPATH", None)
+        if self._package() != str(checkout / "ufo_rl/__init__.py"):
+            self.environment["PYTHONPATH"] = str(checkout)
+        assert self._package() == str(checkout / "ufo_rl/__init__.py")
+
+    def _package(self) -> str:
+        """The ufo_rl that a command would be, "" for none; -P as the folder it starts in does not count."""
+        asked = [sys.executable, "-P", "-c", "import ufo_rl; print(ufo_rl.__file__)"]
+        found = subprocess.run(
+            asked, cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False
+        )
+        return found.stdout.strip()
 
     def start(
         self, *arguments: str, preexec: Callable[[], Any] | None = None, **environment: str
@@ -82,7 +100,7 @@ class Ufo:
                 preexec()
 
         return subprocess.Popen(
-            [sys.executable, "-m", "ufo_rl.cli", *arguments],
+            [sys.executable, *self.flags, "-m", "ufo_rl.cli", *arguments],
             cwd=self.folder,
             text=True,
             stdout=subprocess.PIPE,

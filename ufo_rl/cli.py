@@ -1,4 +1,5 @@
-"""The command line: `ufo-rl OVERRIDES...` runs experiments, a first word without `=` is a command."""
+"""The command line: `ufo-rl OVERRIDES...` runs experiments, a first word without `=` is a command, unless it
+begins with `-` (a flag), `+` or `~` (an override)."""
 
 from __future__ import annotations
 
@@ -26,7 +27,7 @@ def main() -> int:
         sys.stdout.write(f"ufo-rl {version('ufo-rl')}\n")
         return OK
     try:
-        if arguments and "=" not in arguments[0] and not arguments[0].startswith("-"):
+        if arguments and "=" not in arguments[0] and not arguments[0].startswith(("-", "+", "~")):
             return command(arguments[0], arguments[1:])
         return experiments()
     except UserError as error:

@@ -18,6 +18,11 @@ def prompt_id(question: str) -> str:
 _NO_COLUMNS: dict[str, Any] = {}  # one for all: a pool of a million prompts has not as many empty dicts
 
 
+# Names that a prompt has of its own: no column that a dataset brings besides may be called so.
+TEXTS = ("question", "answer", "solution", "level", "subject")
+OWN = ("id", *TEXTS)
+
+
 @dataclass(frozen=True)
 class Reference:
     """What a completion is graded against: the reference answer, and the columns that the dataset brought besides."""

@@ -13,7 +13,7 @@ from pathlib import Path
 import hydra
 from omegaconf import DictConfig, OmegaConf
 
-from ufo_rl.commands import commands
+from ufo_rl.commands import usages
 from ufo_rl.config.compose import compose_jobs, plain_config
 from ufo_rl.config.folder import conf_folder
 from ufo_rl.config.help import help_text
@@ -82,11 +82,7 @@ def outcome(folders: Sequence[Path]) -> int:
     return 1 if failed else 0
 
 
-def _usages() -> str:
-    return "\n".join(f"  {command.usage}" for command in commands().values())
-
-
-OmegaConf.register_new_resolver("commands", _usages, replace=True)  # ${commands:} in the text of --help
+OmegaConf.register_new_resolver("commands", usages, replace=True)  # ${commands:} in the text of --help
 
 if __name__ == "__main__":
     runpy.run_module("ufo_rl.cli", run_name="__main__")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import textwrap
 
 import pytest
 
@@ -98,3 +99,13 @@ def test_the_tree_of_rooms_is_the_package() -> None:
     for path in re.findall(r"`((?:ufo_rl|tests|conf)/[\w/.]+)`", text):
         is_of_user = path.startswith("conf/") and not (ROOT / path).exists()
         assert is_of_user or (ROOT / path).exists(), path
+
+
+def test_the_printed_half_of_a_signal_is_the_one_that_is_tested() -> None:
+    _, text = (ROOT / "tests/data/own_parts/mylab/digits/rank.py").read_text().split("\n\n", 1)
+    assert textwrap.indent(text, "    ") in (ROOT / "ARCHITECTURE.md").read_text()
+
+
+def test_every_entry_of_the_tests_data_is_described() -> None:
+    text = (ROOT / "tests/data/README.md").read_text()
+    assert [p.name for p in (ROOT / "tests/data").iterdir() if f"    {p.name}" not in text] == ["README.md"]

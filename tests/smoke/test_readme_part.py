@@ -27,7 +27,7 @@ def test_the_printed_part_runs(ufo: Ufo) -> None:
     for name, text in zip(files, (code, yaml), strict=True):
         (ufo.folder / name).parent.mkdir(parents=True, exist_ok=True)
         (ufo.folder / name).write_text(text)
-    ufo.environment.pop("PYTHONPATH", None)
+    ufo.from_this_checkout_alone()
     words = shlex.split(command)
     assert words.pop(0) == "ufo-rl"
     ufo.run(*words)

@@ -1,4 +1,4 @@
-"""Every kind of part from a folder of the user's: nothing of ours is edited, nothing installed, no PYTHONPATH."""
+"""Every kind of part from a folder of the user's: nothing of ours is edited, nothing installed, no PYTHONPATH to them."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Done:
     folder = tmp_path_factory.mktemp("own") / "mine"
     shutil.copytree(PARTS, folder)
     ufo = Ufo(folder)
-    ufo.environment.pop("PYTHONPATH", None)
+    ufo.from_this_checkout_alone()
     output = ufo.run(*RUN)
     (run,) = folder.glob("outputs/runs/dev/*")
     return Done(ufo, run, output)
@@ -145,6 +145,16 @@ def test_a_command_is_listed_and_run(done: Done) -> None:
     assert "ufo-rl hello NAME   a command of one's own" in done.ufo.run("help")
     assert done.ufo.run("hello", "you") == "hello you\n"
     assert "did you mean" in done.ufo.run("helo", status=2)
+
+
+def test_a_command_finds_the_packages_beside_it_by_itself(tmp_path: Path) -> None:
+    """As the console script: Python itself does not look where the command starts (-P)."""
+    folder = tmp_path / "mine"
+    shutil.copytree(PARTS, folder)
+    ufo = Ufo(folder)
+    ufo.from_this_checkout_alone()
+    ufo.flags = ("-P",)
+    assert ufo.run("hello", "you") == "hello you\n"
 
 
 def test_a_second_start_measures_nothing(done: Done) -> None:

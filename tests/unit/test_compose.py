@@ -97,6 +97,24 @@ def test_a_grid_is_that_of_hydras_basic_sweeper(words: list[str]) -> None:
         assert grid(tree.parse(words)) == expected and len(expected) > 1
 
 
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (b"name: x\n_target_: [a\n", ":3: no YAML (expected ',' or ']'"),
+        (b"a: 1\na: 2\n", ":2: no YAML (found duplicate key a)"),
+        (b"name: x\n# \xe4\n", ":2: no UTF-8 (invalid continuation byte)"),
+        (b'name: "\x01"\n', ": no YAML (character 7: special characters are not allowed)"),
+    ],
+)
+def test_a_broken_file_of_the_users_is_told_by_its_place(tmp_path: Path, text: bytes, problem: str) -> None:
+    (tmp_path / "selector").mkdir()
+    (tmp_path / "selector/mine.yaml").write_bytes(text)
+    with pytest.raises(UserError) as caught:
+        compose_jobs(["selector=mine"], str(tmp_path))
+    assert len(caught.value.problems) == 1
+    assert caught.value.problems[0].startswith(f"{tmp_path}/selector/mine.yaml{problem}")
+
+
 def test_the_users_folder_stands_behind_ours_as_in_hydra(ufo: Ufo) -> None:
     for option, value in (("10pct", 0.3), ("third", 0.33)):
         (ufo.folder / "mine/ratio").mkdir(parents=True, exist_ok=True)

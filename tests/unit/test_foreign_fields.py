@@ -12,15 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from trl.trainer.grpo_config import GRPOConfig
 
 from ufo_rl.config.compose import compose_jobs
-from ufo_rl.config.dataclass_source import kind_of
+from ufo_rl.config.dataclass_source import kind_of, package_folder
 from ufo_rl.config.load import load
 from ufo_rl.errors import UserError
 from ufo_rl.experiment.prepare import prepare
 from ufo_rl.model.engine.vllm_fields import decides
 from ufo_rl.training.grpo import grpo_arguments
-from ufo_rl.training.trl_fields import HANDED_OVER, OWNED, REFUSED, WORKED_OUT, fields, trl_problems
+from ufo_rl.training.trl_fields import HANDED_OVER, OWNED, REFUSED, VALUES, WORKED_OUT, fields, trl_problems
 
 ENUMS = {"Mode": ("slow", "fast")}
 
@@ -33,8 +34,6 @@ def problems(*overrides: str) -> list[str]:
 
 
 def test_the_fields_read_from_the_sources_are_those_of_the_class() -> None:
-    from trl.trainer.grpo_config import GRPOConfig
-
     found = fields()
     assert found is not None
     assert set(found) == {field.name for field in dataclasses.fields(GRPOConfig)}
@@ -92,6 +91,20 @@ def test_every_field_that_we_fill_is_named_by_its_key(tmp_path: Path) -> None:
     ]
 
 
+def test_values_that_are_checked_late_are_those_of_the_sources() -> None:
+    found, defaults = fields(), {field.name: field.default for field in dataclasses.fields(GRPOConfig)}
+    assert found is not None
+    trl, transformers = (package_folder(name) for name in ("trl", "transformers"))
+    assert trl is not None and transformers is not None
+    sources = (*trl.glob("trainer/grpo_*.py"), trl / "generation/vllm_generation.py")
+    others = (transformers / "training_args.py", transformers / "utils/logging.py")
+    text = "".join(path.read_text() for path in (*sources, *others)).replace("dict(**log_levels, passive=", '"passive"')
+    for name, values in VALUES.items():
+        assert defaults[name] in values
+        assert all(f'"{value}"' in text or f"'{value}'" in text for value in values), name
+        assert found[name].allows(values[0]) and not found[name].allows("else")
+
+
 def test_no_checkpoints_where_none_are_asked_for(tmp_path: Path) -> None:
     (job,) = compose_jobs(["train.save_steps=null"])
     assert grpo_arguments(load(job.plain).train, None, 0, tmp_path, True, [1.0]).save_strategy == "no"
@@ -117,6 +130,15 @@ def test_what_trl_alone_can_refuse_is_told_in_its_words(tmp_path: Path) -> None:
             "train.trl.hub_strategy=ende",
             "train.trl.hub_strategy=ende must be one of end, every_save, checkpoint, "
             'all_checkpoints; did you mean "end"?',
+        ),
+        (
+            "train.trl.importance_sampling_level=sequnce",
+            'train.trl.importance_sampling_level=sequnce must be one of token, sequence; did you mean "sequence"?',
+        ),
+        (
+            "train.trl.auto_find_batch_size=true",
+            "train.trl.auto_find_batch_size=true: never done: a batch holds whole groups; choose "
+            "train.per_device_train_batch_size",
         ),
         ("train.trl.num_generations=4", "train.trl.num_generations=4: this is train.num_generations"),
         ("train.trl.max_completion_length=4", "train.trl.max_completion_length=4: this is train.max_completion_tokens"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import inspect
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from ufo_rl.config.compose import compose_jobs
 from ufo_rl.config.load import load
 from ufo_rl.errors import UserError
 from ufo_rl.experiment.prepare import prepare
-from ufo_rl.records import Graded, Prompt, Reference
+from ufo_rl.records import OWN, Graded, Prompt, Reference
 from ufo_rl.reward.columns import Columns, check_columns, references_of, row_of
 from ufo_rl.reward.completion_text import text_of
 from ufo_rl.reward.parts import build_part, for_trl
@@ -24,6 +25,7 @@ from dataclasses import replace
 from ufo_rl.dataset.arithmetic import Arithmetic
 
 def plain(completions, terms): return [float(t) for t in terms]
+def bare(completions): return []
 def everything(prompts, completions, completion_ids, limit=3, **columns): return [sorted(columns), limit]
 def weighted(completions, weight): return [weight]
 async def later(completions, terms): return [None for _ in terms]
@@ -132,6 +134,7 @@ def test_a_class_may_bring_its_weight_or_be_given_one() -> None:
             {"weight": 1, "prompts": 3},
             "reward.parts.mine.prompts: unknown key (keys here: weight, limit)",
         ),
+        ("bare", {"weight": 1, "completions": 3}, "reward.parts.mine.completions: unknown key (keys here: weight)"),
         ("by_place", {"weight": 1}, "reward.parts.mine: completions must be allowed by name, as TRL passes everything"),
         ("word", {"weight": 1}, "reward.parts.mine._target_=parts_of_mylab.word is no class or function"),
         (
@@ -156,13 +159,19 @@ def test_columns_come_as_the_dataset_has_them_and_each_reward_has_its_own() -> N
 
 
 def test_names_that_rewards_get_anyway_are_refused() -> None:
-    check_columns(["tests", "hints"])
+    check_columns(["tests", "hints", "completion"])
     with pytest.raises(UserError) as caught:
         check_columns(["tests", "prompt", "level", "log_extra", "image", "completions"])
     assert [p.split(" has a name")[0] for p in caught.value.problems] == [
         f"dataset: the column {name}" for name in ("prompt", "level", "log_extra", "image", "completions")
     ]
-    assert caught.value.problems[0].endswith("TRL uses itself; rename it in the data, for example to prompt_given")
+    assert caught.value.problems[0].endswith(
+        "TRL uses itself; leave it out (dataset=custom carries the columns of dataset.columns=[...], none with "
+        "dataset.columns=[]), or rename it in the data, for example to prompt_given"
+    )
+    assert references_of(["2"], {"completion": ["3"], "prompts": ["?"]}) == [Reference("2", {"completion": "3"})]
+    named = {field.name for field in dataclasses.fields(Prompt)} - {"columns"}
+    assert set(OWN) == named
 
 
 def test_wrong_columns_are_told_before_anything_starts() -> None:

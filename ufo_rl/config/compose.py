@@ -14,7 +14,7 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 
 from ufo_rl.config.grid import grid
 from ufo_rl.config.names import check_names, flat_keys
-from ufo_rl.config.open_nodes import CHECKED_NODES, freely, is_below
+from ufo_rl.config.open_nodes import CHECKED_NODES, is_below
 from ufo_rl.config.tree import Tree, open_tree, plainly
 from ufo_rl.errors import UserError
 
@@ -50,7 +50,7 @@ def compose_jobs(
 ) -> list[Job]:
     """The jobs of the command line with every option and key checked, values not yet."""
     with open_tree(config_dir, config_name) as tree:
-        parsed = tree.parse(freely(overrides))
+        parsed = tree.parse(overrides)
         check_names(tree, parsed)
         sweep = _sweep(tree, parsed, multirun)
         swept = [override for override in parsed if override.is_sweep_override()]
@@ -63,7 +63,7 @@ def compose_jobs(
 def compose_one(overrides: Sequence[str], config_dir: str | None, config_name: str | None, command: str) -> Job:
     """The only job of the command line, for a command that takes one configuration."""
     with open_tree(config_dir, config_name) as tree:
-        parsed = tree.parse(freely(overrides))
+        parsed = tree.parse(overrides)
         check_names(tree, parsed)
         sweep = _sweep(tree, parsed, multirun=False)
         asked = {override.get_key_element(): override for override in sweep or parsed}

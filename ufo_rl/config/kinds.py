@@ -22,7 +22,8 @@ Flag = Annotated[bool, Strict()]
 
 @dataclass(frozen=True)
 class Cure:
-    """Mark of a field: what to do instead of a value outside its range."""
+    """Mark of a field: what to do instead of a value outside its range, or of a word where a mapping belongs: {key} and
+    {value} are filled in there."""
 
     text: str
 

@@ -47,7 +47,9 @@ def _sentence(error: ErrorDetails, kind: Any, top: str) -> str:
     if problem == "list_type":
         return f"{key}={value} must be a list, for example {key}=[a,b]"
     if problem in KINDS:
-        return f"{key}={value} must be {KINDS[problem]}"
+        named = marks if problem == "dict_type" and isinstance(value, str) else ()
+        cures = [f"; {mark.text.format(key=key, value=value)}" for mark in named if isinstance(mark, Cure)]
+        return f"{key}={value} must be {KINDS[problem]}{''.join(cures)}"
     return f"{key}={value}: {error['msg']}"
 
 

@@ -112,7 +112,7 @@ class Benchmark:
     seed: Seed
     few_shot: list[Shot]
     relative_tolerance: Positive | None
-    grader: Seam | None
+    grader: Annotated[Seam | None, Cure("to choose one: +grader@{key}={value}")]
 
 
 @node
@@ -141,7 +141,7 @@ class Paths:
 
 @node
 class Contamination:
-    """Which prompts count as questions of a benchmark, and whether they leave the pool; see contamination.py."""
+    """Which prompts count as questions of a benchmark, and whether they leave the pool; see dataset/overlap.py."""
 
     ngram: Count
     threshold: Share

@@ -21,8 +21,11 @@ from hydra.errors import HydraException
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
+from yaml import MarkedYAMLError, YAMLError, scan
+from yaml.reader import ReaderError
 
 from ufo_rl.config.folder import conf_folder
+from ufo_rl.config.open_nodes import freely
 from ufo_rl.errors import UserError
 
 
@@ -56,11 +59,14 @@ class Tree:
         return self.loader.get_group_options(group, kind, config_name=self.name, overrides=[])
 
     def parse(self, texts: Sequence[str]) -> list[Override]:
-        """The overrides; UserError with all that are none."""
+        """The overrides, as Hydra takes them (`freely`), each with the text that was typed; UserError with all that are
+        none."""
         parser, parsed, problems = OverridesParser.create(self.loader), [], []
         for text in texts:
             try:
-                parsed += parser.parse_overrides([text])
+                (override,) = parser.parse_overrides(freely([text]))
+                override.input_line = text
+                parsed.append(override)
             except HydraException as error:
                 reason = str(error).splitlines()[0]
                 problems.append(
@@ -104,3 +110,26 @@ def plainly() -> Iterator[None]:
     except (HydraException, OmegaConfBaseException) as error:
         cause = f" ({error.__cause__})" if error.__cause__ else ""
         raise UserError(" ".join(f"{error}{cause}".split())) from error
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = f"{mark.name}:{mark.line + 1}: " if mark else ""
+        raise UserError(f"{place}no YAML ({error.problem or error.context})") from error
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise UserError(*_unreadable()) from error
+
+
+def _unreadable() -> list[str]:
+    """The files of --config-dir that are no UTF-8, or have characters that YAML forbids: such an error names none."""
+    found = []
+    for path in sorted(Path(UserFolder.path or conf_folder()).rglob("*.yaml")):
+        try:
+            for _ in scan(path.read_text(encoding="utf-8")):
+                pass
+        except MarkedYAMLError:
+            continue
+        except UnicodeDecodeError as error:
+            line = error.object[: error.start].count(b"\n") + 1
+            found.append(f"{path}:{line}: no UTF-8 ({error.reason})")
+        except ReaderError as error:
+            found.append(f"{path}: no YAML (character {error.position}: {error.reason})")
+    return found or ["a file of the configuration cannot be read as UTF-8"]

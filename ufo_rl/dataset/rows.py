@@ -12,11 +12,9 @@ from typing import Any
 from ufo_rl.errors import UserError, nearest
 from ufo_rl.files.rows import Row
 from ufo_rl.grader.math.text.extract import boxed
-from ufo_rl.records import Drop, Pool, Prompt, prompt_id
+from ufo_rl.records import OWN, TEXTS, Drop, Pool, Prompt, prompt_id
 
 REQUIRED = ("question", "answer")
-PARTS = (*REQUIRED, "solution", "level", "subject")
-OWN = ("id", *PARTS)  # names that a prompt has for itself: a column of the same name is not carried besides
 
 THOUSANDS = re.compile(r"-?\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 
@@ -46,7 +44,7 @@ class Columns:
     carried: Sequence[str] | None = ()
 
     def __post_init__(self) -> None:
-        for key in PARTS:
+        for key in TEXTS:
             path = getattr(self, key)
             if not (isinstance(path, str) and path) and (path is not None or key in REQUIRED):
                 raise ValueError(f"{key}={path} must be the name of a column, for example {key}={key}")
@@ -131,7 +129,7 @@ def _carried(row: Mapping[str, Any], columns: Columns) -> dict[str, Any]:
     """The columns that the prompt carries besides, as JSON has them; what JSON does not know becomes text."""
     names = columns.carried
     if names is None:
-        taken = {str(getattr(columns, part)).split(".")[0] for part in PARTS}
+        taken = {str(getattr(columns, part)).split(".")[0] for part in TEXTS}
         names = [str(name) for name in row if name not in taken and name not in OWN]
     return {name: _as_json(row.get(name)) for name in names}
 
@@ -191,7 +189,7 @@ def _check_columns(row: Mapping[str, Any], columns: Columns, where: str) -> None
     """All columns that the mapping names and the first row lacks, in one message."""
     names = [str(name) for name in row]
     problems = []
-    for part in PARTS:
+    for part in TEXTS:
         path = getattr(columns, part)
         if path and path.split(".")[0] not in names:
             problems.append(

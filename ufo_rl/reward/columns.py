@@ -7,9 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ufo_rl.errors import UserError
-from ufo_rl.records import Prompt, Reference
+from ufo_rl.records import OWN, Prompt, Reference
 
-OWN = ("id", "question", "answer", "solution", "level", "subject")  # of every prompt
 GIVEN = (
     "prompts",
     "completions",
@@ -19,7 +18,7 @@ GIVEN = (
     "log_metric",
 )  # by TRL to each reward
 # Names that TRL reads from a dataset's row or hands to rewards itself: a column of that name would be lost, or break it.
-TAKEN = (*OWN, *GIVEN, "prompt", "completion", "image", "images", "environments")
+TAKEN = (*OWN, *GIVEN, "prompt", "image", "images", "environments")
 
 
 def check_columns(names: Iterable[str], key: str = "dataset") -> None:
@@ -27,8 +26,9 @@ def check_columns(names: Iterable[str], key: str = "dataset") -> None:
     wrong = [name for name in dict.fromkeys(names) if name in TAKEN]
     if wrong:
         problems = [
-            f"{key}: the column {name} has a name that {'a prompt has' if name in OWN else 'TRL uses'} itself; rename it "
-            f"in the data, for example to {name}_given"
+            f"{key}: the column {name} has a name that {'a prompt has' if name in OWN else 'TRL uses'} itself; leave it "
+            f"out (dataset=custom carries the columns of {key}.columns=[...], none with {key}.columns=[]), or rename it in "
+            f"the data, for example to {name}_given"
             for name in wrong
         ]
         raise UserError(*problems)

@@ -94,7 +94,7 @@ def _check_arguments(key: str, arguments: Mapping[str, Any], names: Mapping[str,
     unknown = [k for k in arguments if k not in free]
     if unknown:
         raise UserError(
-            *[f"{key}.{k}: unknown key{nearest(k, free)} (keys here: weight, {', '.join(free)})" for k in unknown]
+            *[f"{key}.{k}: unknown key{nearest(k, free)} (keys here: {', '.join([WEIGHT, *free])})" for k in unknown]
         )
 
 

@@ -7,11 +7,10 @@ from functools import partial
 
 import numpy as np
 
-from ufo_rl.records import Prompt
+from ufo_rl.records import OWN, TEXTS, Prompt
 
-TEXTS = ("question", "answer", "solution", "level", "subject")
 # `tokens` are those of the prompt as the model reads it; where confidence is measured, of the whole scored text.
-OF_EVERY_POOL = ("id", *TEXTS, "tokens")
+OF_EVERY_POOL = (*OWN, "tokens")
 
 
 class Columns(dict[str, np.ndarray]):

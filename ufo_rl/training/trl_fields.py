@@ -45,14 +45,29 @@ WORKED_OUT = {
     "save_total_limit": "set by the program: one checkpoint is gone on from, and none is kept after training",
     "remove_unused_columns": "set by the program: rewards find their columns by the id",
 }
-# Fields that only a loader of models or a command line of TRL's reads; here they would do nothing, or harm.
+# Fields that only a loader of models or a command line of TRL's reads, or that GRPO refuses; here they would do nothing, or
+# harm.
 REFUSED = {
     "model_init_kwargs": "set by the program, which loads the model itself (model.path, model.revision)",
     "trust_remote_code": "never done: code that comes with a model is not run",
     "resume_from_checkpoint": "set by the program: the same command goes on from its checkpoint",
     "run_name": "name",
     "local_rank": "launch.num_ranks",
+    "auto_find_batch_size": "never done: a batch holds whole groups; choose train.per_device_train_batch_size",
     "do_train": "set by the program",
+}
+# Fields that are any text by their annotation, and the values that TRL, transformers or vLLM take when training is under way
+# already: another one would be found out then, or never.
+VALUES = {
+    "importance_sampling_level": ("token", "sequence"),
+    "multi_objective_aggregation": ("sum_then_normalize", "normalize_then_sum"),
+    "vllm_importance_sampling_mode": ("token_truncate", "token_mask", "sequence_truncate", "sequence_mask"),
+    "vllm_mode": ("colocate", "server"),
+    "vllm_model_impl": ("vllm", "transformers"),
+    "train_sampling_strategy": ("random", "sequential", "group_by_length", "batch_rebalance"),
+    **dict.fromkeys(
+        ("log_level", "log_level_replica"), ("detail", "debug", "info", "warning", "error", "critical", "passive")
+    ),
 }
 OWNED = {**{field: f"train.{key}" for field, key in HANDED_OVER.items()}, **WORKED_OUT, **REFUSED}
 
@@ -72,7 +87,7 @@ def fields() -> dict[str, Kind] | None:
         if own is None:
             return None
         merged |= own
-    return merged
+    return {name: Kind(values=VALUES[name]) if name in VALUES else kind for name, kind in merged.items()}
 
 
 def trl_problems(given: Mapping[str, Any]) -> list[str]:

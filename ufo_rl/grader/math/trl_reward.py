@@ -10,7 +10,7 @@ from typing import Any
 from ufo_rl.grader.math.answer import MathGrader
 from ufo_rl.grader.math.text.extract import extract
 
-# The limits of conf/reward: this function is for programs that have no configuration of ours.
+# The limits of conf/grader: this function is for programs that have no configuration of ours.
 TIME_LIMIT_S, MAX_CHARS = 5.0, 2000
 
 
