@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.conftest import Ufo
+from ufo_rl.dataset.arithmetic import Arithmetic
 
 pytestmark = pytest.mark.smoke
 README = Path(__file__).parents[2] / "README.md"
@@ -33,4 +34,7 @@ def test_the_printed_part_runs(ufo: Ufo) -> None:
     ufo.run(*words)
     (folder,) = ufo.folder.glob("outputs/runs/dev/*-longest-*")
     rows = pq.read_table(folder / "scores.parquet").to_pylist()
-    assert sum(row["kept"] for row in rows) == 60 and {row["level"] for row in rows if row["kept"]} == {"6"}
+    pool = Arithmetic(split="train", num_prompts=600, levels=[1, 2, 3, 4, 5, 6], seed=0).load()
+    length = {prompt.id: len(prompt.question) for prompt in pool.prompts}
+    kept, left = ([length[row["id"]] for row in rows if row["kept"] is is_kept] for is_kept in (True, False))
+    assert (len(kept), len(left)) == (60, 540) and min(kept) >= max(left)
