@@ -10,6 +10,8 @@ from fractions import Fraction
 from random import Random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ufo_rl.grader.math import MathGrader
 from ufo_rl.grader.math.formula.rational import rational, same_number
@@ -268,6 +270,11 @@ def test_normalise_keeps_what_carries_meaning():
     assert normalise("1 2") == "1 2"
     assert normalise(r"\sin x") == r"\sin x"
     assert normalise("3, 450") != normalise("3,450")
+
+
+@given(st.from_regex(r"-?[0-9]{1,12}(\.[0-9]{1,8})?", fullmatch=True))
+def test_plain_numbers_are_left_as_all_rules_leave_them(number):
+    assert normalise(number) == normalise(f" {number}") == number  # the blank takes the way through the rules
 
 
 def test_a_hanging_question_ends_in_time_and_the_next_one_works():

@@ -14,6 +14,8 @@ from ufo_rl.grader.math.text.patterns import END, START
 from ufo_rl.grader.math.text.rewrite import rewritten, rule
 from ufo_rl.grader.math.text.signs import TABLE
 
+# Most answers of GSM8K and DAPO: no rule touches them.
+PLAIN_NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
 # Before the other signs: NFKC would set raised digits on the line, and x² would be x2.
 SUPERSCRIPTS = re.compile(r"[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ⁿⁱˣ]+")
 SUBSCRIPTS = re.compile(r"[₀₁₂₃₄₅₆₇₈₉₊₋ₙₖ]+")
@@ -32,6 +34,7 @@ WRAPPED = re.compile(r"(\\text)?\{")
 NO_WORDS = re.compile(r"[\d\\(,]|(?<=\{)[A-Z] (?:and|or) [A-Z]\}")
 
 EXAMPLES = (
+    (PLAIN_NUMBER, "-12.50", "-12.50"),
     (SUPERSCRIPTS, "x²⁺ⁿ", "²⁺ⁿ"),
     (SUBSCRIPTS, "a₁₀", "₁₀"),
     (LONE_C, "cos x + c", "c"),
@@ -43,6 +46,10 @@ EXAMPLES = (
 
 def normalise(answer: str) -> str:
     """The answer in one spelling; equal texts are equal answers, different ones need a closer look."""
+    return answer if PLAIN_NUMBER.fullmatch(answer) else _normalised(answer)
+
+
+def _normalised(answer: str) -> str:
     text = SUPERSCRIPTS.sub(lambda found: "^{" + _plain(found[0]) + "}", answer)
     text = SUBSCRIPTS.sub(lambda found: "_{" + _plain(found[0]) + "}", text)
     text = unicodedata.normalize("NFKC", text.translate(TABLE)).strip()
