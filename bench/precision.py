@@ -13,7 +13,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from ufo_rl.commands.doctor.stability import examine
+from ufo_rl.commands.doctor.stability import compare_ways
 from ufo_rl.files.environment import hardware, versions
 
 LEVELS = {"all": ("dataset.num_prompts=4000",)} | {
@@ -25,7 +25,7 @@ LEVELS = {"all": ("dataset.num_prompts=4000",)} | {
 def main() -> None:
     results = {}
     for name, overrides in LEVELS.items():
-        num_prompts, ways = examine(["model=tiny", "dataset=arithmetic", *overrides], None)
+        num_prompts, ways = compare_ways(["model=tiny", "dataset=arithmetic", *overrides], None)
         shown = [{k: v for k, v in asdict(way).items() if v != "" and k != "prompts_per_s"} for way in ways]
         results[name] = {"prompts": num_prompts, "ways": [one for one in shown if not math.isnan(one["jaccard"])]}
         sys.stdout.write(json.dumps({name: results[name]}, indent=1) + "\n")

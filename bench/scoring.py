@@ -34,11 +34,11 @@ from ufo_rl.model.weights import pad_id
 from ufo_rl.signals.confidence.budget import Budget
 from ufo_rl.signals.confidence.forward import TeacherForcing
 from ufo_rl.signals.confidence.last_layer import target_weights
-from ufo_rl.signals.confidence.measure import measure, prepare
+from ufo_rl.signals.confidence.measure import measure, share_prefix
 from ufo_rl.signals.confidence.packing import pack
 from ufo_rl.signals.confidence.spans import Encoded, encode
 from ufo_rl.signals.confidence.target import scored_text
-from ufo_rl.signals.flops import forward_flops, matrix_rate, weights
+from ufo_rl.signals.flops import matrix_rate, weights
 
 HERE = Path(__file__).parent
 NUM_SAMPLES = 16
@@ -87,7 +87,8 @@ def bench(shape: str, pool: str, options: argparse.Namespace) -> dict[str, Any]:
     b = time_ours(model, chosen, pad_id(tokenizer))
     rate = max(before, matrix_rate(model))
     last = last if b.pop("is_shorter") else 0
-    flops = forward_flops(body - last, head + last, b.pop("computed_tokens"), b.pop("target_tokens"))
+    # 2 operations a weight: the body at computed tokens, padding included, what else there is at target tokens alone.
+    flops = 2.0 * ((body - last) * b.pop("computed_tokens") + (head + last) * b.pop("target_tokens"))
     result: dict[str, Any] = {
         "shape": shape,
         "pool": pool,
@@ -122,7 +123,7 @@ def time_ours(model: Any, chosen: list[Encoded], pad: int) -> dict[str, Any]:
     """The whole of it: finding the shared prefix, the search for the fastest batch, all rows."""
     forcing, budget = TeacherForcing(model, pad), Budget(None, model.device.type)
     began = time.perf_counter()
-    prepare(forcing, chosen)
+    share_prefix(forcing, chosen)
     measured = [one for batch in measure(forcing, chosen, budget, None) for _, one in batch]
     seconds = time.perf_counter() - began
     real = sum(one.num_tokens for one in measured)
@@ -144,7 +145,7 @@ def time_ours(model: Any, chosen: list[Encoded], pad: int) -> dict[str, Any]:
 def agreement(model: Any, rows: list[Encoded], pad: int, theirs: torch.Tensor) -> float:
     """Largest difference of the mean log-probability between the authors' procedure and ours."""
     forcing = TeacherForcing(model, pad)
-    prepare(forcing, rows)
+    share_prefix(forcing, rows)
     found = dict(item for batch in measure(forcing, rows, Budget(2048, model.device.type), None) for item in batch)
     ours = torch.tensor([found[i].mean_logprob for i in range(len(rows))])
     return (ours - theirs).abs().max().item()

@@ -15,7 +15,7 @@ from ufo_rl.config.compose import compose_one
 from ufo_rl.config.load import load
 from ufo_rl.experiment.pipeline import Pipeline
 from ufo_rl.experiment.prepare import prepare
-from ufo_rl.files.store import SignalStore
+from ufo_rl.files.store import Store
 from ufo_rl.tracking.sink import Tracker
 
 pytestmark = pytest.mark.smoke
@@ -80,7 +80,7 @@ def test_completions_by_the_command(ufo: Ufo) -> None:
 def test_what_a_run_measures_anew_is_what_it_measured_then(small_run: SmallRun) -> None:
     """Scores within 1e-5, the same selection, base evaluation and training metrics, of the run that b2a900b left."""
     (before,) = (STORES.parent / "schema_1/runs/dev").glob("tiny-arithmetic-ufo-20pct-*")
-    store = SignalStore.at(next(STORES.glob("cache/signals/confidence-*")))
+    store = Store.at(next(STORES.glob("cache/signals/confidence-*")))
     then = {row["id"]: row["mean_logprob"] for row in store.read(None, ("id", "mean_logprob")).to_pylist()}
     now = {row["id"]: row["mean_logprob"] for row in pq.read_table(small_run.folder / "scores.parquet").to_pylist()}
     assert then.keys() == now.keys() and max(abs(then[i] - now[i]) for i in then) < 1e-5

@@ -22,8 +22,8 @@ from ufo_rl.config.load import load
 from ufo_rl.config.schema import Config
 from ufo_rl.errors import StageFailed, UserError
 from ufo_rl.experiment.prepare import prepare
-from ufo_rl.files.store import SignalStore
-from ufo_rl.launch.publish import Row
+from ufo_rl.files.store import Store
+from ufo_rl.launch.publish import SignalRow
 from ufo_rl.launch.stages import Stages
 from ufo_rl.model.template import messages, render
 from ufo_rl.model.weights import load_model, load_tokenizer, packaged
@@ -40,9 +40,9 @@ def settings(*overrides: str) -> Config:
     return load(job.plain)
 
 
-def score(folder: Path, config: Config, rows: Iterable[dict[str, Any]]) -> tuple[SignalStore, list[dict[str, Any]]]:
+def score(folder: Path, config: Config, rows: Iterable[dict[str, Any]]) -> tuple[Store, list[dict[str, Any]]]:
     """Score rows by the lab in ranks, as a run does: the store, and the result of each rank."""
-    store = SignalStore.of(folder, "confidence", {})
+    store = Store.of(folder, "confidence", {})
     store.create()
     signal = build(config.signal["confidence"], "signal.confidence")
     stages = Stages(folder, config.launch)
@@ -51,17 +51,17 @@ def score(folder: Path, config: Config, rows: Iterable[dict[str, Any]]) -> tuple
     return store, stages.run("score", signal.rank, request, store.key)
 
 
-def lab_rows(config: Config) -> list[Row]:
+def lab_rows(config: Config) -> list[SignalRow]:
     tokenizer = load_tokenizer(LAB)
     rows = []
     for prompt in prepare(config).pool.prompts:
         rendered = render(tokenizer, messages(config.template, prompt.question, True))
         text, start = scored_text("answer", rendered, prompt)
-        rows.append(Row.of(prompt.id, text, start, prompt.answer))
+        rows.append(SignalRow.of(prompt.id, text, start, prompt.answer))
     return rows
 
 
-def reference(rows: list[Row]) -> dict[str, float]:
+def reference(rows: list[SignalRow]) -> dict[str, float]:
     """Confidence of each row alone in float64, its target found by the bytes of this byte-level tokenizer."""
     model, tokenizer = load_model(LAB, "float64", "cpu"), load_tokenizer(LAB)
     found = {}
@@ -97,7 +97,7 @@ def test_one_and_two_ranks_agree_with_the_reference(tmp_path: Path) -> None:
 @pytest.mark.parametrize("num_ranks", [1, 2])
 def test_a_crash_names_its_error_and_its_log(tmp_path: Path, num_ranks: int) -> None:
     rows = [{"key": str(i)} for i in range(2)]  # and no text: what no user can do
-    with pytest.raises(StageFailed, match=r"TypeError: Row.*missing.*'text'") as caught:
+    with pytest.raises(StageFailed, match=r"TypeError: SignalRow.*missing.*'text'") as caught:
         score(tmp_path, settings(f"launch.num_ranks={num_ranks}"), rows)
     assert "logs/score.log" in str(caught.value)
 

@@ -14,7 +14,7 @@ from ufo_rl.errors import UserError
 from ufo_rl.files.atomic import locked, manifest, publish, read_json, write_json, write_text
 from ufo_rl.files.journal import Journal, Tail
 from ufo_rl.files.keys import digest
-from ufo_rl.files.store import SignalStore
+from ufo_rl.files.store import Store
 
 
 def test_digest_is_of_the_content() -> None:
@@ -84,7 +84,7 @@ def test_a_lock_makes_the_second_wait(tmp_path: Path) -> None:
 
 
 def test_a_store_knows_what_is_missing(tmp_path: Path) -> None:
-    store = SignalStore.of(tmp_path, "confidence", {"model": "m", "template": {"user": "u"}})
+    store = Store.of(tmp_path, "confidence", {"model": "m", "template": {"user": "u"}})
     store.create()
     store.publish([{"key": "k1", "id": "a", "mean_logprob": -0.5}, {"key": "k2", "id": "b", "mean_logprob": -1.5}])
     store.publish([{"key": "k3", "id": "c", "mean_logprob": -2.5}])
@@ -94,9 +94,9 @@ def test_a_store_knows_what_is_missing(tmp_path: Path) -> None:
         {"key": "k1", "mean_logprob": -0.5},
     ]
     assert len(store.read(["k9"], ["id"])) == len(store.read([], ["id"])) == 0
-    same = SignalStore.of(tmp_path, "confidence", {"template": {"user": "u"}, "model": "m"})
-    assert same.folder == store.folder and SignalStore.at(store.folder).keys() == store.keys()
-    assert SignalStore.of(tmp_path, "confidence", {"model": "m", "template": {"user": "v"}}).folder != store.folder
+    same = Store.of(tmp_path, "confidence", {"template": {"user": "u"}, "model": "m"})
+    assert same.folder == store.folder and Store.at(store.folder).keys() == store.keys()
+    assert Store.of(tmp_path, "confidence", {"model": "m", "template": {"user": "v"}}).folder != store.folder
     assert json.loads((store.folder / "identity.json").read_text())["model"] == "m"
 
 

@@ -36,7 +36,7 @@ from ufo_rl.model.engine.hf import HFEngine
 from ufo_rl.model.weights import end_ids, load_model, load_tokenizer, packaged, pad_id
 from ufo_rl.signals.confidence.budget import Budget
 from ufo_rl.signals.confidence.forward import HEAD_ROWS, VOCAB_CHUNK, TeacherForcing
-from ufo_rl.signals.confidence.measure import Measured, measure, prepare
+from ufo_rl.signals.confidence.measure import Measured, measure, share_prefix
 from ufo_rl.signals.confidence.packing import pack
 from ufo_rl.signals.confidence.scorers import OwnScorer
 from ufo_rl.signals.confidence.spans import Encoded, encode
@@ -143,7 +143,7 @@ def measured(
     random.Random(batch_size).shuffle(order)
     forcing, shuffled = TeacherForcing(model, pad_id=0), [rows[i] for i in order]
     with_prefix = [row for row in shuffled if row.ids[:12] == rows[0].ids[:12]]
-    prepare(forcing, with_prefix, use_prefix=prefix)
+    share_prefix(forcing, with_prefix, use_prefix=prefix)
     found = {
         order[i]: one for batch in measure(forcing, shuffled, Budget(tokens, "cpu"), batch_size) for i, one in batch
     }
@@ -184,7 +184,7 @@ def test_whose_last_layer_is_computed_at_targets_alone_and_who_is_run_whole(
     for name in MODELS | ODD:
         lm = model(name).to(dtype)
         forcing = TeacherForcing(lm, 0)
-        prepare(forcing, rows)
+        share_prefix(forcing, rows)
         if forcing.last_layer is not None:
             shortened.add(name)
             computed = []
@@ -210,7 +210,7 @@ def test_half_precision_is_near_and_finished_in_float32(rows: list[Encoded]) -> 
     """bf16 weights and body; from the final hidden states on float32, so nothing beyond the body's rounding is lost."""
     lm = model("qwen2").bfloat16()
     forcing = TeacherForcing(lm, 0)
-    prepare(forcing, rows[:2])
+    share_prefix(forcing, rows[:2])
     with torch.no_grad():
         states = forcing.hidden(rows[:1])
         exact = torch.log_softmax(states.double() @ lm.lm_head.weight.double().T, -1)
@@ -229,7 +229,7 @@ def test_half_precision_of_a_model_that_is_run_whole_is_finished_in_float32(
     torch.nn.init.normal_(lm.lm_head.weight, std=1.0)
     lm = lm.to(dtype).eval()
     forcing, states, rounded = TeacherForcing(lm, 0), [], []
-    prepare(forcing, rows)
+    share_prefix(forcing, rows)
     assert not forcing.is_split
     lm.lm_head.register_forward_hook(lambda head, args, out: states.append(args[0].double()))
     for row in rows[:20]:
@@ -321,7 +321,7 @@ def test_memory_that_runs_out_changes_no_number(rows: list[Encoded], place: str)
     lm = Qwen2ForCausalLM(Qwen2Config(**{**GROUPED, "vocab_size": 20_000})).eval()
     expected = measured(lm, rows, None, 600, False)
     forcing, budget = TeacherForcing(lm, 0), Budget(600, "cpu")
-    prepare(forcing, rows, use_prefix=False)
+    share_prefix(forcing, rows, use_prefix=False)
     with RunsOut(PLACES[place], 1) as memory:
         found = dict(item for batch in measure(forcing, rows, budget, None) for item in batch)
     assert memory.left == 0 and len(found) == len(rows)
@@ -332,7 +332,7 @@ def test_memory_that_runs_out_changes_no_number(rows: list[Encoded], place: str)
 
 def test_a_head_that_never_fits_is_told(rows: list[Encoded]) -> None:
     forcing = TeacherForcing(model("qwen2"), 0)
-    prepare(forcing, rows)
+    share_prefix(forcing, rows)
     with RunsOut(PLACES["head"], math.inf), pytest.raises(UserError, match="one prompt alone does not fit"):
         list(measure(forcing, rows, Budget(600, "cpu"), None))
 

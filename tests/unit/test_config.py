@@ -21,7 +21,7 @@ from ufo_rl.config.compose import compose_jobs
 from ufo_rl.config.identity import run_id, volatile
 from ufo_rl.config.kinds import changes_no_result, keys_of, opened
 from ufo_rl.config.load import load
-from ufo_rl.config.schema import Config, Engine
+from ufo_rl.config.schema import Config, EngineConfig
 from ufo_rl.errors import UserError
 from ufo_rl.selector.cut import num_kept
 
@@ -140,10 +140,10 @@ def test_every_scalar_is_strict(key: str, base: Any, marks: tuple[Any, ...]) -> 
 
 
 def test_keys_that_change_no_result_are_marked_at_their_type() -> None:
-    assert changes_no_result(Engine) == ("batch_tokens", "memory_share")
+    assert changes_no_result(EngineConfig) == ("batch_tokens", "memory_share")
     assert {
         *("name", "paths", "launch.device", "signal.confidence.batch_tokens"),
-        *(f"engine.{key}" for key in changes_no_result(Engine)),
+        *(f"engine.{key}" for key in changes_no_result(EngineConfig)),
     } < set(volatile(plain()))
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from ufo_rl.config.compose import compose_jobs
 from ufo_rl.config.load import load
-from ufo_rl.dataset.overlap import Pair, find, normal_form
+from ufo_rl.dataset.overlap import Pair, find_overlaps, normal_form
 from ufo_rl.dataset.rows import value_at
 from ufo_rl.experiment.prepare import load_benchmarks
 from ufo_rl.records import Prompt, prompt_id
@@ -30,7 +30,7 @@ def prompts(*questions: str) -> list[Prompt]:
 
 def pairs(pool: list[str], question: str, ngram: int, threshold: float) -> list[tuple[str, float | None, bool]]:
     text = {prompt_id(q): q for q in pool}
-    (overlap,) = find(prompts(*pool), {"test": prompts(question)}, ngram, threshold).values()
+    (overlap,) = find_overlaps(prompts(*pool), {"test": prompts(question)}, ngram, threshold).values()
     assert all(pair.question_id == prompt_id(question) for pair in overlap.pairs)
     return [(text[pair.prompt_id], pair.containment, pair.is_exact) for pair in overlap.pairs]
 
@@ -78,7 +78,7 @@ def test_against_the_definition_on_random_texts() -> None:
         for p in pool
         if (grams(q) and len(grams(q) & grams(p)) / len(grams(q)) >= 0.5) or q.replace(" ", "") == p.replace(" ", "")
     }
-    overlap = find(prompts(*pool), {"test": prompts(*questions)}, 4, 0.5)["test"]
+    overlap = find_overlaps(prompts(*pool), {"test": prompts(*questions)}, 4, 0.5)["test"]
     text = {prompt_id(t): t for t in texts}
     assert {(text[pair.question_id], text[pair.prompt_id]) for pair in overlap.pairs} == expected
     assert len(expected) > 20 and overlap.num_questions == len(questions)
@@ -183,7 +183,7 @@ COUNTS = {
 def test_counts_of_the_published_sets(shared_data: Path, benchmarks: dict[str, list[Prompt]], name: str) -> None:
     """Questions by containment, by either, by equal text; prompts."""
     pool = read(shared_data, *TRAIN_SETS[name])
-    found = find(pool, benchmarks, 8, 0.8)
+    found = find_overlaps(pool, benchmarks, 8, 0.8)
 
     def by_containment(pairs: list[Pair]) -> int:
         return len({pair.question_id for pair in pairs if (pair.containment or 0) >= 0.8})

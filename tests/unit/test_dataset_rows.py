@@ -8,13 +8,13 @@ import pytest
 from ufo_rl.dataset import count_drops, list_drops, refuse_unusable
 from ufo_rl.dataset.custom import CustomDataset
 from ufo_rl.dataset.hub import HubDataset, numbered
-from ufo_rl.dataset.rows import Columns, to_pool
+from ufo_rl.dataset.rows import ColumnMapping, to_pool
 from ufo_rl.errors import UserError
 from ufo_rl.files.rows import read_rows
 from ufo_rl.grader.math import MathGrader
 from ufo_rl.records import Drop, prompt_id
 
-PLAIN = Columns(question="question", answer="answer")
+PLAIN = ColumnMapping(question="question", answer="answer")
 GSM8K = {
     "question": "question",
     "answer": "answer",
@@ -88,13 +88,13 @@ def test_listing_is_capped_by_reason():
 
 def test_gsm8k_answers_and_solutions():
     row = {"question": "How many?", "answer": "2*540=<<2*540=1080>>1080\n#### 1,080"}
-    prompt = pool_of(row, columns=Columns.read("columns", GSM8K)).prompts[0]
+    prompt = pool_of(row, columns=ColumnMapping.read("columns", GSM8K)).prompts[0]
     assert (prompt.answer, prompt.solution) == ("1080", "2*540=1080\n#### 1,080")
 
 
 def test_hub_rows_of_the_published_shapes():
     gsm8k = datasets.Dataset.from_list([{"question": "How many?", "answer": "5\n#### 5"}])
-    assert to_pool(numbered(gsm8k), Columns.read("columns", GSM8K), "gsm8k").prompts[0].answer == "5"
+    assert to_pool(numbered(gsm8k), ColumnMapping.read("columns", GSM8K), "gsm8k").prompts[0].answer == "5"
 
     question = "What is $1+1$?\n\nTake care."
     row = {
@@ -105,12 +105,15 @@ def test_hub_rows_of_the_published_shapes():
         "extra_info": {"index": "9a9b6eb4"},
     }
     dapo = datasets.Dataset.from_list([row] * 100)
-    pool = to_pool(numbered(dapo), Columns.read("columns", DAPO_RAW), "dapo")
+    pool = to_pool(numbered(dapo), ColumnMapping.read("columns", DAPO_RAW), "dapo")
     assert [(p.question, p.answer) for p in pool.prompts] == [(question, "2")]
     assert count_drops(pool.drops) == {"duplicate": 99}
 
     processed = datasets.Dataset.from_list([{"prompt": "What is 1+1?", "solution": "2", "ability": "MATH"}])
-    assert to_pool(numbered(processed), Columns(question="prompt", answer="solution"), "dapo").prompts[0].answer == "2"
+    assert (
+        to_pool(numbered(processed), ColumnMapping(question="prompt", answer="solution"), "dapo").prompts[0].answer
+        == "2"
+    )
 
     math500 = datasets.Dataset.from_list(
         [
@@ -124,7 +127,7 @@ def test_hub_rows_of_the_published_shapes():
             }
         ]
     )
-    columns = Columns(question="problem", answer="answer", solution="solution", level="level", subject="subject")
+    columns = ColumnMapping(question="problem", answer="answer", solution="solution", level="level", subject="subject")
     prompt = to_pool(numbered(math500), columns, "math500").prompts[0]
     assert (prompt.answer, prompt.level, prompt.subject) == ("2", "2", "Algebra")
 
@@ -158,7 +161,7 @@ def test_the_list_of_bad_rows_is_capped():
 
 def test_missing_columns_name_the_nearest():
     with pytest.raises(UserError) as error:
-        pool_of({"questions": "a", "answer": "1"}, columns=Columns(question="question", answer="label"))
+        pool_of({"questions": "a", "answer": "1"}, columns=ColumnMapping(question="question", answer="label"))
     assert 'question=question: row 1 has no such column; did you mean "questions"?' in str(error.value)
     assert "answer=label" in str(error.value)
     assert "columns: questions, answer" in str(error.value)
@@ -182,17 +185,17 @@ def test_no_rows():
 )
 def test_wrong_column_mappings(mapping, named):
     with pytest.raises(ValueError, match=named):
-        Columns.read("columns", mapping)
+        ColumnMapping.read("columns", mapping)
 
 
 def test_a_row_that_does_not_match_the_pattern_is_bad():
-    columns = Columns(question="question", answer="answer", answer_pattern="#(.)")
+    columns = ColumnMapping(question="question", answer="answer", answer_pattern="#(.)")
     _, problem = refused(pool_of({"question": "a", "answer": "5"}, columns=columns))
     assert problem.startswith("row 1: no answer: the text does not match answer_pattern")
 
 
 def test_the_last_box_of_a_solution_is_the_answer():
-    columns = Columns(question="question", answer="answer", answer_boxed=True)
+    columns = ColumnMapping(question="question", answer="answer", answer_boxed=True)
     solutions = {
         r"So $x=\boxed{\frac{1}{\sqrt{2}}}$ and the answer is known.": r"\frac{1}{\sqrt{2}}",
         r"First \boxed{3}, then \boxed{4}.": "4",

@@ -42,6 +42,7 @@ MAY_IMPORT = {
     "datasets": {"dataset", "training"},
     "math_verify": {"grader"},
 }
+MATHS = "ufo_rl.grader.math"
 MAX_ENTRIES, MAX_LINES, MAX_FUNCTION = 24, 300, 50
 ENDINGS = re.compile(r"(?:ations?|ators?|ions?|ings?|ments?|ers?|ors?|ed|es|s|e)$")
 
@@ -121,6 +122,30 @@ def test_no_two_names_differ_by_an_ending() -> None:
         if not re.fullmatch(r"ufo_rl\.commands\.\w+", module):
             stems.setdefault(ENDINGS.sub("", last), set()).add(last)
     assert {stem: names for stem, names in stems.items() if len(names) > 1} == {}
+
+
+def test_no_two_classes_share_a_name() -> None:
+    homes: dict[str, list[str]] = {}
+    for module, path in MODULES.items():
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                homes.setdefault(node.name, []).append(module)
+    assert {name: found for name, found in homes.items() if len(found) > 1} == {}
+
+
+def test_mathematics_stays_in_its_grader() -> None:
+    """Who else knows of it: where answers stand in a \\boxed{}, and the child processes of an audited grader."""
+    users = {
+        module: sorted(name for name in ours(module) if name.startswith(MATHS))
+        for module in MODULES
+        if room_of(module) != "grader"
+    }
+    assert {module: names for module, names in users.items() if names} == {
+        "ufo_rl.commands.grade.flow": [f"{MATHS}.process.verdict", f"{MATHS}.process.verifier"],
+        "ufo_rl.commands.grade.options": [f"{MATHS}.process.other"],
+        "ufo_rl.commands.grade.tally": [f"{MATHS}.process.verdict"],
+        "ufo_rl.dataset.rows": [f"{MATHS}.text.extract"],
+    }
 
 
 @pytest.mark.parametrize("module", MODULES)

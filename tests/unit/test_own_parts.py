@@ -16,7 +16,7 @@ from ufo_rl.config.load import load
 from ufo_rl.errors import UserError
 from ufo_rl.experiment.prepare import prepare
 from ufo_rl.records import OWN, Graded, Prompt, Reference
-from ufo_rl.reward.columns import Columns, check_columns, references_of, row_of
+from ufo_rl.reward.columns import RewardColumns, references_of, refuse_taken_names, row_of
 from ufo_rl.reward.completion_text import text_of
 from ufo_rl.reward.parts import build_part, for_trl
 
@@ -53,7 +53,7 @@ PROMPTS = [
     Prompt("c", "0+0=?", "0"),
 ]
 CHAT = [{"role": "user", "content": "?"}]
-TABLE = Columns([row_of(prompt, CHAT) for prompt in PROMPTS])
+TABLE = RewardColumns([row_of(prompt, CHAT) for prompt in PROMPTS])
 
 
 @pytest.fixture(autouse=True)
@@ -159,9 +159,9 @@ def test_columns_come_as_the_dataset_has_them_and_each_reward_has_its_own() -> N
 
 
 def test_names_that_rewards_get_anyway_are_refused() -> None:
-    check_columns(["tests", "hints", "completion"])
+    refuse_taken_names(["tests", "hints", "completion"])
     with pytest.raises(UserError) as caught:
-        check_columns(["tests", "prompt", "level", "log_extra", "image", "completions"])
+        refuse_taken_names(["tests", "prompt", "level", "log_extra", "image", "completions"])
     assert [p.split(" has a name")[0] for p in caught.value.problems] == [
         f"dataset: the column {name}" for name in ("prompt", "level", "log_extra", "image", "completions")
     ]

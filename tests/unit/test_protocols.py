@@ -140,6 +140,18 @@ def test_members_of_the_wrong_kind_are_told(write: Write) -> None:
     ]
 
 
+def test_a_tolerance_for_a_grader_that_has_none_is_told_before_anything_is_generated(write: Write) -> None:
+    node = write(
+        GRADER.replace("references)", "references, completions)").replace("close = None", "def close(self): pass")
+    )
+    made = plain(grader=node)
+    made["eval"]["arithmetic"]["relative_tolerance"] = 0.01
+    assert problems(check, made) == [
+        "eval.arithmetic.relative_tolerance=0.01: odd_parts.Odd has no tolerance; give its __init__ an argument "
+        "relative_tolerance, or leave eval.arithmetic.relative_tolerance=null"
+    ]
+
+
 def test_grading_a_file_checks_the_grader_too(write: Write, tmp_path: Path) -> None:
     write(BARE)
     file = tmp_path / "rows.jsonl"

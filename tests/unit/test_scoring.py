@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 from ufo_rl.errors import UserError
-from ufo_rl.files.store import SignalStore
-from ufo_rl.launch.publish import PUBLISH_EVERY_S, Row, publish
+from ufo_rl.files.store import Store
+from ufo_rl.launch.publish import PUBLISH_EVERY_S, SignalRow, publish
 
-ROWS = [Row.of(f"id{i}", f"text {i}", 0, "gold") for i in range(6)]
+ROWS = [SignalRow.of(f"id{i}", f"text {i}", 0, "gold") for i in range(6)]
 
 
-def store(folder: Path) -> SignalStore:
-    made = SignalStore.of(folder, "confidence", {})
+def store(folder: Path) -> Store:
+    made = Store.of(folder, "confidence", {})
     made.create()
     return made
 
@@ -26,7 +26,7 @@ def store(folder: Path) -> SignalStore:
 def test_the_seconds_of_a_pool_add_up_to_the_wall_time(tmp_path: Path) -> None:
     """Two ranks side by side, a batch of 0.2 s each after 0.5 s of loading: 0.7 s of wall time, not 1.4."""
 
-    def batches(rows: list[Row]) -> Iterator[list[tuple[Row, dict[str, float]]]]:
+    def batches(rows: list[SignalRow]) -> Iterator[list[tuple[SignalRow, dict[str, float]]]]:
         time.sleep(0.2)
         yield [(row, {"mean_logprob": -1.0}) for row in rows]
 
@@ -41,10 +41,10 @@ def test_the_seconds_of_a_pool_add_up_to_the_wall_time(tmp_path: Path) -> None:
 def test_a_batch_is_paid_by_generated_tokens(tmp_path: Path) -> None:
     """12 prompts, K = 16, in batches of 80 samples whose time has nothing to do with their tokens."""
     rng, began = random.Random(0), time.perf_counter()
-    tokens = {Row(f"{p}-{k}", str(p), "", 0, ""): rng.randint(1, 90) for p in range(12) for k in range(16)}
+    tokens = {SignalRow(f"{p}-{k}", str(p), "", 0, ""): rng.randint(1, 90) for p in range(12) for k in range(16)}
     rows, spent = list(tokens), []
 
-    def batches() -> Iterator[list[tuple[Row, dict[str, int]]]]:
+    def batches() -> Iterator[list[tuple[SignalRow, dict[str, int]]]]:
         for start in range(0, len(rows), 80):
             before = time.perf_counter()
             time.sleep(rng.uniform(0.01, 0.1))
@@ -72,7 +72,7 @@ def test_what_is_finished_is_published_at_once_when_its_time_has_come(tmp_path: 
     """A batch that took two seconds is in the store, whole, before the next begins."""
     target, seen = store(tmp_path), []
 
-    def batches() -> Iterator[list[tuple[Row, dict[str, float]]]]:
+    def batches() -> Iterator[list[tuple[SignalRow, dict[str, float]]]]:
         time.sleep(PUBLISH_EVERY_S)
         yield [(row, {"mean_logprob": -1.0}) for row in ROWS[:4]]
         seen.append(target.keys())

@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
-from ufo_rl.files.store import MANY, SignalStore
+from ufo_rl.files.store import MANY, Store
 
 
-def filled(folder: Path, num_chunks: int) -> SignalStore:
+def filled(folder: Path, num_chunks: int) -> Store:
     """Two rows a chunk; every second chunk has a column more and a value that is missing."""
-    store = SignalStore.of(folder, "pass_rate", {"model": "m"})
+    store = Store.of(folder, "pass_rate", {"model": "m"})
     store.create()
     for i in range(num_chunks):
         more = {"device_seconds": float(i)} if i % 2 else {}

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from ufo_rl.config.compose import compose_one
 from ufo_rl.config.load import load
 from ufo_rl.config.words import parse_words
-from ufo_rl.dataset.overlap import Overlap, find
+from ufo_rl.dataset.overlap import Overlap, find_overlaps
 from ufo_rl.errors import UserError
 from ufo_rl.experiment.data import whole_benchmarks
 from ufo_rl.experiment.prepare import prepare
@@ -34,7 +34,7 @@ def overlaps(overrides: Sequence[str], config_dir: str | None = None, config_nam
     prepared = prepare(config, wrong=UNUSED)
     settings, prompts = config.contamination, prepared.pool.prompts
     benchmarks = whole_benchmarks(config)
-    found = find(prompts, benchmarks, settings.ngram, settings.threshold)
+    found = find_overlaps(prompts, benchmarks, settings.ngram, settings.threshold)
     lines = [
         f"{len(prompts):,} prompts of {config.dataset.get('name', 'custom')}. A prompt is a hit when it holds at least "
         f"{settings.threshold:g} of",

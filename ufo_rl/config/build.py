@@ -40,6 +40,12 @@ def part_class(node: Mapping[str, Any], key: str, plugins: Sequence[str] = ()) -
     return part
 
 
+def takes(node: Mapping[str, Any], key: str, plugins: Sequence[str], argument: str) -> bool:
+    """Whether the part that `node` describes has an argument of that name, or takes any."""
+    parameters = inspect.signature(part_class(node, key, plugins)).parameters
+    return argument in parameters or any(one.kind is one.VAR_KEYWORD for one in parameters.values())
+
+
 def _imported(name: str) -> ModuleType:
     """The module; ImportError, in words that say where, whatever stopped it."""
     try:
@@ -73,10 +79,9 @@ def build(node: Mapping[str, Any], key: str, plugins: Sequence[str] = (), **extr
     signature = inspect.signature(part)
     names = [n for n, p in signature.parameters.items() if n not in extra and p.kind not in VARIADIC]
     takes_any = any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values())
+    here = f"keys here: {', '.join(names)}" if names else f"{node['_target_']} takes none"
     unknown = [
-        f"{key}.{k}: unknown key{nearest(k, names)} (keys here: {', '.join(names)})"
-        for k in arguments
-        if k not in names and not takes_any
+        f"{key}.{k}: unknown key{nearest(k, names)} ({here})" for k in arguments if k not in names and not takes_any
     ]
     if unknown:
         raise UserError(*unknown)

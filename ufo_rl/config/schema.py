@@ -15,7 +15,7 @@ Positive = Annotated[Number, Gt(0)]
 NotNegative = Annotated[Number, Ge(0)]
 Count = Annotated[Whole, Ge(1)]
 Seed = Annotated[Whole, Ge(0)]
-Share = Annotated[Number, Gt(0), Le(1)]
+Proportion = Annotated[Number, Gt(0), Le(1)]
 Dtype = Literal["float32", "bfloat16", "float16"]
 Seam = dict[str, Any]  # a part of the user's choice: _target_ and keyword arguments, see build.py
 
@@ -38,7 +38,7 @@ class Template:
 
 @node
 class Ratio:
-    value: Annotated[Share, Cure("for everything use selector=full")]
+    value: Annotated[Proportion, Cure("for everything use selector=full")]
 
 
 @node
@@ -84,10 +84,10 @@ class DeepSpeed:
 
 
 @node
-class Engine:
+class EngineConfig:
     name: Literal["hf", "vllm"]
     batch_tokens: Annotated[Count, CHANGES_NO_RESULT]
-    memory_share: Annotated[Share, CHANGES_NO_RESULT]
+    memory_share: Annotated[Proportion, CHANGES_NO_RESULT]
     vllm: dict[str, Any]  # any other engine argument of vLLM's, see model/engine/vllm_fields.py
 
 
@@ -144,7 +144,7 @@ class Contamination:
     """Which prompts count as questions of a benchmark, and whether they leave the pool; see dataset/overlap.py."""
 
     ngram: Count
-    threshold: Share
+    threshold: Proportion
     remove: Flag
 
 
@@ -164,7 +164,7 @@ class Config:
     reward: Reward
     train: Train
     deepspeed: DeepSpeed
-    engine: Engine
+    engine: EngineConfig
     eval: dict[str, Benchmark]
     tracker: Annotated[TrackerConfig, CHANGES_NO_RESULT]
     launch: Launch

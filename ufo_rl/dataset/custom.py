@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ufo_rl.dataset.rows import Columns, to_pool
+from ufo_rl.dataset.rows import ColumnMapping, to_pool
 from ufo_rl.errors import UserError
 from ufo_rl.files.rows import SUFFIXES, read_rows
 from ufo_rl.records import Pool
@@ -13,7 +13,7 @@ from ufo_rl.records import Pool
 
 @dataclass(frozen=True)
 class CustomDataset:
-    """Rows of one file; `path` is relative to the folder the command was started in. Columns: see `Columns`; `columns`
+    """Rows of one file; `path` is relative to the folder the command was started in. Columns: see `ColumnMapping`; `columns`
     are those that prompts carry besides, None for all others of the file."""
 
     path: str | None
@@ -43,8 +43,8 @@ class CustomDataset:
             raise UserError(f"path={self.path}: no such file ({hint}); name a file ending in {', '.join(SUFFIXES)}")
         return to_pool(read_rows(path), self._columns(), str(path))
 
-    def _columns(self) -> Columns:
-        return Columns(
+    def _columns(self) -> ColumnMapping:
+        return ColumnMapping(
             question=self.question,
             answer=self.answer,
             question_pattern=self.question_pattern,

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ufo_rl.dataset.rows import Columns, to_pool
+from ufo_rl.dataset.rows import ColumnMapping, to_pool
 from ufo_rl.errors import UserError
-from ufo_rl.files.rows import Row, read_rows
+from ufo_rl.files.rows import PlacedRow, read_rows
 from ufo_rl.records import Pool
 
 
@@ -19,7 +19,7 @@ class HubDataset:
 
     path, config_name, split, revision: as `datasets.load_dataset` takes them; config_name and revision may be None.
     local_file: name of the copy that is read instead where a data folder is given.
-    columns: keys of `Columns`, for the rows on the hub. local_columns: the same for the local file, None if equal.
+    columns: keys of `ColumnMapping`, for the rows on the hub. local_columns: the same for the local file, None if equal.
     """
 
     path: str
@@ -31,14 +31,14 @@ class HubDataset:
     local_columns: Mapping[str, Any] | None
 
     def __post_init__(self) -> None:
-        Columns.read("columns", self.columns)
+        ColumnMapping.read("columns", self.columns)
         if self.local_columns is not None:
-            Columns.read("local_columns", self.local_columns)
+            ColumnMapping.read("local_columns", self.local_columns)
 
     def load(self, data: Path | None = None) -> Pool:
         """The pool of the split. Raises UserError where the folder, the file or the hub fails, or rows are unusable."""
         if data is None:
-            return to_pool(numbered(self._download()), Columns.read("columns", self.columns), self.path)
+            return to_pool(numbered(self._download()), ColumnMapping.read("columns", self.columns), self.path)
         if not data.is_dir():
             raise UserError(
                 f"paths.data={data}: no such folder; set UFO_RL_DATA to the folder of the local files, "
@@ -51,7 +51,7 @@ class HubDataset:
                 f"there, or unset UFO_RL_DATA to load it from the hub"
             )
         columns = self.columns if self.local_columns is None else self.local_columns
-        return to_pool(read_rows(file), Columns.read("local_columns", columns), str(file))
+        return to_pool(read_rows(file), ColumnMapping.read("local_columns", columns), str(file))
 
     def _download(self) -> Iterable[Any]:
         import datasets
@@ -67,7 +67,7 @@ class HubDataset:
             ) from err
 
 
-def numbered(rows: Iterable[Any]) -> Iterator[Row]:
+def numbered(rows: Iterable[Any]) -> Iterator[PlacedRow]:
     """Mappings with their place, `row 1`, `row 2`, ..."""
     for number, row in enumerate(rows, start=1):
         yield f"row {number}", row

@@ -80,7 +80,7 @@ class Overlap:
         return f"{len(self.hit_questions)} of {self.num_questions} questions ({len(self.exact_questions)} exact)"
 
 
-def find(
+def find_overlaps(
     prompts: Iterable[Prompt], benchmarks: Mapping[str, Sequence[Prompt]], ngram: int, threshold: float
 ) -> dict[str, Overlap]:
     """The overlap of a pool with each benchmark, in one pass over the pool.

@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from ufo_rl.errors import UserError, nearest
-from ufo_rl.files.rows import Row
+from ufo_rl.files.rows import PlacedRow
 from ufo_rl.grader.math.text.extract import boxed
 from ufo_rl.records import OWN, TEXTS, Drop, Pool, Prompt, prompt_id
 
@@ -20,7 +20,7 @@ THOUSANDS = re.compile(r"-?\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 
 
 @dataclass(frozen=True)
-class Columns:
+class ColumnMapping:
     """Where the parts of a prompt stand in a row.
 
     `question`, `answer`, `solution`, `level`, `subject` are column paths: names and list places joined by dots, such as
@@ -62,7 +62,7 @@ class Columns:
             raise ValueError(f"answer_boxed=true and answer_pattern={self.answer_pattern} exclude each other; take one")
 
     @classmethod
-    def read(cls, key: str, mapping: Mapping[str, Any]) -> Columns:
+    def read(cls, key: str, mapping: Mapping[str, Any]) -> ColumnMapping:
         """The columns that a YAML mapping names; ValueError for unknown or missing keys."""
         known = [field.name for field in fields(cls)]
         if unknown := [name for name in mapping if name not in known]:
@@ -76,7 +76,7 @@ class BadRow(Exception):
     """Why a row cannot become a prompt."""
 
 
-def to_pool(rows: Iterable[Row], columns: Columns, source: str) -> Pool:
+def to_pool(rows: Iterable[PlacedRow], columns: ColumnMapping, source: str) -> Pool:
     """Prompts in row order, unique by id: the first of equal questions stays, the others are listed as dropped.
 
     A repeated question with another answer is dropped as `conflicting_label`, with the same answer as `duplicate`. Rows
@@ -86,7 +86,7 @@ def to_pool(rows: Iterable[Row], columns: Columns, source: str) -> Pool:
     pool, kept = Pool(prompts=[], source=source), {}
     for where, row in rows:
         if pool.num_rows == 0 and isinstance(row, Mapping):
-            _check_columns(row, columns, where)
+            _check_mapping(row, columns, where)
         pool.num_rows += 1
         try:
             prompt = _prompt(row, columns)
@@ -107,7 +107,7 @@ def to_pool(rows: Iterable[Row], columns: Columns, source: str) -> Pool:
     return pool
 
 
-def _prompt(row: Mapping[str, Any] | str, columns: Columns) -> Prompt:
+def _prompt(row: Mapping[str, Any] | str, columns: ColumnMapping) -> Prompt:
     if isinstance(row, str):
         raise BadRow(row)
     question = _matched("question", text_at(row, "question", columns.question), columns.question_pattern)
@@ -125,7 +125,7 @@ def _prompt(row: Mapping[str, Any] | str, columns: Columns) -> Prompt:
     )
 
 
-def _carried(row: Mapping[str, Any], columns: Columns) -> dict[str, Any]:
+def _carried(row: Mapping[str, Any], columns: ColumnMapping) -> dict[str, Any]:
     """The columns that the prompt carries besides, as JSON has them; what JSON does not know becomes text."""
     names = columns.carried
     if names is None:
@@ -140,7 +140,7 @@ def _as_json(value: Any) -> Any:
     return json.loads(json.dumps(value, default=str))
 
 
-def _answer(text: str, columns: Columns) -> str:
+def _answer(text: str, columns: ColumnMapping) -> str:
     """The bare reference answer in the text of its column."""
     answer = boxed(text) if columns.answer_boxed else _matched("answer", text, columns.answer_pattern)
     if columns.answer_boxed and not answer:
@@ -185,7 +185,7 @@ def _matched(name: str, text: str, pattern: str | None) -> str:
     return match[1].strip()
 
 
-def _check_columns(row: Mapping[str, Any], columns: Columns, where: str) -> None:
+def _check_mapping(row: Mapping[str, Any], columns: ColumnMapping, where: str) -> None:
     """All columns that the mapping names and the first row lacks, in one message."""
     names = [str(name) for name in row]
     problems = []

@@ -7,14 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from ufo_rl.config.schema import Benchmark
+from ufo_rl.config.build import takes
+from ufo_rl.config.contract import built
+from ufo_rl.config.schema import Benchmark, Seam
 from ufo_rl.errors import UserError
 from ufo_rl.records import Graded, Pool, Prompt, Reference
 from ufo_rl.stats.intervals import wilson
 from ufo_rl.stats.samples import by_label, group_answers, sampled
 
 GradeAll = Callable[[Sequence[Reference], Sequence[str]], Sequence[Graded]]
-Row = dict[str, Any]
+GradedRow = dict[str, Any]
 # Why an answer counts as wrong without a comparison: how the grader's reason begins, and the name of its count.
 REASONS = {"unparsed": "unparsed", "timeout": "timeouts", "crash": "crashes"}
 
@@ -35,7 +37,24 @@ def questions(name: str, benchmark: Benchmark, pool: Pool) -> list[Prompt]:
     return sorted(pool.prompts, key=lambda p: p.id)[: benchmark.limit]
 
 
-def judge(asked: Iterable[tuple[Prompt, str]], completions: Iterable[Row], grade_all: GradeAll) -> Iterator[Row]:
+def open_grader(name: str, benchmark: Benchmark, of_run: Seam, plugins: Sequence[str]) -> Any:
+    """Who grades the benchmark: its own grader or else the run's, with the benchmark's `relative_tolerance`, which a
+    grader must know by that name. UserError for every mistake."""
+    node, key = benchmark.grader or of_run, f"eval.{name}.grader" if benchmark.grader else "grader"
+    tolerance = benchmark.relative_tolerance
+    if tolerance is None:
+        return built(node, key, plugins, "grader")
+    if not takes(node, key, plugins, "relative_tolerance"):
+        raise UserError(
+            f"eval.{name}.relative_tolerance={tolerance}: {node['_target_']} has no tolerance; give its __init__ an "
+            f"argument relative_tolerance, or leave eval.{name}.relative_tolerance=null"
+        )
+    return built({**node, "relative_tolerance": tolerance}, key, plugins, "grader")
+
+
+def judge(
+    asked: Iterable[tuple[Prompt, str]], completions: Iterable[dict[str, Any]], grade_all: GradeAll
+) -> Iterator[GradedRow]:
     """The rows of a benchmark: one for every completion that was asked for, graded.
 
     asked: prompts and rendered texts, once for each of their samples. completions: what the model said, in the same
@@ -66,7 +85,7 @@ def summarise(
     name: str,
     benchmark: Benchmark,
     num_questions: int,
-    rows: Sequence[Row],
+    rows: Sequence[GradedRow],
     same: Callable[[str, str], bool],
     normal_form: Callable[[str], str] = str.strip,
 ) -> dict[str, Any]:
@@ -109,7 +128,9 @@ def summarise(
     }
 
 
-def _labels(rows: Sequence[Row], same: Callable[[str, str], bool], normal_form: Callable[[str], str]) -> list[str]:
+def _labels(
+    rows: Sequence[GradedRow], same: Callable[[str, str], bool], normal_form: Callable[[str], str]
+) -> list[str]:
     """What each sample of a question votes for: right ones for the gold, the others for what they say."""
     wrong = iter(group_answers([row["extracted"] for row in rows if not row["correct"]], same, normal_form))
     return [row["gold"] if row["correct"] else next(wrong) for row in rows]

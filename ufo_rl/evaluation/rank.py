@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ufo_rl.config.schema import Engine
-from ufo_rl.launch.publish import Batch, Row
+from ufo_rl.config.schema import EngineConfig
+from ufo_rl.launch.publish import Batch, SignalRow
 from ufo_rl.launch.rank_context import BLOCK_ROWS, RankContext
 from ufo_rl.records import Completion
 
@@ -23,7 +23,7 @@ class CompletionsRequest:
     store: Path
     temperature: float
     max_completion_tokens: int
-    engine: Engine
+    engine: EngineConfig
     made_with: dict[str, Any]
 
 
@@ -46,8 +46,8 @@ def generate(request: CompletionsRequest, context: RankContext) -> dict[str, Any
     return {"peak_memory_gib": context.place.peak_memory_gib()}
 
 
-def _said(row: dict[str, Any], said: Completion, made_with: str) -> tuple[Row, dict[str, Any]]:
+def _said(row: dict[str, Any], said: Completion, made_with: str) -> tuple[SignalRow, dict[str, Any]]:
     """One completion of a benchmark's question, and what is stored of it."""
     tokens = {"generated_tokens": len(said.ids), "finish": said.finish, "made_with": made_with}
     found = {"sample": row["sample"], "completion": said.text, **tokens}
-    return Row(row["key"], row["id"], row["text"], len(row["text"]), ""), found
+    return SignalRow(row["key"], row["id"], row["text"], len(row["text"]), ""), found

@@ -15,13 +15,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ufo_rl.config.build import build
-from ufo_rl.config.schema import Benchmark, Engine, Seam
-from ufo_rl.evaluation.benchmark import Row, judge, summarise
+from ufo_rl.config.schema import Benchmark, EngineConfig, Seam
+from ufo_rl.evaluation.benchmark import GradedRow, judge, open_grader, summarise
 from ufo_rl.evaluation.rank import CompletionsRequest
 from ufo_rl.files.atomic import locked, manifest, publish, write_json, writing
 from ufo_rl.files.environment import versions
 from ufo_rl.files.keys import digest
-from ufo_rl.files.store import KEY, SignalStore, sample_key, total
+from ufo_rl.files.store import KEY, Store, sample_key, total
 from ufo_rl.grader import Grader, grader_id
 from ufo_rl.launch.progress import Progress
 from ufo_rl.launch.stages import Stages
@@ -82,12 +82,6 @@ class Asked:
                 row = {KEY: sample_key(key, sample), "id": prompt.id, "sample": sample, "text": text, "seed": seed}
                 yield prompt, row
 
-    def open_grader(self) -> Any:
-        """Who grades; `relative_tolerance` goes to a grader that knows it, and is a mistake with any other."""
-        tolerance = self.settings.relative_tolerance
-        more = {} if tolerance is None else {"relative_tolerance": tolerance}
-        return build(self.grader, "grader", self.plugins, **more)
-
 
 class Evaluations:
     """Models on benchmarks (`asked` by name), in the way that `chat` is asked; each evaluation is made once and shared.
@@ -96,7 +90,7 @@ class Evaluations:
     """
 
     def __init__(
-        self, asked: Mapping[str, Asked], chat: ChatModel, engine: Engine, cache: Path, stages: Stages
+        self, asked: Mapping[str, Asked], chat: ChatModel, engine: EngineConfig, cache: Path, stages: Stages
     ) -> None:
         self.asked, self.chat, self.engine, self.cache, self.stages = asked, chat, engine, cache, stages
 
@@ -124,7 +118,7 @@ class Evaluations:
     def of(self, name: str, stage: str, model: Path, when: str = "") -> tuple[Path, dict[str, Any]]:
         """The published evaluation of the model in `model`: its folder and its summary."""
         asked, settings = self.asked[name], self.asked[name].settings
-        store = SignalStore.of(self.cache / "completions", name, self.said_by(settings, self.chat.id_of(model)))
+        store = Store.of(self.cache / "completions", name, self.said_by(settings, self.chat.id_of(model)))
         self.stages.asks(stage, store.key)
         identity = {
             **store.identity,
@@ -157,11 +151,11 @@ class Evaluations:
         }
 
     def _evaluate(
-        self, name: str, stage: str, model: Path, store: SignalStore, folder: Path, identity: dict[str, Any]
+        self, name: str, stage: str, model: Path, store: Store, folder: Path, identity: dict[str, Any]
     ) -> dict[str, Any]:
         said = self._completions(name, stage, model, store)
         asked = self.asked[name]
-        grader = asked.open_grader()
+        grader = open_grader(name, asked.settings, asked.grader, asked.plugins)
         try:
             with publish(folder) as (temporary, content):
                 rows = self._graded(name, said, grader, temporary / "questions.parquet")
@@ -177,7 +171,7 @@ class Evaluations:
             grader.close()
         return content
 
-    def _completions(self, name: str, stage: str, model: Path, store: SignalStore) -> pa.Table:
+    def _completions(self, name: str, stage: str, model: Path, store: Store) -> pa.Table:
         """The stored completions, in the order of `Asked.requests`; those that are missing are generated first."""
         asked, settings = self.asked[name], self.asked[name].settings
         store.create()
@@ -212,7 +206,7 @@ class Evaluations:
             **versions((*MADE_WITH, self.engine.name) if self.engine.name == "vllm" else MADE_WITH),
         }
 
-    def _graded(self, name: str, said: pa.Table, grader: Grader, path: Path) -> list[Row]:
+    def _graded(self, name: str, said: pa.Table, grader: Grader, path: Path) -> list[GradedRow]:
         """Grade and write all rows, a block at a time; returns them without their texts."""
         rows, kept = self.asked[name].requests(self.chat), []
         with closing(Progress(f"grading {name}")) as progress, writing(path) as unfinished, ExitStack() as stack:

@@ -13,7 +13,7 @@ from ufo_rl.config.schema import Config, Seam
 from ufo_rl.dataset import refuse_unusable
 from ufo_rl.dataset.sound import check_pool
 from ufo_rl.errors import Problems, UserError, nearest
-from ufo_rl.evaluation.benchmark import questions
+from ufo_rl.evaluation.benchmark import open_grader, questions
 from ufo_rl.experiment.surroundings import has_data
 from ufo_rl.records import Pool, Prompt
 from ufo_rl.selector import Selector, named_columns
@@ -63,11 +63,11 @@ def load_benchmarks(config: Config, wrong: Collection[str] = ()) -> dict[str, li
     problems, benchmarks = Problems(), {}
     if has_data(config, wrong) and "eval" not in wrong:
         for name, benchmark in config.eval.items():
-            grader, key = benchmark.grader or config.grader, f"eval.{name}.grader" if benchmark.grader else "grader"
-            if (benchmark.grader is None and "grader" in wrong) or not problems.attempt(
-                built, grader, key, config.plugins, "grader"
-            ):
+            if benchmark.grader is None and "grader" in wrong:
                 continue
+            if problems.attempt(open_grader, name, benchmark, config.grader, config.plugins) is None:
+                continue
+            grader = benchmark.grader or config.grader
             pool = problems.attempt(load_pool, benchmark.dataset, f"eval.{name}.dataset", config, grader)
             if pool is not None:
                 benchmarks[name] = problems.attempt(questions, name, benchmark, pool)
@@ -85,7 +85,7 @@ def whole_benchmarks(config: Config) -> dict[str, list[Prompt]]:
     }
 
 
-def check_columns(config: Config, selector: Selector, signals: Sequence[Signal], pool: Pool) -> None:
+def check_selector_columns(config: Config, selector: Selector, signals: Sequence[Signal], pool: Pool) -> None:
     """Every column that the selector names must be one of the pool's or of its signals'."""
     known = {*OF_EVERY_POOL, *(name for prompt in pool.prompts for name in prompt.columns)}
     known |= {name for signal in signals for name in signal.columns}

@@ -10,7 +10,7 @@ from typing import Any
 
 from ufo_rl.config.schema import Contamination
 from ufo_rl.dataset import count_drops, list_drops
-from ufo_rl.dataset.overlap import Overlap, find
+from ufo_rl.dataset.overlap import Overlap, find_overlaps
 from ufo_rl.errors import UserError
 from ufo_rl.files.atomic import write_json
 from ufo_rl.files.keys import digest
@@ -95,7 +95,7 @@ def overlap(
     ids = {name: [p.id for p in questions] for name, questions in benchmarks.items()}
     key = digest([[p.id for p in prompts], ids, ngram, threshold])
     if key not in _known:
-        _known[key] = find(prompts, benchmarks, ngram, threshold)
+        _known[key] = find_overlaps(prompts, benchmarks, ngram, threshold)
     return _known[key]
 
 

@@ -11,12 +11,11 @@ from ufo_rl.config.load import examine
 from ufo_rl.config.optional import ask
 from ufo_rl.config.schema import Config
 from ufo_rl.errors import Problems
-from ufo_rl.experiment.data import check_batch, check_columns, load_benchmarks, load_pool
+from ufo_rl.experiment.data import check_batch, check_selector_columns, load_benchmarks, load_pool
 from ufo_rl.experiment.surroundings import check_places, has_data
 from ufo_rl.grader import Grader
 from ufo_rl.records import Pool, Prompt
-from ufo_rl.reward.columns import check_columns as check_reward_columns
-from ufo_rl.reward.columns import column_names
+from ufo_rl.reward.columns import column_names, refuse_taken_names
 from ufo_rl.reward.parts import Part, build_part
 from ufo_rl.selector import Selector
 from ufo_rl.signals.agreement import check_signals
@@ -78,18 +77,13 @@ def prepare(config: Config, wrong: Collection[str] = ()) -> Prepared:
         if parts.is_sound("train", "launch", "ratio"):
             problems.attempt(check_batch, config, selector, len(pool.prompts))
         needed = [signals[name] for name in wanted if name in signals]
-        problems.attempt(check_columns, config, selector, needed, pool)
+        problems.attempt(check_selector_columns, config, selector, needed, pool)
         for signal in needed:
             problems.attempt(ask, signal, "check", pool.prompts)
     benchmarks = problems.attempt(load_benchmarks, config, wrong)
     problems.raise_any()
-    parts_of_run = (
-        cast(Any, selector),
-        signals,
-        rewards,
-        cast(Any, grader),
-    )  # None where their groups are wrong, and unused
-    return Prepared(*parts_of_run, pool or Pool([]), benchmarks or {})
+    # What belongs to a wrong group is None, and unused.
+    return Prepared(cast(Any, selector), signals, rewards, cast(Any, grader), pool or Pool([]), benchmarks or {})
 
 
 class Parts:
@@ -130,7 +124,7 @@ def _reward(name: str, node: Mapping[str, Any], plugins: Sequence[str], grader: 
 def check_rewards(parts: Sequence[Part], pool: Pool) -> None:
     """Rewards get every column by name: none may be named like what TRL gives, and those asked for must be there."""
     problems = Problems()
-    problems.attempt(check_reward_columns, dict.fromkeys(name for prompt in pool.prompts for name in prompt.columns))
+    problems.attempt(refuse_taken_names, dict.fromkeys(name for prompt in pool.prompts for name in prompt.columns))
     columns = column_names(pool.prompts)
     for part in parts:
         problems.attempt(part.check_needs, columns)

@@ -11,14 +11,14 @@ from typing import Any
 from ufo_rl.errors import UserError
 
 # (file:line, row); text in place of a row says why the line holds none.
-Row = tuple[str, Mapping[str, Any] | str]
+PlacedRow = tuple[str, Mapping[str, Any] | str]
 
 SUFFIXES = (".jsonl", ".csv", ".parquet")
 BATCH_ROWS = 1024  # of a Parquet file in memory at a time
 MAX_FIELD = 1 << 30  # characters of one CSV field; Python's default of 131,072 is less than a long completion
 
 
-def read_rows(path: Path) -> Iterator[Row]:
+def read_rows(path: Path) -> Iterator[PlacedRow]:
     """The rows of a JSONL, CSV or Parquet file, chosen by suffix; blank lines are skipped.
 
     Places are `name:line`, for Parquet `name:row` (from 1). Raises UserError for an unknown suffix or an unreadable file.
@@ -29,7 +29,7 @@ def read_rows(path: Path) -> Iterator[Row]:
     return readers[path.suffix](path)
 
 
-def _jsonl(path: Path) -> Iterator[Row]:
+def _jsonl(path: Path) -> Iterator[PlacedRow]:
     with path.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
             if not line.strip():
@@ -45,7 +45,7 @@ def _jsonl(path: Path) -> Iterator[Row]:
             yield where, row if isinstance(row, dict) else "a JSON value that is no object"
 
 
-def _csv(path: Path) -> Iterator[Row]:
+def _csv(path: Path) -> Iterator[PlacedRow]:
     csv.field_size_limit(MAX_FIELD)
     with path.open(newline="", encoding="utf-8-sig") as lines:
         reader = csv.DictReader(lines)
@@ -59,7 +59,7 @@ def _csv(path: Path) -> Iterator[Row]:
             raise UserError(f"{path.name}:{number}: no UTF-8 CSV: {err}") from err
 
 
-def _parquet(path: Path) -> Iterator[Row]:
+def _parquet(path: Path) -> Iterator[PlacedRow]:
     import pyarrow
     import pyarrow.parquet
 

@@ -19,21 +19,21 @@ SMALL, MANY = 20_000, 8  # rows of a chunk, and chunks, that are worth joining
 KEY = "key"  # column of the row keys: hash of rendered prompt and target
 
 
-class SignalStore:
+class Store:
     """One folder per signal and settings; a row is found by its key, never by the pool it came from."""
 
     def __init__(self, folder: Path, key: str, identity: dict[str, Any]) -> None:
         self.folder, self.key, self.identity = folder, key, identity
 
     @classmethod
-    def of(cls, root: Path, signal: str, identity: dict[str, Any]) -> SignalStore:
+    def of(cls, root: Path, signal: str, identity: dict[str, Any]) -> Store:
         """The store of a signal (or a benchmark's completions) under these settings, there or not."""
         whole = {"signal": signal, **identity}
         key = digest(whole)
         return cls(root / f"{signal}-{key}", key, whole)
 
     @classmethod
-    def at(cls, folder: Path) -> SignalStore:
+    def at(cls, folder: Path) -> Store:
         """The store in an existing folder: what a rank opens to publish into."""
         return cls(folder, folder.name.rsplit("-", 1)[-1], {})
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from ufo_rl.errors import UserError
 from ufo_rl.files.keys import digest
-from ufo_rl.files.store import KEY, SignalStore
+from ufo_rl.files.store import KEY, Store
 from ufo_rl.records import Reference
 
 PUBLISH_EVERY_S = 2.0  # a kill costs the batch that is computed, and at most this much work finished before it
@@ -19,7 +19,7 @@ PUBLISH_ROWS = 20_000  # what is held in memory at most
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class SignalRow:
     """One prompt to measure: the rendered text; for a teacher-forced target also where it begins (characters). `columns`
     are those of the dataset that its grader reads."""
 
@@ -33,7 +33,7 @@ class Row:
     @classmethod
     def of(
         cls, prompt_id: str, text: str, target_start: int, gold: str, columns: Mapping[str, Any] | None = None
-    ) -> Row:
+    ) -> SignalRow:
         """The row with the key of its contents."""
         more = dict(columns or {})
         key = digest([text, target_start, gold, *([more] if more else [])])
@@ -44,12 +44,12 @@ class Row:
         return Reference(self.gold, self.columns)
 
 
-Batch = list[tuple[Row, dict[str, Any]]]
+Batch = list[tuple[SignalRow, dict[str, Any]]]
 
 
 def publish(
     batches: Iterable[Batch],
-    store: SignalStore,
+    store: Store,
     num_rows: int,
     startup_seconds: float = 0.0,
     num_ranks: int = 1,

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from ufo_rl.files.journal import Journal
-from ufo_rl.files.store import SignalStore
+from ufo_rl.files.store import Store
 from ufo_rl.launch.place import Place
 from ufo_rl.launch.publish import Batch, publish
 from ufo_rl.launch.request import Request
-from ufo_rl.launch.spool import Share, read_rows
+from ufo_rl.launch.spool import Share, read_spool
 
 PROGRESS_EVERY_S = 1.0
 BLOCK_ROWS = 4096  # rows, or samples, in memory at a time
@@ -36,7 +36,7 @@ class RankContext:
 
     def rows(self) -> list[dict[str, Any]]:
         """All rows of the stage."""
-        return read_rows(self.request.rows)
+        return read_spool(self.request.rows)
 
     def startup_seconds(self) -> float:
         """Wall seconds since the parent asked for the stage: start of the ranks and loading of the model."""
@@ -59,4 +59,4 @@ class RankContext:
     ) -> int:
         """Publish measurements into the store as they come; returns how many. `total` is what `progress` counts to."""
         startup = self.startup_seconds()
-        return publish(batches, SignalStore.at(store), total, startup, self.place.world_size, progress)
+        return publish(batches, Store.at(store), total, startup, self.place.world_size, progress)

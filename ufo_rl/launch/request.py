@@ -52,7 +52,7 @@ class Request:
 
     def call(self, context: Any) -> dict[str, Any]:
         """Run the rank function in this process."""
-        result: Any = find(self.rank)(typed(self.kind, self.details), context)
+        result: Any = function_at(self.rank)(typed(self.kind, self.details), context)
         if not isinstance(result, dict):
             raise UserError(
                 f"{self.rank}: its rank function returned {'None' if result is None else type(result).__name__}, not a "
@@ -66,7 +66,7 @@ def plain(record: Any) -> dict[str, Any]:
     return TypeAdapter(type(record)).dump_python(record, mode="json")
 
 
-def find(path: str) -> Callable[..., dict[str, Any]]:
+def function_at(path: str) -> Callable[..., dict[str, Any]]:
     """The function that a dotted path names; its imports (torch) happen now. It may lie where the command was started."""
     find_from_here()
     module, _, name = path.rpartition(".")

@@ -16,7 +16,7 @@ from ufo_rl.launch.place import Place
 Item = TypeVar("Item")
 
 
-def write_rows(path: Path, rows: Iterable[dict[str, Any]]) -> int:
+def write_spool(path: Path, rows: Iterable[dict[str, Any]]) -> int:
     """One JSON object a line, never all in memory; returns how many."""
     count = 0
     with writing(path) as temporary, temporary.open("w", encoding="utf-8") as stream:
@@ -26,7 +26,7 @@ def write_rows(path: Path, rows: Iterable[dict[str, Any]]) -> int:
     return count
 
 
-def read_rows(path: Path) -> list[dict[str, Any]]:
+def read_spool(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 

@@ -12,7 +12,7 @@ from ufo_rl.files.environment import hardware
 from ufo_rl.files.journal import Journal, parse, seconds_spent
 from ufo_rl.launch.progress import Progress
 from ufo_rl.launch.request import Request, kind_of, plain
-from ufo_rl.launch.spool import write_rows
+from ufo_rl.launch.spool import write_spool
 from ufo_rl.launch.start import run_ranks
 
 
@@ -45,7 +45,7 @@ class Stages:
 
     def spool(self, stage: str, rows: Iterable[dict[str, Any]]) -> int:
         """Write the rows that `stage` will work on; returns how many."""
-        return write_rows(self._work(stage) / "rows.jsonl", rows)
+        return write_spool(self._work(stage) / "rows.jsonl", rows)
 
     def run(self, stage: str, rank: str, request: Any, key: str, owns_device: bool = False) -> list[dict[str, Any]]:
         """Run the rank function at the dotted path `rank` in child ranks over the spooled rows; the result of each rank.

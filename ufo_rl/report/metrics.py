@@ -31,9 +31,8 @@ class Answers(TypedDict):
     accuracy: float
     ci_low: float
     ci_high: float
-    unparsed: (
-        int  # with timeouts, crashes and truncated: counts of answers, all of them wrong; NAME_share of all answers
-    )
+    # Counts of answers, all of them wrong; NAME_share of all answers.
+    unparsed: int
     timeouts: int
     crashes: int
     truncated: int

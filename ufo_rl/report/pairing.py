@@ -9,7 +9,7 @@ from statistics import fmean
 
 from ufo_rl.config.identity import volatile
 from ufo_rl.files.flat import flat
-from ufo_rl.report.outcome import Accuracy, Run
+from ufo_rl.report.run_record import BenchmarkAccuracy, Run
 from ufo_rl.stats.bootstrap import paired_bootstrap
 from ufo_rl.stats.intervals import Difference, paired_difference
 
@@ -25,8 +25,8 @@ class Result:
 
     run: Run
     arm: str
-    before: Accuracy | None
-    after: Accuracy
+    before: BenchmarkAccuracy | None
+    after: BenchmarkAccuracy
     minus_full: Difference | None
     is_baseline: bool
 

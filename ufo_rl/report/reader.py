@@ -10,7 +10,7 @@ from typing import Any
 
 from ufo_rl.errors import UserError
 from ufo_rl.report.metrics import SCHEMA
-from ufo_rl.report.outcome import AGAIN, METRICS_FILE, Run, read_object
+from ufo_rl.report.run_record import AGAIN, METRICS_FILE, Run, read_object
 from ufo_rl.report.schema_1 import upgraded
 
 RUN_FILE = "run.json"

@@ -8,7 +8,7 @@ from statistics import fmean, median, variance
 from typing import Any
 
 from ufo_rl.files.journal import number
-from ufo_rl.report.outcome import Run
+from ufo_rl.report.run_record import Run
 from ufo_rl.report.text import points, seconds
 from ufo_rl.stats.intervals import Difference
 

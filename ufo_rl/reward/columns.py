@@ -21,7 +21,7 @@ GIVEN = (
 TAKEN = (*OWN, *GIVEN, "prompt", "image", "images", "environments")
 
 
-def check_columns(names: Iterable[str], key: str = "dataset") -> None:
+def refuse_taken_names(names: Iterable[str], key: str = "dataset") -> None:
     """A dataset's own columns must not be called like what rewards get anyway. UserError with every such name."""
     wrong = [name for name in dict.fromkeys(names) if name in TAKEN]
     if wrong:
@@ -44,7 +44,7 @@ def column_names(prompts: Iterable[Prompt]) -> list[str]:
     return list(dict.fromkeys([*OWN, *(name for prompt in prompts for name in prompt.columns)]))
 
 
-class Columns:
+class RewardColumns:
     """The columns of training's rows, found by the rows' ids, as Python has them: the table that TRL is given would want
     one type a column, and would fill in the keys that some of its mappings lack."""
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-Completion = str | Sequence[Mapping[str, Any]]
+TextOrChat = str | Sequence[Mapping[str, Any]]
 
 
-def text_of(completion: Completion) -> str:
+def text_of(completion: TextOrChat) -> str:
     """The text of a completion: of a chat, what its last message says; "" where that is nothing (a call of a tool)."""
     if isinstance(completion, str):
         return completion
@@ -18,5 +18,5 @@ def text_of(completion: Completion) -> str:
     return "".join(block.get("text", "") for block in content or ())  # a message of several blocks
 
 
-def texts_of(completions: Iterable[Completion]) -> list[str]:
+def texts_of(completions: Iterable[TextOrChat]) -> list[str]:
     return [text_of(completion) for completion in completions]

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from ufo_rl.grader import Grader
 from ufo_rl.reward.columns import references_of
-from ufo_rl.reward.completion_text import Completion, texts_of
+from ufo_rl.reward.completion_text import TextOrChat, texts_of
 
 
 class Correctness:
@@ -24,7 +24,7 @@ class Correctness:
     def __call__(
         self,
         prompts: Sequence[Any],
-        completions: Sequence[Completion],
+        completions: Sequence[TextOrChat],
         completion_ids: Sequence[Sequence[int]] | None = None,
         *,
         answer: Sequence[str],

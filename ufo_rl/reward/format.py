@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from ufo_rl.reward.completion_text import Completion, texts_of
+from ufo_rl.reward.completion_text import TextOrChat, texts_of
 
 TAGS = ("<think>", "</think>", "<answer>", "</answer>")
 FORM = re.compile(r"\s*<think>.*</think>\s*<answer>.*</answer>\s*", re.DOTALL)
@@ -25,7 +25,7 @@ class Format:
     weight: float
     name: ClassVar[str] = "format"
 
-    def __call__(self, prompts: Sequence[Any], completions: Sequence[Completion], **_: Any) -> list[float]:
+    def __call__(self, prompts: Sequence[Any], completions: Sequence[TextOrChat], **_: Any) -> list[float]:
         """One reward per completion, in order."""
         return [float(has_form(text)) for text in texts_of(completions)]
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from ufo_rl.config.build import LABEL, build, part_class
 from ufo_rl.errors import UserError, nearest
-from ufo_rl.reward.columns import GIVEN, Columns
+from ufo_rl.reward.columns import GIVEN, RewardColumns
 
 Rewards = list[float | None]
 WEIGHT = "weight"
@@ -107,7 +107,7 @@ def _weight(key: str, node: Mapping[str, Any], function: Any) -> float:
     return float(weight)
 
 
-def for_trl(part: Part, columns: Columns) -> Callable[..., Any]:
+def for_trl(part: Part, columns: RewardColumns) -> Callable[..., Any]:
     """The function that TRL calls, known to its logs by the part's name."""
 
     def reward(**of_trl: Any) -> Rewards:

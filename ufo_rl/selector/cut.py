@@ -37,15 +37,13 @@ def select(columns: dict[str, np.ndarray], selector: Selector, ratio: float, see
     """
     ids = columns["id"]
     in_order = np.argsort(ids)  # a fixed row order: sums (the mean) must not depend on the caller's
-    key, ordered = (
-        np.empty(len(ids)),
-        (columns if isinstance(columns, Columns) else Columns(columns)).in_order(in_order),
-    )
+    ordered = (columns if isinstance(columns, Columns) else Columns(columns)).in_order(in_order)
     found = np.asarray(selector.sort_key(ordered), dtype=np.float64)
     if found.shape != ids.shape:
         raise UserError(
             f"the selector's sort_key returned numbers of shape {found.shape} for {len(ids)} prompts; return one a prompt"
         )
+    key = np.empty(len(ids))
     key[in_order] = found
     bad = ids[~np.isfinite(key)]
     if len(bad):
@@ -54,9 +52,8 @@ def select(columns: dict[str, np.ndarray], selector: Selector, ratio: float, see
             "their signals: a damaged measurement is made again once its chunk is removed from outputs/cache/signals"
         )
     drawn = (hashlib.sha256(f"{seed}:{i}".encode()).digest()[:8] for i in ids.tolist())
-    draw = (
-        np.fromiter(drawn, dtype="S8", count=len(ids)).view(">u8").astype(np.uint64)
-    )  # numbers sort faster than bytes
+    # Numbers sort faster than bytes.
+    draw = np.fromiter(drawn, dtype="S8", count=len(ids)).view(">u8").astype(np.uint64)
     order = np.lexsort((draw, key))
     keep = len(ids) if selector.keeps_all else num_kept(ratio, len(ids))
     rank = np.empty(len(ids), dtype=np.int64)

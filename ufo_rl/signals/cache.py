@@ -14,7 +14,7 @@ import pyarrow.compute
 
 from ufo_rl.config.optional import ask
 from ufo_rl.files.atomic import locked
-from ufo_rl.files.store import SignalStore
+from ufo_rl.files.store import Store
 from ufo_rl.launch.stages import Stages
 from ufo_rl.signals.agreement import check_values
 from ufo_rl.signals.costs import account, remember
@@ -73,7 +73,7 @@ class SignalCache:
             costs["merged_borders"] = _merged_borders(name, found)
         return costs
 
-    def _measure(self, name: str, store: SignalStore, num_missing: int) -> list[dict[str, Any]]:
+    def _measure(self, name: str, store: Store, num_missing: int) -> list[dict[str, Any]]:
         """Let the ranks measure what was spooled."""
         signal, subject = self.signals[name], self.subject
         plain = SignalRequest(subject.chat.folder, subject.dtype, store.folder, num_missing, self.nodes[name])
@@ -86,8 +86,8 @@ class SignalCache:
             self._rows[name] = self.signals[name].rows(self.subject)
         return self._rows[name]
 
-    def store(self, name: str) -> SignalStore:
-        return SignalStore.of(self.root, name, self.signals[name].identity(self.subject))
+    def store(self, name: str) -> Store:
+        return Store.of(self.root, name, self.signals[name].identity(self.subject))
 
     def found(self, name: str) -> pa.Table:
         """The stored rows of this pool, in its order. RuntimeError where one is missing: `collect` has not done it all."""

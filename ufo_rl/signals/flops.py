@@ -38,12 +38,6 @@ def generation_facts(model: PreTrainedModel) -> dict[str, Any]:
     return {"body_weights": body, "head_weights": head, "matrix_flops_per_s": matrix_rate(model)}
 
 
-def forward_flops(body: int, head: int, computed_tokens: int, target_tokens: int) -> float:
-    """2 operations a weight: the body at computed tokens, padding included, the head (and what else is computed there
-    alone) at target tokens."""
-    return 2.0 * (body * computed_tokens + head * target_tokens)
-
-
 def matrix_rate(model: PreTrainedModel, rows: int = ROWS) -> float:
     """FLOP per second of a product at the shape of the model's MLP: the best of five, plain and, on CPUs, packed."""
     inner = int(model.config.hidden_size)

@@ -14,9 +14,9 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 import pyarrow as pa
 
-from ufo_rl.config.schema import Engine, Seam
-from ufo_rl.files.store import SignalStore
-from ufo_rl.launch.publish import Row
+from ufo_rl.config.schema import EngineConfig, Seam
+from ufo_rl.files.store import Store
+from ufo_rl.launch.publish import SignalRow
 from ufo_rl.model.chat import ChatModel
 from ufo_rl.records import Prompt
 
@@ -34,7 +34,7 @@ class Subject:
     prompts: Sequence[Prompt]
     chat: ChatModel
     dtype: str
-    engine: Engine
+    engine: EngineConfig
     template: Mapping[str, Any]
     grader: Seam
     grader_id: list[Any]
@@ -67,7 +67,7 @@ class Plan:
 class PoolRows(Protocol):
     """The rows of one pool for one signal."""
 
-    def stored(self, store: SignalStore) -> Mapping[str, bool]:
+    def stored(self, store: Store) -> Mapping[str, bool]:
         """The keys of what is stored, of this pool and of others; of samples with their verdicts."""
         ...
 
@@ -75,7 +75,7 @@ class PoolRows(Protocol):
         """What the ranks must be given, a row at a time, and how many measurements each asks for at most."""
         ...
 
-    def plan(self, store: SignalStore) -> Plan:
+    def plan(self, store: Store) -> Plan:
         """What to read, as far as the store tells; where keys are absent the pool is not measured yet."""
         ...
 
@@ -112,11 +112,11 @@ class Signal(Protocol):
 class OneRowEach:
     """The usual `PoolRows`: one row a prompt. `make` renders them, `values` turns stored rows into columns."""
 
-    def __init__(self, make: Callable[[], Iterator[Row]], values: Values) -> None:
+    def __init__(self, make: Callable[[], Iterator[SignalRow]], values: Values) -> None:
         self._make, self._values = make, values
         self._keys: list[str] = []
 
-    def stored(self, store: SignalStore) -> Mapping[str, bool]:
+    def stored(self, store: Store) -> Mapping[str, bool]:
         return dict.fromkeys(store.keys(), True)
 
     def missing(self, stored: Mapping[str, bool]) -> Iterator[tuple[dict[str, Any], int]]:
@@ -127,6 +127,6 @@ class OneRowEach:
                 yield asdict(row), 1
         self._keys = keys  # prompts are rendered once
 
-    def plan(self, store: SignalStore) -> Plan:
+    def plan(self, store: Store) -> Plan:
         self._keys = self._keys or [row.key for row in self._make()]
         return Plan(self._keys, self._values)

@@ -16,15 +16,15 @@ MAX_ROWS = 10_000
 # Cells longer than this make a table slow to open; the files of the run folder hold the full text.
 MAX_CELL_CHARS = 500
 
-Columns = dict[str, list[Any]]
+Table = dict[str, list[Any]]
 
 
-def read_columns(path: Path) -> Columns:
+def read_columns(path: Path) -> Table:
     """The columns of a Parquet table by name."""
     return pq.read_table(path).to_pydict()
 
 
-def sample_scores(columns: Columns, questions: Mapping[str, str], signals: Sequence[str]) -> Columns:
+def sample_scores(columns: Table, questions: Mapping[str, str], signals: Sequence[str]) -> Table:
     """At most 2,000 rows of the score table, ascending, with the question of each prompt as last column.
 
     The 500 lowest, the 500 highest and 1,000 random ones (seed 0) in the order of the first of the signals; of id

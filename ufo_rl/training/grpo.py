@@ -20,7 +20,7 @@ from ufo_rl.config.schema import Train
 from ufo_rl.errors import UserError
 from ufo_rl.launch.place import Place
 from ufo_rl.model.weights import keep_end_tokens_only
-from ufo_rl.reward.columns import Columns
+from ufo_rl.reward.columns import RewardColumns
 from ufo_rl.reward.parts import Part, for_trl
 from ufo_rl.training.trl_fields import HANDED_OVER
 
@@ -108,7 +108,7 @@ def make_trainer(
     watcher: TrainerCallback,
 ) -> GRPOTrainer:
     """TRL's trainer. The arguments exist before the model is loaded: their DeepSpeed settings decide how."""
-    columns = Columns(rows)
+    columns = RewardColumns(rows)
     model = AutoModelForCausalLM.from_pretrained(model_folder, dtype=torch.float32)
     keep_end_tokens_only(model)
     return GRPOTrainer(

@@ -18,7 +18,7 @@ from ufo_rl.model.engine.opening import open_engine
 from ufo_rl.model.weights import load_model, load_tokenizer, pad_id
 from ufo_rl.signals.confidence.budget import Budget
 from ufo_rl.signals.confidence.forward import TeacherForcing
-from ufo_rl.signals.confidence.measure import Measured, measure, prepare
+from ufo_rl.signals.confidence.measure import Measured, measure, share_prefix
 from ufo_rl.signals.confidence.packing import pack
 from ufo_rl.signals.confidence.scorers import VLLMScorer
 from ufo_rl.signals.confidence.spans import Encoded, encode
@@ -37,7 +37,7 @@ def examine_rows(request: ExaminationRequest, context: RankContext) -> dict[str,
     engine = replace(request.engine, name="vllm")
     vllm = partial(open_engine, engine, request.model, request.dtype, context.place.device)
     return {
-        "ways": examine(
+        "ways": score_in_ways(
             request.model,
             encoded,
             request.dtype,
@@ -51,7 +51,7 @@ def examine_rows(request: ExaminationRequest, context: RankContext) -> dict[str,
     }
 
 
-def examine(
+def score_in_ways(
     folder: Path,
     rows: Sequence[Encoded],
     dtype: str,
@@ -110,7 +110,7 @@ def _score(
 ) -> dict[str, Any]:
     forcing = TeacherForcing(model, pad)
     began = time.perf_counter()
-    prepare(forcing, rows, use_prefix)
+    share_prefix(forcing, rows, use_prefix)
     budget = Budget(None, model.device.type)
     found = dict(item for batch in measure(forcing, rows, budget, batch_size) for item in batch)
     return _result(found, reduction, began)

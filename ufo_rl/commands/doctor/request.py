@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ufo_rl.config.schema import Engine
+from ufo_rl.config.schema import EngineConfig
 from ufo_rl.signals.confidence.settings import Confidence
 
 
@@ -16,4 +16,4 @@ class ExaminationRequest:
     model: Path
     dtype: str
     settings: Confidence
-    engine: Engine
+    engine: EngineConfig

@@ -21,7 +21,7 @@ from ufo_rl.config.compose import compose_one
 from ufo_rl.config.load import load
 from ufo_rl.errors import UserError
 from ufo_rl.experiment.prepare import prepare
-from ufo_rl.launch.publish import Row
+from ufo_rl.launch.publish import SignalRow
 from ufo_rl.launch.stages import Stages
 from ufo_rl.model.chat import ChatModel
 from ufo_rl.report.text import table
@@ -52,10 +52,10 @@ class Way:
 
 def doctor(overrides: Sequence[str], config_dir: str | None = None, config_name: str | None = None) -> str:
     """The report for one configuration. UserError where the selector does not use confidence."""
-    return _report(*examine(overrides, SAMPLE, config_dir, config_name))
+    return _report(*compare_ways(overrides, SAMPLE, config_dir, config_name))
 
 
-def examine(
+def compare_ways(
     overrides: Sequence[str], sample: int | None, config_dir: str | None = None, config_name: str | None = None
 ) -> tuple[int, list[Way]]:
     """How many prompts were scored (at most `sample`, drawn at random), and what came of it in each way."""
@@ -78,7 +78,7 @@ def examine(
     with tempfile.TemporaryDirectory() as work:
         chat = ChatModel(config.model, config.template, Path(work) / "fingerprints.json")
         rows = [
-            Row.of(prompt.id, *scored_text(signal.target, chat.render(prompt), prompt), prompt.answer)
+            SignalRow.of(prompt.id, *scored_text(signal.target, chat.render(prompt), prompt), prompt.answer)
             for prompt in prompts
         ]
         request = ExaminationRequest(chat.folder, signal.dtype or config.model.dtype, signal, config.engine)

@@ -63,7 +63,7 @@ def check(path: Path, gold: str, completion: str, grader: Grader) -> Contents:
     progress = Progress("reading")
     for where, row in read_rows(path):
         if num_rows == 0 and isinstance(row, Mapping):
-            _check_columns(where, row, {"--gold": gold, "--completion": completion})
+            _check_paths(where, row, {"--gold": gold, "--completion": completion})
         num_rows += 1
         try:
             item = _item(where, row, gold, completion)
@@ -115,7 +115,7 @@ def _text(value: Any, path: str, inside: str) -> str:
     )
 
 
-def _check_columns(where: str, row: Mapping[str, Any], paths: Mapping[str, str]) -> None:
+def _check_paths(where: str, row: Mapping[str, Any], paths: Mapping[str, str]) -> None:
     names = [str(name) for name in row]
     problems = [
         f"{flag} {path}: {where} has no such column{nearest(path, names)} (columns: {', '.join(names)})"

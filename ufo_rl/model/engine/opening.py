@@ -8,7 +8,7 @@ from ufo_rl.config import schema as config
 from ufo_rl.model.engine import Engine
 
 
-def open_engine(settings: config.Engine, folder: Path, dtype: str, device: str) -> Engine:
+def open_engine(settings: config.EngineConfig, folder: Path, dtype: str, device: str) -> Engine:
     """The engine that the configuration names, with the model in `folder` loaded. Imports torch, or vLLM."""
     from ufo_rl.model.weights import end_ids, load_model, load_tokenizer
 

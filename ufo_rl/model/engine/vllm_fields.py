@@ -9,7 +9,7 @@ from typing import Any
 
 from ufo_rl.config.dataclass_source import Source, package_folder
 from ufo_rl.config.foreign import problems_of
-from ufo_rl.config.schema import Engine
+from ufo_rl.config.schema import EngineConfig
 
 log = logging.getLogger(__name__)
 NODE = "engine.vllm"
@@ -27,7 +27,7 @@ OWNED = {
 SOURCE = Source("vllm", "engine/arg_utils.py", "EngineArgs")
 
 
-def vllm_problems(engine: Engine, is_run: bool) -> list[str]:
+def vllm_problems(engine: EngineConfig, is_run: bool) -> list[str]:
     """What is wrong with `engine.vllm`; `is_run` where something runs vLLM, which is not imported. Where it is not installed,
     names and types pass."""
     given = engine.vllm

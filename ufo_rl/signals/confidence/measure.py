@@ -73,7 +73,7 @@ def measure(
             forcing.prefix = prefix
 
 
-def prepare(forcing: TeacherForcing, rows: Sequence[Encoded], use_prefix: bool = True) -> None:
+def share_prefix(forcing: TeacherForcing, rows: Sequence[Encoded], use_prefix: bool = True) -> None:
     """Find out what `rows` share and how the model can be run; once, before the first `measure`."""
     if rows:
         forcing.share(common_prefix(rows) if use_prefix else [], max(rows, key=lambda row: len(row.ids)))

@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from ufo_rl.launch.publish import Batch as Published
-from ufo_rl.launch.publish import Row
+from ufo_rl.launch.publish import SignalRow
 from ufo_rl.launch.rank_context import BLOCK_ROWS, RankContext
 from ufo_rl.launch.spool import ahead
 from ufo_rl.model.engine.opening import open_engine
@@ -24,9 +24,9 @@ def measure(request: ConfidenceRequest, context: RankContext) -> dict[str, Any]:
     tokenizer = load_tokenizer(request.model)
     scorer = open_scorer(request, context.place.device, tokenizer)
 
-    def encoded() -> Iterator[tuple[list[Row], list[Encoded], list[str]]]:
+    def encoded() -> Iterator[tuple[list[SignalRow], list[Encoded], list[str]]]:
         for block in share.blocks(BLOCK_ROWS):
-            rows = [Row(**row) for row in block]
+            rows = [SignalRow(**row) for row in block]
             texts = [row.text for row in rows]
             if settings.target != "response":
                 yield rows, encode(tokenizer, texts, [row.target_start for row in rows]), []

@@ -13,7 +13,7 @@ from ufo_rl.records import Completion
 from ufo_rl.signals.confidence.budget import Budget
 from ufo_rl.signals.confidence.forward import TeacherForcing
 from ufo_rl.signals.confidence.last_layer import target_weights
-from ufo_rl.signals.confidence.measure import Batch, Measured, measure, prepare
+from ufo_rl.signals.confidence.measure import Batch, Measured, measure, share_prefix
 from ufo_rl.signals.confidence.packing import pack
 from ufo_rl.signals.confidence.spans import Encoded
 from ufo_rl.signals.flops import matrix_rate, weights, weights_of
@@ -46,7 +46,7 @@ class OwnScorer:
 
     def _prepare(self, rows: Sequence[Encoded]) -> None:
         if not self._is_ready:
-            prepare(self.forcing, rows)
+            share_prefix(self.forcing, rows)
             self._is_ready = True
 
     def measure(self, rows: Sequence[Encoded]) -> Iterator[Batch]:

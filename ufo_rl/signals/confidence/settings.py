@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 import numpy as np
 
 from ufo_rl.config.kinds import CHANGES_NO_RESULT, Flag, changes_no_result, node
-from ufo_rl.config.schema import Count, Dtype, Engine
+from ufo_rl.config.schema import Count, Dtype, EngineConfig
 from ufo_rl.errors import UserError
 from ufo_rl.model.engine.vllm_fields import decides
 from ufo_rl.records import Prompt
@@ -19,7 +19,7 @@ from ufo_rl.signals.confidence.target import scored_text
 if TYPE_CHECKING:  # what a command line needs of a signal is light
     import pyarrow as pa
 
-    from ufo_rl.launch.publish import Row
+    from ufo_rl.launch.publish import SignalRow
     from ufo_rl.signals.protocol import PoolRows, Subject
 
 VERSION = 3  # raise it when the numbers change: old stores are then no longer found
@@ -74,13 +74,13 @@ class Confidence:
         return {"version": VERSION, "template": dict(subject.template), **settings, "dtype": dtype, "model": model}
 
     def rows(self, subject: Subject) -> PoolRows:
-        from ufo_rl.launch.publish import Row
+        from ufo_rl.launch.publish import SignalRow
         from ufo_rl.signals.protocol import OneRowEach
 
-        def make() -> Iterator[Row]:
+        def make() -> Iterator[SignalRow]:
             for prompt in subject.prompts:
                 text = subject.chat.render(prompt)
-                yield Row.of(prompt.id, *scored_text(self.target, text, prompt), prompt.answer)
+                yield SignalRow.of(prompt.id, *scored_text(self.target, text, prompt), prompt.answer)
 
         return OneRowEach(make, self._values)
 
@@ -114,4 +114,4 @@ class ConfidenceRequest:
     dtype: str
     store: Path
     settings: Confidence
-    engine: Engine
+    engine: EngineConfig

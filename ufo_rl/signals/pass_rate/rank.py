@@ -8,7 +8,7 @@ from typing import Any
 
 from ufo_rl.config.build import build
 from ufo_rl.files.store import sample_key
-from ufo_rl.launch.publish import Batch, Row
+from ufo_rl.launch.publish import Batch, SignalRow
 from ufo_rl.launch.rank_context import BLOCK_ROWS, RankContext
 from ufo_rl.model.engine import Sampling
 from ufo_rl.model.engine.hf import HFEngine
@@ -39,7 +39,7 @@ def measure(request: PassRateRequest, context: RankContext) -> dict[str, Any]:
         done = 0
         for block in share.blocks(max(1, BLOCK_ROWS // settings.num_samples)):
             verdicts, texts = [row.pop("verdicts") for row in block], [row.pop("completions") for row in block]
-            rows = [Row(**row) for row in block]
+            rows = [SignalRow(**row) for row in block]
             if engine is None:
                 lengths = [None] * len(rows)  # nothing is computed
                 found = replay([row.reference for row in rows], verdicts, texts, is_correct, settings.adaptive)
@@ -62,7 +62,7 @@ def measure(request: PassRateRequest, context: RankContext) -> dict[str, Any]:
     return {"num_scored": scored, "peak_memory_gib": context.place.peak_memory_gib(), **facts}
 
 
-def _sampled(row: Row, one: Sampled, num_tokens: int | None) -> tuple[Row, dict[str, Any]]:
+def _sampled(row: SignalRow, one: Sampled, num_tokens: int | None) -> tuple[SignalRow, dict[str, Any]]:
     """One sample of a prompt of `num_tokens`, and what is stored of it."""
     return replace(row, key=sample_key(row.key, one.sample)), {**asdict(one), "num_tokens": num_tokens}
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ufo_rl.files.store import KEY, SignalStore, sample_key
-from ufo_rl.launch.publish import Row
+from ufo_rl.files.store import KEY, Store, sample_key
+from ufo_rl.launch.publish import SignalRow
 from ufo_rl.signals.pass_rate.draws import Verdicts, num_needed
 from ufo_rl.signals.pass_rate.rollouts import Rollouts
 from ufo_rl.signals.protocol import Plan, Subject
@@ -27,7 +27,7 @@ class Samples:
         self.subject, self.num_samples, self.interest, self.rollouts = subject, num_samples, interest, rollouts
         self._row_keys: list[str] = []
 
-    def stored(self, store: SignalStore) -> Mapping[str, bool]:
+    def stored(self, store: Store) -> Mapping[str, bool]:
         rows = store.read(None, ("correct",))
         return dict(zip(rows[KEY].to_pylist(), rows["correct"].to_pylist(), strict=True))
 
@@ -41,18 +41,18 @@ class Samples:
                 yield {**asdict(row), "verdicts": own, "completions": texts[: len(own)]}, own.count(None)
         self._row_keys = keys  # prompts are rendered once
 
-    def plan(self, store: SignalStore) -> Plan:
+    def plan(self, store: Store) -> Plan:
         self._row_keys = self._row_keys or [row.key for row in self._rows()]
         stored = self.stored(store) if self.interest else {}
         counts = [num_needed(self._verdicts(key, stored), self.interest) for key in self._row_keys]
         keys = [sample_key(key, k) for key, count in zip(self._row_keys, counts, strict=True) for k in range(count)]
         return Plan(keys, functools.partial(_rates, np.array(counts)))
 
-    def _rows(self) -> Iterator[Row]:
+    def _rows(self) -> Iterator[SignalRow]:
         for prompt in self.subject.prompts:
             text = self.subject.chat.render(prompt)
             columns = {name: prompt.columns[name] for name in self.subject.grader_columns}
-            yield Row.of(prompt.id, text, len(text), prompt.answer, columns)
+            yield SignalRow.of(prompt.id, text, len(text), prompt.answer, columns)
 
     def _verdicts(self, row_key: str, stored: Mapping[str, bool]) -> Verdicts:
         return [stored.get(sample_key(row_key, k)) for k in range(self.num_samples)]

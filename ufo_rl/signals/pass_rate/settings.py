@@ -13,7 +13,7 @@ import numpy as np
 from annotated_types import Ge, Le
 
 from ufo_rl.config.kinds import Number, Text, node
-from ufo_rl.config.schema import Count, Engine, Positive, Seam, Seed
+from ufo_rl.config.schema import Count, EngineConfig, Positive, Seam, Seed
 from ufo_rl.model.engine.vllm_fields import decides
 from ufo_rl.records import Prompt
 from ufo_rl.signals.pass_rate.rollouts import Rollouts, check_rollouts, read_rollouts
@@ -117,7 +117,7 @@ class PassRateRequest:
     store: Path
     num_samples: int
     settings: PassRate
-    engine: Engine
+    engine: EngineConfig
     grader: Seam
     plugins: list[str]
 

@@ -1,6 +1,6 @@
 """A signal, the parent's half: what is asked, under which key it is stored, what it means."""
 
-from ufo_rl.launch.publish import Row
+from ufo_rl.launch.publish import SignalRow
 from ufo_rl.signals.protocol import OneRowEach
 
 
@@ -15,6 +15,6 @@ class Digits:
         def make():
             for prompt in subject.prompts:
                 text = subject.chat.render(prompt)
-                yield Row.of(prompt.id, text, len(text), prompt.answer)
+                yield SignalRow.of(prompt.id, text, len(text), prompt.answer)
 
         return OneRowEach(make, lambda found: {"digits": found["digits"].to_numpy()})

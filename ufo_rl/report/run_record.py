@@ -18,7 +18,7 @@ AGAIN = "run it again with force=true"
 
 
 @dataclass(frozen=True)
-class Accuracy:
+class BenchmarkAccuracy:
     """Share correct of `n` questions with its 95 % interval."""
 
     n: int
@@ -78,12 +78,12 @@ class Run:
         """Names of the benchmarks, in the order of metrics.json."""
         return list(self.metrics.get("eval") or {})
 
-    def before(self, benchmark: str) -> Accuracy | None:
+    def before(self, benchmark: str) -> BenchmarkAccuracy | None:
         """Of the base model; None if it was not asked."""
         found = self._evaluated(benchmark, "base")
         return None if found is None else self._accuracy(found, f"eval.{benchmark}.base")
 
-    def after(self, benchmark: str) -> Accuracy:
+    def after(self, benchmark: str) -> BenchmarkAccuracy:
         """Of the policy."""
         return self._accuracy(self._evaluated(benchmark, "final"), f"eval.{benchmark}.final")
 
@@ -93,9 +93,11 @@ class Run:
         except (KeyError, TypeError) as error:
             raise UserError(f"{self.folder / METRICS_FILE} has no eval.{benchmark}.{when}; {AGAIN}") from error
 
-    def _accuracy(self, found: Any, where: str) -> Accuracy:
+    def _accuracy(self, found: Any, where: str) -> BenchmarkAccuracy:
         try:
-            made = Accuracy(found["n"], found["accuracy"], found["ci_low"], found["ci_high"], found["is_subset"])
+            made = BenchmarkAccuracy(
+                found["n"], found["accuracy"], found["ci_low"], found["ci_high"], found["is_subset"]
+            )
             is_sound = made.n >= 1 and all(0 <= share <= 1 for share in (made.share, made.low, made.high))
         except (KeyError, TypeError):
             made, is_sound = None, False

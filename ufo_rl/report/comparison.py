@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ufo_rl.report.facts import fact_tables
-from ufo_rl.report.outcome import Run
 from ufo_rl.report.pairing import Block, Mean, Result, gather, means
 from ufo_rl.report.reader import find_runs
-from ufo_rl.report.remarks import budget, correlation, signal_costs
+from ufo_rl.report.run_record import Run
+from ufo_rl.report.shared_sentences import budget, correlation, signal_costs
 from ufo_rl.report.signatures import costly_selection, is_step_matched, unstable_training, worse_than_full
 from ufo_rl.report.text import NOTHING, count, fit, interval, percent, points, seconds, table
 from ufo_rl.stats.intervals import Difference

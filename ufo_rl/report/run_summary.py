@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from ufo_rl.report.facts import fact_lines
-from ufo_rl.report.outcome import Run
 from ufo_rl.report.pairing import change
 from ufo_rl.report.reader import load_run
-from ufo_rl.report.remarks import correlation, signal_costs
+from ufo_rl.report.run_record import Run
+from ufo_rl.report.shared_sentences import correlation, signal_costs
 from ufo_rl.report.signatures import unstable_training
 from ufo_rl.report.text import count, fit, interval, percent, points, seconds
 from ufo_rl.stats.intervals import Difference

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ufo_rl.report.outcome import Run
+from ufo_rl.report.run_record import Run
 from ufo_rl.report.text import count, seconds
 
 # Epochs that differ by less are the same budget: the last incomplete batch is rounded.
