@@ -16,7 +16,9 @@ from typing import Any
 
 from ufo_rl.config.schema import Launch
 from ufo_rl.errors import StageFailed, UserError
+from ufo_rl.files.environment import hardware
 from ufo_rl.files.journal import Tail
+from ufo_rl.launch.forked import Forked, start_forked
 from ufo_rl.launch.request import Request
 
 GRACE_S = 5.0  # between asking a stage to end and ending it
@@ -27,6 +29,7 @@ FULL = 2**20  # bytes left: too few to publish anything
 # activation of a forward pass on a CPU is such a block. Kept instead, up to its largest allowed size.
 ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(32 * 2**20), "MALLOC_TRIM_THRESHOLD_": str(2**30)}
 PACKAGE = Path(__file__).resolve().parents[1]
+Child = Forked | subprocess.Popen[bytes]
 PARENT = "UFO_RL_PARENT"  # environment variable: the process whose death ends the ranks
 
 
@@ -55,7 +58,7 @@ def run_ranks(request: Request, folder: Path, follow: Callable[[dict[str, Any]],
             last_beat = time.monotonic()
 
     start = log_path.stat().st_size if log_path.exists() else 0
-    status = run_agent(stage, path, folder, launch, look)
+    status = run_agent(stage, path, folder, launch, look, _can_fork(request))
     look()
     results = [json.loads(path.read_text()) for path in sorted(work.glob("result-*.json"))]
     problems = [problem for result in results for problem in result.get("problems", [])]
@@ -73,7 +76,21 @@ def run_ranks(request: Request, folder: Path, follow: Callable[[dict[str, Any]],
     return results
 
 
-def run_agent(stage: str, request: Path, folder: Path, launch: Launch, look: Callable[[], None] = lambda: None) -> int:
+def _can_fork(request: Request) -> bool:
+    """Ranks of one host on a CPU: no library there minds a fork, and a start costs more than many a stage."""
+    launch = request.launch
+    is_on_cpu = launch.device == "cpu" or not hardware()["gpus"]
+    return sys.platform == "linux" and launch.num_nodes == 1 and is_on_cpu and not request.owns_device
+
+
+def run_agent(
+    stage: str,
+    request: Path,
+    folder: Path,
+    launch: Launch,
+    look: Callable[[], None] = lambda: None,
+    can_fork: bool = False,
+) -> int:
     """Start this host's ranks and wait for their end; returns the exit status. `look` is called several times a second.
 
     Output goes to logs/<stage>.log, of another host than the first to logs/<stage>-<node_rank>.log.
@@ -81,20 +98,26 @@ def run_agent(stage: str, request: Path, folder: Path, launch: Launch, look: Cal
     name = stage if launch.node_rank == 0 else f"{stage}-{launch.node_rank}"
     log_path = folder / "logs" / f"{name}.log"
     log_path.parent.mkdir(parents=True, exist_ok=True)
+    environment = _environment(launch)
+    child = start_forked(environment, request, launch.num_ranks, log_path) if can_fork else None
+    child = child or _start(environment, request, launch.node_rank, log_path)
+    with _ended_at_last(child):
+        while (status := child.poll()) is None:
+            time.sleep(POLL_S)
+            look()
+    return status
+
+
+def _start(environment: dict[str, str], request: Path, node_rank: int, log_path: Path) -> subprocess.Popen[bytes]:
     with log_path.open("a") as log:
-        child = subprocess.Popen(
-            [sys.executable, "-m", "ufo_rl.launch.worker", str(request), str(launch.node_rank)],
+        return subprocess.Popen(
+            [sys.executable, "-m", "ufo_rl.launch.worker", str(request), str(node_rank)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            env=_environment(launch),
+            env=environment,
         )
-        with _ended_at_last(child):
-            while child.poll() is None:
-                time.sleep(POLL_S)
-                look()
-    return child.returncode
 
 
 def num_cpus() -> int:
@@ -118,7 +141,7 @@ def _environment(launch: Launch) -> dict[str, str]:
 
 
 @contextmanager
-def _ended_at_last(child: subprocess.Popen[bytes]) -> Iterator[None]:
+def _ended_at_last(child: Child) -> Iterator[None]:
     """Whatever happens in the block, the child's whole process group is gone afterwards."""
     try:
         yield
@@ -132,7 +155,7 @@ def _ended_at_last(child: subprocess.Popen[bytes]) -> Iterator[None]:
         child.wait()
 
 
-def _signal_group(child: subprocess.Popen[bytes], number: signal.Signals) -> None:
+def _signal_group(child: Child, number: signal.Signals) -> None:
     try:
         os.killpg(child.pid, number)
     except ProcessLookupError:

@@ -25,12 +25,16 @@ WATCH_S = 1.0
 
 
 def main() -> None:
-    """`python -m ufo_rl.launch.worker REQUEST [NODE_RANK]`: the agent that starts a host's ranks, or, under it, one rank."""
+    """`python -m ufo_rl.launch.worker REQUEST [NODE_RANK]`."""
+    serve(Path(sys.argv[1]), *map(int, sys.argv[2:]))
+
+
+def serve(path: Path, node_rank: int = 0) -> None:
+    """Be the agent that starts a host's ranks of a request, or, under it, one rank. Exits where the rank fails."""
     die_with_parent()
-    path = Path(sys.argv[1])
     request = Request.read(path)
     if request.launch.num_ranks > 1 and "RANK" not in os.environ:
-        _start_ranks(request, path)
+        _start_ranks(request, path, node_rank)
         return
     if request.launch.num_ranks == 1:
         _be_alone()
@@ -54,7 +58,7 @@ def run(request: Request) -> dict[str, Any]:
     return request.call(RankContext(request, Place.from_environment(request.launch.device)))
 
 
-def _start_ranks(request: Request, path: Path) -> None:
+def _start_ranks(request: Request, path: Path, node_rank: int) -> None:
     from torch.distributed.run import main as start_ranks
 
     launch = request.launch
@@ -62,7 +66,7 @@ def _start_ranks(request: Request, path: Path) -> None:
     if launch.num_nodes > 1:
         place = [
             f"--nnodes={launch.num_nodes}",
-            f"--node-rank={sys.argv[2]}",
+            f"--node-rank={node_rank}",
             "--rdzv-backend=c10d",
             f"--rdzv-endpoint={launch.rendezvous}",
             f"--rdzv-id={request.asked}",
@@ -76,10 +80,15 @@ def die_with_parent() -> None:
 
     The kernel's death signal covers Linux; the watching thread covers the rest, and ranks below an agent.
     """
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    die_with_starter()
     parent = int(os.environ[PARENT])
     threading.Thread(target=_watch, args=(parent,), daemon=True).start()
+
+
+def die_with_starter() -> None:
+    """On Linux the kernel ends this process when the one that started it has ended."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _watch(parent: int) -> None:
@@ -100,14 +109,16 @@ def is_alive(pid: int) -> bool:
 
 def _be_alone() -> None:
     """The variables that torch.distributed.run would set for one rank: an agent more would cost seconds a stage."""
+    os.environ.update(RANK="0", LOCAL_RANK="0", WORLD_SIZE="1", LOCAL_WORLD_SIZE="1", **address())
+
+
+def address() -> dict[str, str]:
+    """Where the ranks of one host meet: a free port."""
     import socket
 
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    os.environ.update(
-        RANK="0", LOCAL_RANK="0", WORLD_SIZE="1", LOCAL_WORLD_SIZE="1", MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port)
-    )
+        return {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(probe.getsockname()[1])}
 
 
 if __name__ == "__main__":

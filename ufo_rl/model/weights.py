@@ -109,14 +109,25 @@ def fingerprint(folder: Path, memo: Path) -> dict[str, str]:
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     """The tokenizer with left padding and a pad token. Raises UserError where there is no chat template."""
-    from transformers import AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left")
+    tokenizer = _tokenizer_class(folder).from_pretrained(folder, padding_side="left")
     if tokenizer.chat_template is None:
         raise UserError(f"the tokenizer in {folder} has no chat template; use the instruct variant of the model")
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
+
+
+def _tokenizer_class(folder: Path) -> Any:
+    """AutoTokenizer, whose import takes seconds and torch; not where the folder leaves it nothing to choose."""
+    path = folder / "tokenizer_config.json"
+    settings = read_json(path) if path.is_file() else {}
+    if settings.get("tokenizer_class") == "TokenizersBackend" and settings.get("auto_map") == []:
+        from transformers import TokenizersBackend
+
+        return TokenizersBackend
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer
 
 
 def end_ids(folder: Path, tokenizer: PreTrainedTokenizerBase) -> list[int]:

@@ -1,0 +1,104 @@
+"""The parent's side of the fork server: stages that start in a fraction of a second, from the second on."""
+
+from __future__ import annotations
+
+import atexit
+import json
+import select
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+
+class Forked:
+    """The first process of a forked stage, as subprocess.Popen shows a started one: pid, returncode, poll, wait."""
+
+    def __init__(self, server: ForkServer, pid: int) -> None:
+        self.server, self.pid, self.returncode = server, pid, None
+
+    def poll(self) -> int | None:
+        """The exit status, None while it runs."""
+        return self._look(0.0)
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Its exit status; subprocess.TimeoutExpired where it still runs after `timeout` seconds."""
+        status = self._look(timeout)
+        if status is None:
+            raise subprocess.TimeoutExpired("stage", timeout or 0.0)
+        return status
+
+    def _look(self, seconds: float | None) -> int | None:
+        if self.returncode is None:
+            self.returncode = self.server.exit_status(seconds)
+        return self.returncode
+
+
+class ForkServer:
+    """One server process, for one stage at a time. Its output, such as a failing import, goes to the log of the stage that
+    starts it."""
+
+    def __init__(self, environment: Mapping[str, str], log: Path) -> None:
+        self.environment, self.folder = dict(environment), Path.cwd()
+        mine, its = socket.socketpair()
+        with its, log.open("a") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "ufo_rl.launch.fork_server", str(its.fileno())],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                env=self.environment,
+                pass_fds=[its.fileno()],
+            )
+        self.channel = mine
+        atexit.register(self.close)
+
+    def fits(self, environment: Mapping[str, str]) -> bool:
+        """Whether a stage of it is what a process started now would be."""
+        return self.process.poll() is None and self.environment == environment and self.folder == Path.cwd()
+
+    def start(self, request: Path, num_ranks: int, log: Path) -> Forked | None:
+        """A stage; None where the server is no more."""
+        command = {"request": str(request), "num_ranks": num_ranks, "log": str(log)}
+        try:
+            self.channel.sendall((json.dumps(command) + "\n").encode())
+        except OSError:
+            return None
+        word, number = self._answer()
+        return Forked(self, number) if word == "pid" else None
+
+    def exit_status(self, seconds: float | None) -> int | None:
+        """Of the stage that runs, waited for so long; the server's own where that has died, and the stage with it."""
+        if not select.select([self.channel], [], [], seconds)[0]:
+            return None
+        word, number = self._answer()
+        return number if word == "exit" else self.process.wait()
+
+    def close(self) -> None:
+        """End the server, and with it a stage that it may run."""
+        self.channel.close()
+        self.process.kill()
+        self.process.wait()
+        atexit.unregister(self.close)
+
+    def _answer(self) -> tuple[str, int]:
+        """The next line, byte by byte: what a buffer had read ahead, `select` would not see. "" from a dead server."""
+        line = b""
+        while not line.endswith(b"\n") and (byte := self.channel.recv(1)):
+            line += byte
+        word, _, number = line.decode().partition(" ")
+        return (word, int(number)) if number else ("", 0)
+
+
+_servers: list[ForkServer] = []  # one at most
+
+
+def start_forked(environment: Mapping[str, str], request: Path, num_ranks: int, log: Path) -> Forked | None:
+    """A stage with this environment, forked from a server that is started if none fits; None where that fails."""
+    if _servers and not _servers[0].fits(environment):
+        _servers.pop().close()
+    if not _servers:
+        _servers.append(ForkServer(environment, log))
+    return _servers[0].start(request, num_ranks, log)
