@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Processes beside each other: one thread each, which sleeps while it waits.
+QUIETLY := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE
 
 .PHONY: help demo test soak test-vllm vllm-env lint lock wheel lab bench-scoring bench-precision bench-memory bench-grading clean
 .DEFAULT_GOAL := help
@@ -20,11 +22,11 @@ demo: $(VENV)/.installed  ## The five-minute tour: four arms on the embedded lab
 	$(BIN)/ufo-rl -cd sweeps -cn demo
 
 test: $(VENV)/.installed  ## Tests but those of soak and test-vllm, a quarter of an hour on 2 cores; UFO_RL_DATA=FOLDER adds those on real data
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 3 --dist worksteal --ignore tests/vllm --ignore tests/soak \
-		--ignore tests/smoke/test_scoring_resume.py
+	$(QUIETLY) $(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder --ignore tests/vllm \
+		--ignore tests/soak --ignore tests/smoke/test_scoring_resume.py
 
 soak: $(VENV)/.installed  ## Scoring killed ten times at random, stopped, raced, and on a disk that fills up
-	OMP_NUM_THREADS=1 UFO_RL_KILLS=10 $(BIN)/python -m pytest -q tests/smoke/test_scoring_resume.py tests/soak
+	$(QUIETLY) UFO_RL_KILLS=10 $(BIN)/python -m pytest -q tests/smoke/test_scoring_resume.py tests/soak
 
 vllm-env: .venv-vllm/.installed  ## An environment of its own for vLLM on a CPU (on GPUs: pip install 'ufo-rl[vllm]')
 

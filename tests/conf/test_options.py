@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 import re
@@ -30,6 +31,7 @@ REQUIRED = {
 SWEEPS = sorted(path.stem for path in (ROOT / "sweeps").glob("*.yaml"))
 
 
+@functools.cache
 def jobs(*overrides: str, name: str | None = None) -> list[Job]:
     return compose_jobs(list(overrides), str(ROOT / "sweeps") if name else None, name, False)
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import sys
 from importlib.metadata import version
 from resource import RLIMIT_FSIZE, setrlimit
 
 import pytest
 
 from tests.conftest import Ufo
+from ufo_rl.cli import main
 from ufo_rl.config.folder import conf_folder
+from ufo_rl.experiment import data
 from ufo_rl.model.weights import packaged
 
 LAB = packaged("package:lab/tiny")
@@ -86,12 +90,34 @@ CUSTOM = ("dataset=custom", "dataset.question=question", "dataset.answer=answer"
         (["contamination", "-cd", CD, "-cn", "ratio"], ["contamination: ratio is a sweep"]),
     ],
 )
-def test_a_mistake_is_told_in_plain_words(places: Ufo, arguments: list[str], expected: list[str]) -> None:
-    output = places.run(*arguments, status=2)
+def test_a_mistake_is_told_in_plain_words(
+    places: Ufo,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    arguments: list[str],
+    expected: list[str],
+) -> None:
+    """In this process: what `python -m` adds to main() is tried below."""
+    monkeypatch.setattr("signal.signal", lambda *_: None)  # pytest keeps its own
+    monkeypatch.chdir(places.folder)
+    for name in set(os.environ) - set(places.environment):
+        monkeypatch.delenv(name)
+    monkeypatch.setattr(sys, "argv", ["ufo-rl", *arguments])
+    for remembered in (data._load, data._graded):  # by paths of another folder
+        remembered.cache_clear()
+    assert main() == 2
+    output = "".join(capfd.readouterr())
     for words in expected:
         assert words in output
     assert "Traceback" not in output and "HYDRA_FULL_ERROR" not in output
     assert not (places.folder / "outputs").exists()  # nothing began
+
+
+def test_a_mistake_ends_the_process_with_status_2_and_no_traceback(ufo: Ufo) -> None:
+    output = ufo.run("ratio.value=2", "seed=-1", status=2)
+    assert output == (
+        "ufo-rl: ratio.value=2 must be in (0, 1]; for everything use selector=full\nufo-rl: seed=-1 must be >= 0\n"
+    )
 
 
 def test_every_job_of_a_sweep_is_validated_before_the_first_starts(places: Ufo) -> None:

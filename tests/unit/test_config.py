@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import json
 import os
 import subprocess
@@ -26,13 +27,18 @@ from ufo_rl.errors import UserError
 from ufo_rl.selector.cut import num_kept
 
 
-def plain(*overrides: str) -> dict[str, Any]:
+@functools.cache
+def composed(*overrides: str) -> dict[str, Any]:
     (job,) = compose_jobs(list(overrides))
     return job.plain
 
 
+def plain(*overrides: str) -> dict[str, Any]:
+    return copy.deepcopy(composed(*overrides))
+
+
 def problems(change: dict[str, Any]) -> list[str]:
-    config = copy.deepcopy(plain())
+    config = plain()
     for key, value in change.items():
         *parents, last = key.split(".")
         node = config

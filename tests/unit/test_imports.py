@@ -31,7 +31,7 @@ LEVEL_OF = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
 # Heavy or far-reaching packages, and the rooms that may import them at all.
 MAY_IMPORT = {
     "torch": {"model", "signals", "training", "launch", "lab", "commands"},
-    "transformers": {"model", "signals", "training", "lab"},
+    "transformers": {"model", "signals", "training", "launch", "lab"},
     "trl": {"training"},
     "deepspeed": {"training"},
     "vllm": {"model"},

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ufo_rl.commands.doctor.stability import examine
+from ufo_rl.commands.doctor.stability import compare_ways
 from ufo_rl.config.compose import compose_jobs
 from ufo_rl.config.load import load
 from ufo_rl.errors import UserError
@@ -101,7 +101,7 @@ def test_only_stages_that_run_vllm_are_touched(
         "pass_rate": lambda: made.signals().collect("pass_rate"),
         "evaluation": lambda: made.evaluations().base("arithmetic"),
         "training": lambda: made.train(Selection([made.pool.prompts[0].id], np.ones(1), 1, 0.0, 0)),
-        "doctor": lambda: examine([*SMALL, *words], 1),
+        "doctor": lambda: compare_ways([*SMALL, *words], 1),
     }
     found = set()
     for name, stage in stages.items():

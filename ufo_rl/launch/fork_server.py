@@ -1,8 +1,8 @@
 """`python -m ufo_rl.launch.fork_server FD`: a process that has torch and transformers imported and forks ranks.
 
 On a CPU these imports are most of a short stage, and every stage has processes of its own. Commands come over the socket FD,
-one JSON object a line (request, num_ranks, log). Answers: `pid N` by the first process of the stage once it leads its own
-process group, `exit N` when that has ended (negative: by a signal). The server ends with its socket.
+one JSON object a line (request, num_ranks, log, folder to be in). Answers: `pid N` by the first process of the stage once it
+leads its own process group, `exit N` when that has ended (negative: by a signal). The server ends with its socket.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ def _import_heavy() -> None:
 def _be_stage(command: dict[str, Any], channel: socket.socket) -> None:
     """As if this process had been started for the stage: its rank, or the agent of several."""
     os.setsid()
+    os.chdir(command["folder"])
     nothing, log = os.open(os.devnull, os.O_RDONLY), os.open(command["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for source, target in ((nothing, 0), (log, 1), (log, 2)):
         os.dup2(source, target)

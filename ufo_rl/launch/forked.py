@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import json
+import os
 import select
 import socket
 import subprocess
@@ -40,7 +41,7 @@ class ForkServer:
     starts it."""
 
     def __init__(self, environment: Mapping[str, str], log: Path) -> None:
-        self.environment, self.folder = dict(environment), Path.cwd()
+        self.environment = dict(environment)
         mine, its = socket.socketpair()
         with its, log.open("a") as output:
             self.process = subprocess.Popen(
@@ -57,11 +58,11 @@ class ForkServer:
 
     def fits(self, environment: Mapping[str, str]) -> bool:
         """Whether a stage of it is what a process started now would be."""
-        return self.process.poll() is None and self.environment == environment and self.folder == Path.cwd()
+        return self.process.poll() is None and self.environment == environment
 
     def start(self, request: Path, num_ranks: int, log: Path) -> Forked | None:
         """A stage; None where the server is no more."""
-        command = {"request": str(request), "num_ranks": num_ranks, "log": str(log)}
+        command = {"request": str(request), "num_ranks": num_ranks, "log": str(log), "folder": os.getcwd()}
         try:
             self.channel.sendall((json.dumps(command) + "\n").encode())
         except OSError:
