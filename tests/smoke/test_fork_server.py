@@ -78,13 +78,6 @@ def test_ranks_beside_each_other_are_one_group(run: Run) -> None:
     assert one["world"] == "2"
 
 
-def test_another_environment_is_another_server_whose_threads_compute(run: Run) -> None:
-    run("about")
-    before = server_pid()
-    (found,) = run("about", threads=2)
-    assert server_pid() != before and found["threads"] == 2 and found["total"] == 512**3
-
-
 @pytest.mark.parametrize("num_ranks", [1, 2])
 def test_a_killed_rank_ends_its_stage_and_not_the_server(run: Run, num_ranks: int) -> None:
     run("about")
@@ -107,3 +100,10 @@ def test_a_killed_server_is_replaced_and_takes_its_stage_along(run: Run) -> None
     assert time.monotonic() - began < 20
     run("about")
     assert server_pid() != victim
+
+
+def test_another_environment_is_another_server_whose_threads_compute(run: Run) -> None:
+    run("about")
+    before = server_pid()
+    (found,) = run("about", threads=2)
+    assert server_pid() != before and found["threads"] == 2 and found["total"] == 512**3

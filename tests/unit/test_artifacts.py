@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from ufo_rl.errors import UserError
-from ufo_rl.files.atomic import locked, manifest, publish, read_json, write_json, write_text
+from ufo_rl.files.atomic import manifest, publish, read_json, write_json, write_text
 from ufo_rl.files.journal import Journal, Tail
 from ufo_rl.files.keys import digest
 from ufo_rl.files.store import Store
@@ -43,18 +40,6 @@ def test_a_publication_is_replaced_whole(tmp_path: Path) -> None:
     assert sorted(p.name for p in folder.iterdir()) == ["manifest.json", "second.txt"]
 
 
-def test_a_killed_publication_is_cleared_by_the_next(tmp_path: Path) -> None:
-    code = (
-        "import os, sys; from pathlib import Path; from ufo_rl.files.atomic import publish\n"
-        "with publish(Path(sys.argv[1])) as (t, c):\n    (t / 'half').write_text('x'); os._exit(9)"
-    )
-    assert subprocess.run([sys.executable, "-c", code, str(tmp_path / "out")], check=False).returncode == 9
-    assert manifest(tmp_path / "out") is None and len(list(tmp_path.iterdir())) == 1
-    with publish(tmp_path / "out"):
-        pass
-    assert [p.name for p in tmp_path.iterdir()] == ["out"]
-
-
 def test_writing_where_one_cannot_is_one_clear_error(tmp_path: Path) -> None:
     write_text(tmp_path / "a.txt", "kept")
     (tmp_path / "folder").mkdir()
@@ -67,20 +52,6 @@ def test_broken_json_names_the_file(tmp_path: Path) -> None:
     (tmp_path / "x.json").write_bytes(b"\xff\x00{")
     with pytest.raises(UserError, match=r"x\.json is not valid JSON"):
         read_json(tmp_path / "x.json")
-
-
-def test_a_lock_makes_the_second_wait(tmp_path: Path) -> None:
-    code = (
-        "import sys, time; from pathlib import Path; from ufo_rl.files.atomic import locked\n"
-        "with locked(Path(sys.argv[1]), 'x'):\n    print('held', flush=True); time.sleep(1.5)"
-    )
-    holder = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "lock")], stdout=subprocess.PIPE, text=True)
-    assert holder.stdout is not None and holder.stdout.readline() == "held\n"
-    began = time.monotonic()
-    with locked(tmp_path / "lock", "the test"):
-        waited = time.monotonic() - began
-    assert waited > 0.5
-    assert holder.wait() == 0
 
 
 def test_a_store_knows_what_is_missing(tmp_path: Path) -> None:

@@ -6,11 +6,9 @@ from pathlib import Path
 from random import seed
 
 import pytest
-import yaml
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 
 import ufo_rl
-from tests.conftest import Ufo
 from ufo_rl.config.compose import compose_jobs, compose_one
 from ufo_rl.config.folder import conf_folder
 from ufo_rl.config.grid import grid
@@ -113,16 +111,6 @@ def test_a_broken_file_of_the_users_is_told_by_its_place(tmp_path: Path, text: b
         compose_jobs(["selector=mine"], str(tmp_path))
     assert len(caught.value.problems) == 1
     assert caught.value.problems[0].startswith(f"{tmp_path}/selector/mine.yaml{problem}")
-
-
-def test_the_users_folder_stands_behind_ours_as_in_hydra(ufo: Ufo) -> None:
-    for option, value in (("10pct", 0.3), ("third", 0.33)):
-        (ufo.folder / "mine/ratio").mkdir(parents=True, exist_ok=True)
-        (ufo.folder / f"mine/ratio/{option}.yaml").write_text(f"value: {value}\n")
-        (job,) = compose_jobs([f"ratio={option}"], str(ufo.folder / "mine"))
-        shown = yaml.safe_load(ufo.run("-cd", "mine", f"ratio={option}", "--cfg", "job"))
-        assert job.plain["ratio"] == shown["ratio"]
-    assert "third" in ufo.run("-cd", "mine", "--help")
 
 
 @pytest.mark.parametrize("command", ["doctor", "contamination"])

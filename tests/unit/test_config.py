@@ -5,18 +5,13 @@ from __future__ import annotations
 import copy
 import functools
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import asdict, is_dataclass
-from pathlib import Path
 from typing import Any, get_args, get_origin
 
 import pytest
 from pydantic import Strict, TypeAdapter
 
-import ufo_rl
 from ufo_rl.config.build import build
 from ufo_rl.config.compose import compose_jobs
 from ufo_rl.config.identity import run_id, volatile
@@ -188,36 +183,6 @@ def test_a_function_is_a_part_that_is_not_called() -> None:
         build({**node, "num_prompt": 40}, "reward.parts.cut")
     with pytest.raises(UserError, match="is no class or function"):
         build({"_target_": "ufo_rl.config.build.LABEL"}, "selector")
-
-
-def test_plugins_beside_the_command_are_found_and_shadow_nothing(tmp_path: Path) -> None:
-    (tmp_path / "mylab").mkdir()
-    (tmp_path / "mylab/__init__.py").write_text("")
-    (tmp_path / "mylab/parts.py").write_text(
-        "from ufo_rl.selector.full import Full as Mine\n\n\n"
-        "def brevity(completions, **columns):\n    return [1.0 for _ in completions]\n"
-    )
-    for name in ("datasets", "hydra", "yaml"):
-        (tmp_path / f"{name}.py").write_text("raise RuntimeError('shadowed')\n")
-    program = (
-        "import importlib.util, sys\n"
-        "from ufo_rl.config.build import build\n"
-        "assert all(path not in ('', sys.argv[1]) for path in sys.path)\n"
-        "print(build({'_target_': 'mylab.parts.Mine'}, 'selector', ['mylab']).keeps_all)\n"
-        "print(build({'_target_': 'mylab.parts.brevity'}, 'reward.parts.brevity', ['mylab'])(['a', 'b']))\n"
-        "import hydra, yaml\n"
-        "print(sys.argv[1] in importlib.util.find_spec('datasets').origin)\n"
-    )
-    environment = {**os.environ, "PYTHONPATH": str(Path(ufo_rl.__file__).parents[1])}
-    output = subprocess.run(
-        [sys.executable, "-P", "-c", program, str(tmp_path)],
-        cwd=tmp_path,
-        env=environment,
-        text=True,
-        capture_output=True,
-        check=True,
-    ).stdout
-    assert output.split("\n")[:3] == ["True", "[1.0, 1.0]", "False"]
 
 
 def test_run_id_names_the_choices() -> None:

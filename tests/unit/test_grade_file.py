@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import re
-import signal
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.conftest import Ufo
 from ufo_rl.commands.grade.flow import grade_file
 from ufo_rl.commands.grade.options import read_options
 from ufo_rl.errors import UserError
@@ -232,6 +229,10 @@ def test_fifty_disagreements_are_shown_and_all_are_written(here: Path) -> None:
             ["rows.jsonl", LIMIT.replace("3", "many"), "--audit", "math_verify"],
             ["grader.time_limit_s=many must be > 0"],
         ),
+        (
+            ["rows.jsonl", LIMIT.replace("3", "0"), "grader.max_chars=0"],
+            ["grader.time_limit_s=0 must be > 0\ngrader.max_chars=0 must be >= 1 and whole"],
+        ),
         (["rows.jsonl", "--out", "./rows.jsonl"], ["rows.jsonl is the file that is graded"]),
         (["rows.jsonl", "--out", "out.csv", "--audit", "house"], ["must end in .jsonl or .parquet", "module:function"]),
         (
@@ -272,28 +273,3 @@ def test_a_mistake_is_told_before_anything_is_graded(here: Path, words: list[str
     for text in expected:
         assert text in str(caught.value)
     assert [path for path in sorted(here.iterdir()) if path.name != "__pycache__"] == before
-
-
-def test_the_command_line(ufo: Ufo) -> None:
-    write(ufo.folder / "rows.jsonl", ROWS[:2])
-    assert cells(ufo.run("grade", "rows.jsonl"), "rows.jsonl")[:2] == ["2", "2"]
-    output = ufo.run("grade", "rows.jsonl", "--gold", "answer", status=2)
-    assert "ufo-rl: --gold answer" in output and "Traceback" not in output
-    usage = ufo.run("grade", "-h")
-    assert all(flag in usage for flag in ("--gold COLUMN", "--completion COLUMN", "--out FILE", "--audit GRADER"))
-
-
-def test_ctrl_c_leaves_nothing_half_written(ufo: Ufo) -> None:
-    write(
-        ufo.folder / "rows.jsonl",
-        [{"gold": "7", "completion": HANGS.replace("}}}}", f"}}}}}}+{n}}}")} for n in range(99)],
-    )
-    process = ufo.start("grade", "rows.jsonl", "--out", "out.jsonl", LIMIT)
-    deadline = time.monotonic() + 120
-    while not list(ufo.folder.glob(".out.jsonl.*.tmp")) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert [path.suffix for path in ufo.folder.glob(".out*")] == [".tmp"]
-    process.send_signal(signal.SIGINT)
-    output, _ = process.communicate(timeout=60)
-    assert process.returncode == 130 and "nothing was written" in output and "Traceback" not in output
-    assert [path.name for path in ufo.folder.iterdir()] == ["rows.jsonl"]

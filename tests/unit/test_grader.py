@@ -1,18 +1,14 @@
 """The grader decides by text, exact numbers, then math-verify in a process of its own, always within its limits."""
 
-import os
-import signal
-import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
-from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.verifier_children import pids
 from ufo_rl.grader.math import MathGrader
 from ufo_rl.grader.math.formula.rational import rational, same_number
 from ufo_rl.grader.math.process.verifier import Verifier
@@ -307,26 +303,6 @@ def test_works_off_the_main_thread(grader):
     assert [g.correct for g in graded] == [n == 3 for n in range(12)]
 
 
-def test_killed_children_are_replaced_and_no_verdict_is_lost():
-    verifier = Verifier(time_limit_s=10, num_children=2)
-    questions = [(f"{n}x", f"{n - 1}x+x" if n % 2 else f"{n}x+1") for n in range(600)]
-    with ThreadPoolExecutor(4) as threads:
-        verdicts = [threads.submit(verifier.verify, *question) for question in questions]
-        random = Random(0)
-        for kill in range(10):  # the first while they start, the others at work
-            while sum(verdict.done() for verdict in verdicts) < 50 * kill or not (running := pids(verifier)):
-                time.sleep(0.001)
-            os.kill(random.choice(running), signal.SIGKILL)
-        assert not all(verdict.done() for verdict in verdicts)
-        found = [verdict.result() for verdict in verdicts]
-    assert [v.equal for v in found] == [n % 2 == 1 for n in range(600)]
-    assert not any(v.reason for v in found)
-    assert verifier.verify("2x", "x+x").equal
-    ends = pids(verifier)
-    verifier.close()
-    assert 1 <= len(ends) <= 2 and all(ends_within(pid, 1) for pid in ends)
-
-
 def test_the_thread_that_started_the_child_may_end():
     verifier = Verifier(time_limit_s=10)
     for _ in range(2):
@@ -334,47 +310,3 @@ def test_the_thread_that_started_the_child_may_end():
             assert thread.submit(verifier.verify, "2x", "x+x").result().equal
     assert len(pids(verifier)) == 1
     verifier.close()
-
-
-PARENT = f"""
-import sys
-from tests.unit.test_grader import pids
-from ufo_rl.grader.math.process.verifier import Verifier
-verifier = Verifier(time_limit_s=float(sys.argv[1]), num_children=1)
-verifier.verify("2x", "x+x")
-print(pids(verifier)[0], flush=True)
-if len(sys.argv) > 2:
-    verifier.verify("7", r"{HANGS}")
-"""
-
-
-def test_a_busy_child_ends_soon_after_its_killed_parent():
-    parent = subprocess.Popen([sys.executable, "-c", PARENT, "2", "hang"], stdout=subprocess.PIPE, text=True)
-    assert parent.stdout is not None
-    pid = int(parent.stdout.readline())
-    time.sleep(0.5)
-    parent.kill()
-    parent.wait()
-    parent.stdout.close()
-    assert ends_within(pid, 5)
-
-
-def test_the_child_ends_when_the_parent_exits():
-    output = subprocess.run([sys.executable, "-c", PARENT, "600"], capture_output=True, text=True, check=True)
-    assert ends_within(int(output.stdout), 5)
-
-
-def pids(verifier: Verifier) -> list[int]:
-    """The children that are alive, busy or free."""
-    return [child.process.pid for child in verifier.children if child is not None and child.is_alive]
-
-
-def ends_within(pid: int, limit_s: float) -> bool:
-    deadline = time.monotonic() + limit_s
-    while time.monotonic() < deadline:
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return True
-        time.sleep(0.05)
-    return False

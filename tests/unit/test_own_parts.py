@@ -197,6 +197,20 @@ def test_wrong_columns_are_told_before_anything_starts() -> None:
     ]
 
 
+def test_a_column_with_the_name_of_a_signals_is_told_before_anything_is_measured(tmp_path: Path) -> None:
+    path = tmp_path / "mine.jsonl"
+    path.write_text("".join(f'{{"question": "{i}+1=?", "answer": "{i + 1}", "confidence": 0.5}}\n' for i in range(99)))
+    (job,) = compose_jobs(["dataset=custom", f"dataset.path={path}", "selector=ufo", "ratio=50pct"])
+    with pytest.raises(UserError) as caught:
+        prepare(load(job.plain))
+    assert caught.value.problems == [
+        "dataset: its column confidence has the name of one that a signal measures; leave it out (dataset=custom carries "
+        "the columns of dataset.columns=[...]), or rename it in the data"
+    ]
+    (job,) = compose_jobs(["dataset=custom", f"dataset.path={path}", "selector=random", "ratio=50pct"])
+    prepare(load(job.plain))  # random measures nothing
+
+
 def test_graders_get_the_reference_that_the_evaluation_makes() -> None:
     class Told:
         def grade_all(self, references: Any, completions: Any) -> list[Graded]:

@@ -72,7 +72,8 @@ def build(node: Mapping[str, Any], key: str, plugins: Sequence[str] = (), **extr
     called: it is given back, with these keys as arguments where there are any.
 
     Only parts of ufo_rl and of the packages in `plugins` are built: a configuration file must not be able to call
-    anything else. Raises UserError naming the key, the wrong argument and the nearest right one.
+    anything else. Raises UserError naming the key, the wrong argument and the nearest right one, and with each line of a
+    ValueError of the part's own.
     """
     part = part_class(node, key, plugins)
     arguments = {k: v for k, v in node.items() if k not in ("_target_", LABEL)}
@@ -96,4 +97,4 @@ def build(node: Mapping[str, Any], key: str, plugins: Sequence[str] = (), **extr
     except ValidationError as error:
         raise UserError(*sentences(error, part, key)) from error
     except (ValueError, TypeError) as error:
-        raise UserError(f"{key}.{error}") from error
+        raise UserError(*(f"{key}.{problem}" for problem in str(error).splitlines() or [""])) from error

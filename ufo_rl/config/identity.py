@@ -25,8 +25,15 @@ def volatile(config: Mapping[str, Any], plugins: Sequence[str] = ()) -> tuple[st
             part = part_class(node, "signal", plugins)
         except UserError:
             continue
-        marked += [f"signal.{name}.{key}" for key in (changes_no_result(part) if is_dataclass(part) else ())]
+        marked += [f"signal.{name}.{key}" for key in _marks(part)]
     return tuple(marked)
+
+
+def _marks(part: Any) -> tuple[str, ...]:
+    try:
+        return changes_no_result(part) if is_dataclass(part) else ()
+    except NameError:  # types of the user's that only a type checker sees: they cannot be marked
+        return ()
 
 
 def identity(config: Mapping[str, Any]) -> dict[str, Any]:

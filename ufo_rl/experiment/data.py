@@ -86,9 +86,18 @@ def whole_benchmarks(config: Config) -> dict[str, list[Prompt]]:
 
 
 def check_selector_columns(config: Config, selector: Selector, signals: Sequence[Signal], pool: Pool) -> None:
-    """Every column that the selector names must be one of the pool's or of its signals'."""
-    known = {*OF_EVERY_POOL, *(name for prompt in pool.prompts for name in prompt.columns)}
-    known |= {name for signal in signals for name in signal.columns}
+    """Every column that the selector names must be one of the pool's or of its signals', and none may be of both."""
+    carried = {name for prompt in pool.prompts for name in prompt.columns}
+    measured = {name for signal in signals for name in signal.columns}
+    if both := sorted(carried & measured):
+        raise UserError(
+            *(
+                f"dataset: its column {name} has the name of one that a signal measures; leave it out "
+                f"(dataset=custom carries the columns of dataset.columns=[...]), or rename it in the data"
+                for name in both
+            )
+        )
+    known = {*OF_EVERY_POOL, *carried, *measured}
     missing = [name for name in named_columns(selector) if name not in known]
     if missing:
         raise UserError(

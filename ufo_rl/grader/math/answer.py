@@ -42,7 +42,7 @@ class MathGrader:
         if relative_tolerance is not None and not (_is_number(relative_tolerance, float) and relative_tolerance > 0):
             problems.append(f"relative_tolerance={relative_tolerance} must be > 0, or None for exact answers")
         if problems:
-            raise ValueError("; ".join(problems))
+            raise ValueError("\n".join(problems))
         self.max_chars = max_chars
         self.relative_tolerance = relative_tolerance
         self._verifier = Verifier(time_limit_s, relative_tolerance=relative_tolerance)

@@ -21,6 +21,8 @@ from ufo_rl.errors import UserError
 from ufo_rl.tracking.excerpt import sample, sample_scores
 from ufo_rl.tracking.sink import MODES, has_key, open_run, sync_command
 
+pytestmark = pytest.mark.smoke
+
 CONFIG = {
     "model": {"name": "tiny", "path": "tiny"},
     "dataset": {"name": "arithmetic"},

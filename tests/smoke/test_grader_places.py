@@ -20,6 +20,8 @@ from tests.grade_in_rank import LIMIT_S, cases, handlers
 from ufo_rl.grader.math import MathGrader
 from ufo_rl.records import Graded
 
+pytestmark = pytest.mark.smoke
+
 GOLDS, COMPLETIONS, EXPECTED = zip(*cases(), strict=True)
 
 

@@ -10,12 +10,16 @@ from importlib.metadata import version
 from resource import RLIMIT_FSIZE, setrlimit
 
 import pytest
+import yaml
 
 from tests.conftest import Ufo
 from ufo_rl.cli import main
+from ufo_rl.config.compose import compose_jobs
 from ufo_rl.config.folder import conf_folder
 from ufo_rl.experiment import data
 from ufo_rl.model.weights import packaged
+
+pytestmark = pytest.mark.smoke
 
 LAB = packaged("package:lab/tiny")
 CD = str(conf_folder().parent / "sweeps")
@@ -151,3 +155,13 @@ def test_help_names_groups_options_and_commands(ufo: Ufo) -> None:
 
 def test_flags_may_stand_between_overrides(ufo: Ufo) -> None:
     assert "seed: 3" in ufo.run("selector=random", "--cfg", "job", "seed=3")
+
+
+def test_the_users_folder_stands_behind_ours_as_in_hydra(ufo: Ufo) -> None:
+    for option, value in (("10pct", 0.3), ("third", 0.33)):
+        (ufo.folder / "mine/ratio").mkdir(parents=True, exist_ok=True)
+        (ufo.folder / f"mine/ratio/{option}.yaml").write_text(f"value: {value}\n")
+        (job,) = compose_jobs([f"ratio={option}"], str(ufo.folder / "mine"))
+        shown = yaml.safe_load(ufo.run("-cd", "mine", f"ratio={option}", "--cfg", "job"))
+        assert job.plain["ratio"] == shown["ratio"]
+    assert "third" in ufo.run("-cd", "mine", "--help")
