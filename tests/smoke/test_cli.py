@@ -165,3 +165,8 @@ def test_the_users_folder_stands_behind_ours_as_in_hydra(ufo: Ufo) -> None:
         shown = yaml.safe_load(ufo.run("-cd", "mine", f"ratio={option}", "--cfg", "job"))
         assert job.plain["ratio"] == shown["ratio"]
     assert "third" in ufo.run("-cd", "mine", "--help")
+
+
+def test_hydra_takes_a_new_field_without_a_plus(ufo: Ufo) -> None:
+    shown = ufo.run("train.trl.min_p=0.1", "engine=vllm", "engine.vllm.max_model_len=512", "--cfg", "job")
+    assert "\n    min_p: 0.1\n" in shown and "\n    max_model_len: 512\n" in shown

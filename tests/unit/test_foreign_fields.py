@@ -197,11 +197,6 @@ def test_a_sweep_file_is_told_how_hydra_takes_a_new_field(tmp_path: Path) -> Non
     assert [job.plain["train"]["trl"]["min_p"] for job in jobs] == [0.1, 0.2]
 
 
-def test_hydra_takes_a_new_field_without_a_plus(ufo: Any) -> None:
-    shown = ufo.run("train.trl.min_p=0.1", "engine=vllm", "engine.vllm.max_model_len=512", "--cfg", "job")
-    assert "\n    min_p: 0.1\n" in shown and "\n    max_model_len: 512\n" in shown
-
-
 ENGINE_ARGUMENTS = """
     @dataclass
     class EngineArgs:
