@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import re
@@ -15,6 +16,8 @@ from typing import Any, ClassVar
 
 import pytest
 from filelock import FileLock
+
+gc.set_threshold(50_000)  # with torch and its like in memory, looking for garbage takes long, and there is little
 
 
 @pytest.fixture(scope="session")

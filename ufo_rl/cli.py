@@ -3,6 +3,7 @@ begins with `-` (a flag), `+` or `~` (an override)."""
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 from importlib.metadata import version
@@ -16,6 +17,7 @@ OK, FAILED, MISTAKE, INTERRUPTED = 0, 1, 2, 130
 
 def entry() -> None:
     """Entry of the console script."""
+    gc.set_threshold(50_000)  # imports and composition make objects that live on: no need to look for garbage so often
     sys.exit(main())
 
 
@@ -77,4 +79,4 @@ def experiments() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    entry()

@@ -22,8 +22,10 @@ from ufo_rl.launch.worker import address, die_with_starter, serve
 def main() -> None:
     die_with_starter()
     channel = socket.socket(fileno=int(sys.argv[1]))
+    gc.disable()  # a quarter of the time of these imports would go into looking for garbage
     _import_heavy()
     gc.freeze()  # what a rank never looks at stays shared memory
+    gc.enable()
     with channel.makefile("r") as commands:
         while line := commands.readline():
             if pid := os.fork():
@@ -62,6 +64,7 @@ def _be_stage(command: dict[str, Any], channel: socket.socket) -> None:
 def _be_agent(request: Path, num_ranks: int) -> None:
     """Fork the ranks; the first that fails ends the others. What torch.distributed.run does for one host, whose ranks
     would import everything again."""
+    die_with_starter()  # before it has threads: they do not survive a fork
     places = {"WORLD_SIZE": num_ranks, "LOCAL_WORLD_SIZE": num_ranks, **address()}
     ranks = set()
     for rank in range(num_ranks):

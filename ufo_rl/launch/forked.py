@@ -53,15 +53,16 @@ class ForkServer:
                 env=self.environment,
                 pass_fds=[its.fileno()],
             )
-        self.channel = mine
+        self.channel, self.is_busy = mine, False
         atexit.register(self.close)
 
     def fits(self, environment: Mapping[str, str]) -> bool:
-        """Whether a stage of it is what a process started now would be."""
-        return self.process.poll() is None and self.environment == environment
+        """Whether a stage of it is what a process started now would be. An interrupt may have left it a stage."""
+        return not self.is_busy and self.process.poll() is None and self.environment == environment
 
     def start(self, request: Path, num_ranks: int, log: Path) -> Forked | None:
         """A stage; None where the server is no more."""
+        self.is_busy = True
         command = {"request": str(request), "num_ranks": num_ranks, "log": str(log), "folder": os.getcwd()}
         try:
             self.channel.sendall((json.dumps(command) + "\n").encode())
@@ -75,6 +76,7 @@ class ForkServer:
         if not select.select([self.channel], [], [], seconds)[0]:
             return None
         word, number = self._answer()
+        self.is_busy = False
         return number if word == "exit" else self.process.wait()
 
     def close(self) -> None:
