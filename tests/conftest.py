@@ -20,6 +20,12 @@ from filelock import FileLock
 gc.set_threshold(50_000)  # with torch and its like in memory, looking for garbage takes long, and there is little
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call() -> None:
+    """A fork server serves one environment, and pytest's names the test: without it, tests of a process share a server."""
+    os.environ.pop("PYTEST_CURRENT_TEST", None)
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Folder of the local dataset files, named by UFO_RL_DATA; without it the test is skipped."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,7 +21,6 @@ from ufo_rl.tracking.sink import Tracker
 
 def collect(overrides: Sequence[str]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """The account of the selector's first signal, and all columns, in the current folder."""
-    same_environment()
     (job,) = compose_jobs(overrides)
     config = load(job.plain)
     job.folder.mkdir(parents=True, exist_ok=True)
@@ -33,11 +31,6 @@ def collect(overrides: Sequence[str]) -> tuple[dict[str, Any], dict[str, np.ndar
     (account, *_) = [signals.collect(name) for name in pipeline.prepared.selector.signals]
     ids = np.array([prompt.id for prompt in pipeline.pool.prompts])
     return account, {"id": ids, **signals.columns(signals.known())}
-
-
-def same_environment() -> None:
-    """A fork server serves one environment, and pytest's names the test: without it, tests of one process share a server."""
-    os.environ.pop("PYTEST_CURRENT_TEST", None)
 
 
 def rows_in_chunks(outputs: Path) -> list[str]:

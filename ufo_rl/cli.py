@@ -56,14 +56,14 @@ def command(name: str, arguments: list[str]) -> int:
         return experiments()
     known = commands()
     if name not in known:
-        hint = f"(commands: {', '.join(known)}; experiments: key=value)"
+        hint = f"(commands: {', '.join(one for one in known if not known[one].problem)}; experiments: key=value)"
         raise UserError(f"{name}: no such command{nearest(name, known)} {hint}")
     chosen = known[name]
     if any(word in ("-h", "--help") for word in arguments):
         sys.stdout.write(f"{chosen.help()}\n")
         return OK
     try:
-        return chosen.run()(arguments)
+        return chosen.status(arguments)
     except KeyboardInterrupt:
         if chosen.goes_on:
             raise

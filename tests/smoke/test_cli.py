@@ -103,6 +103,7 @@ def test_a_mistake_is_told_in_plain_words(
 ) -> None:
     """In this process: what `python -m` adds to main() is tried below."""
     monkeypatch.setattr("signal.signal", lambda *_: None)  # pytest keeps its own
+    monkeypatch.setattr(sys, "path", [*sys.path])
     monkeypatch.chdir(places.folder)
     for name in set(os.environ) - set(places.environment):
         monkeypatch.delenv(name)

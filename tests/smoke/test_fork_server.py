@@ -1,43 +1,60 @@
-"""Stages on a CPU are forked from one server: each with a process of its own, whatever becomes of server and stage."""
+"""Stages on a CPU are forked from one server: each with processes of its own, whatever becomes of server, stage and parent."""
 
 from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.scoring_only import same_environment
+from tests.conftest import family
 from ufo_rl.config.compose import compose_jobs
 from ufo_rl.config.load import load
 from ufo_rl.errors import StageFailed
 from ufo_rl.launch import forked
 from ufo_rl.launch.stages import Stages
 
-pytestmark = pytest.mark.smoke
+pytestmark = [pytest.mark.smoke, pytest.mark.skipif(sys.platform != "linux", reason="elsewhere stages are not forked")]
 PROBE = """
-import os, signal, sys, time
+import os, re, signal, sys, time
 MARK = {mark}
 SEEN = []
 def about(request, context):
     had_torch = "torch" in sys.modules
-    import torch
+    import numpy, torch
     SEEN.append(1)
     total = torch.ones(512, 512).mm(torch.ones(512, 512)).sum().item()  # all threads of this process
+    files = [f"/proc/self/fd/{{number}}" for number in os.listdir("/proc/self/fd")]
+    links = [os.readlink(file) for file in files if os.path.islink(file)]  # without that of the listing
     return {{"pid": os.getpid(), "group": os.getpgrp(), "parent": os.getppid(), "mark": MARK, "seen": len(SEEN),
             "total": total, "had_torch": had_torch, "threads": torch.get_num_threads(), "folder": os.getcwd(),
-            "world": os.environ["WORLD_SIZE"]}}
+            "world": os.environ["WORLD_SIZE"], "drawn": numpy.random.rand(), "sockets": [x for x in links if "socket" in x]}}
 def dies(request, context):
     if context.place.rank == context.place.world_size - 1:
         os.kill(os.getpid(), signal.SIGKILL)
     time.sleep(60)
 def waits(request, context):
     time.sleep(60)
+def hogs(request, context):
+    re.match(r"(a+)+$", "a" * 60 + "b")  # for ever, and no other thread of the process runs
+"""
+PROGRAM = """
+import sys
+from pathlib import Path
+from ufo_rl.config.compose import compose_jobs
+from ufo_rl.config.load import load
+from ufo_rl.launch.stages import Stages
+(job,) = compose_jobs(sys.argv[2:])
+launch = load(job.plain).launch  # any record of ours will do as what is asked
+print(Stages(Path("run"), launch).run("probe", f"probe.{sys.argv[1]}", launch, "any"))
 """
 Run = Callable[..., list[dict[str, Any]]]
 
@@ -46,13 +63,14 @@ Run = Callable[..., list[dict[str, Any]]]
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs a function of the module probe, which lies in the folder of the start, as a stage."""
     monkeypatch.chdir(tmp_path)
+    Path("run").mkdir()
 
     def run(function: str, num_ranks: int = 1, threads: int = 1, mark: int = 0) -> list[dict[str, Any]]:
-        same_environment()
         Path("probe.py").write_text(PROBE.format(mark=mark))
-        Path("run").mkdir(exist_ok=True)
-        (job,) = compose_jobs([f"launch.num_ranks={num_ranks}", f"launch.threads_per_rank={threads}"])
-        launch = load(job.plain).launch  # any record of ours will do as what is asked
+        (job,) = compose_jobs(
+            [f"launch.num_ranks={num_ranks}", f"launch.threads_per_rank={threads}", "launch.device=cpu"]
+        )
+        launch = load(job.plain).launch
         return Stages(tmp_path / "run", launch).run("probe", f"probe.{function}", launch, "any")
 
     return run
@@ -63,19 +81,29 @@ def server_pid() -> int:
     return server.process.pid
 
 
+def wait_until(is_so: Callable[[], bool], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while not is_so() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return is_so()
+
+
 def test_each_stage_is_a_fresh_process_of_one_server(run: Run, tmp_path: Path) -> None:
     (first,), (second,) = run("about", mark=1), run("about", mark=2)
     assert first["parent"] == second["parent"] == server_pid() and first["pid"] != second["pid"]
     assert first["group"] == first["pid"]
     # torch is there before the stage begins, nothing of the user's is: his edited file is read again
     assert first["had_torch"] and [(one["mark"], one["seen"]) for one in (first, second)] == [(1, 1), (2, 1)]
-    assert first["folder"] == str(tmp_path) and first["world"] == "1"
+    assert first["folder"] == str(tmp_path) and first["world"] == "1" and first["sockets"] == []
+    assert (tmp_path / "run/logs/probe.log").stat().st_mode & 0o111 == 0
 
 
-def test_ranks_beside_each_other_are_one_group(run: Run) -> None:
+def test_ranks_beside_each_other_are_one_group_and_draw_their_own_numbers(run: Run) -> None:
     one, other = run("about", num_ranks=2)
     assert one["pid"] != other["pid"] and one["group"] == other["group"] == one["parent"] == other["parent"]
-    assert one["world"] == "2"
+    assert one["world"] == "2" and one["sockets"] == other["sockets"] == []
+    (alone,) = run("about")
+    assert len({one["drawn"], other["drawn"], alone["drawn"]}) == 3
 
 
 @pytest.mark.parametrize("num_ranks", [1, 2])
@@ -88,18 +116,54 @@ def test_a_killed_rank_ends_its_stage_and_not_the_server(run: Run, num_ranks: in
     run("about")
 
 
-def test_a_killed_server_is_replaced_and_takes_its_stage_along(run: Run) -> None:
+def test_a_stage_in_a_thread_has_a_start_of_its_own(run: Run) -> None:
+    """The kernel ends a process with the thread that started it."""
+    found: list[dict[str, Any]] = []
+    thread = threading.Thread(target=lambda: found.extend(run("about")))
+    thread.start()
+    thread.join()
+    assert found[0]["parent"] == os.getpid()
+
+
+def test_an_interrupted_start_leaves_nothing_to_the_next(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(self: Any) -> tuple[str, int]:
+        raise KeyboardInterrupt
+
     run("about")
-    os.kill(server_pid(), signal.SIGKILL)
+    before = server_pid()
+    with monkeypatch.context() as context, pytest.raises(KeyboardInterrupt):
+        context.setattr(forked.ForkServer, "_answer", interrupted)
+        run("waits")
+    (found,) = run("about")
+    assert found["parent"] == server_pid() != before
+
+
+def test_a_killed_server_takes_its_stage_along(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    mark = uuid.uuid4().hex
+    monkeypatch.setenv("UFO_TEST", mark)
     run("about")
-    victim = server_pid()
-    threading.Timer(2.0, os.kill, (victim, signal.SIGKILL)).start()
+    threading.Timer(2.0, os.kill, (server_pid(), signal.SIGKILL)).start()
     began = time.monotonic()
     with pytest.raises(StageFailed, match="ended with status -9"):
-        run("waits")
+        run("waits", num_ranks=2)
     assert time.monotonic() - began < 20
-    run("about")
-    assert server_pid() != victim
+    assert wait_until(lambda: not family(mark), 5)
+
+
+def test_a_killed_parent_takes_all_along_even_where_no_thread_can_run(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "probe.py").write_text(PROBE.format(mark=0))
+    mark = uuid.uuid4().hex
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, "hogs", "launch.num_ranks=2", "launch.device=cpu"],
+        cwd=tmp_path,
+        env={**os.environ, "UFO_TEST": mark},
+    )
+    assert wait_until(lambda: len(family(mark)) == 5, 60)  # with server, agent and two ranks
+    time.sleep(1)
+    parent.kill()
+    parent.wait()
+    assert wait_until(lambda: not family(mark), 5)
 
 
 def test_another_environment_is_another_server_whose_threads_compute(run: Run) -> None:
@@ -107,3 +171,11 @@ def test_another_environment_is_another_server_whose_threads_compute(run: Run) -
     before = server_pid()
     (found,) = run("about", threads=2)
     assert server_pid() != before and found["threads"] == 2 and found["total"] == 512**3
+
+
+def test_a_torch_that_cannot_be_imported_is_told(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "broken/torch").mkdir(parents=True)
+    (tmp_path / "broken/torch/__init__.py").write_text("raise ImportError('libcudart.so.99: no such file')")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path / "broken"), os.environ.get("PYTHONPATH", "")]))
+    with pytest.raises(StageFailed, match=r"libcudart.so.99: no such file\nits log: .*/logs/probe.log"):
+        run("about")

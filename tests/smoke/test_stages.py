@@ -17,7 +17,6 @@ import pytest
 import torch
 
 from tests.conftest import SmallRun, Ufo
-from tests.scoring_only import same_environment
 from ufo_rl.config.build import build
 from ufo_rl.config.compose import compose_jobs
 from ufo_rl.config.load import load
@@ -44,7 +43,6 @@ def settings(*overrides: str) -> Config:
 
 def score(folder: Path, config: Config, rows: Iterable[dict[str, Any]]) -> tuple[Store, list[dict[str, Any]]]:
     """Score rows by the lab in ranks, as a run does: the store, and the result of each rank."""
-    same_environment()
     store = Store.of(folder, "confidence", {})
     store.create()
     signal = build(config.signal["confidence"], "signal.confidence")
@@ -106,7 +104,6 @@ def test_a_crash_names_its_error_and_its_log(tmp_path: Path, num_ranks: int) -> 
 
 
 def test_a_users_mistake_in_a_rank_is_no_crash(tmp_path: Path) -> None:
-    same_environment()
     config, stages = settings(), Stages(tmp_path, settings().launch)
     signal = build(config.signal["pass_rate"], "signal.pass_rate")
     grader = {**config.grader, "time_limit_s": 0.0}

@@ -10,7 +10,6 @@ import pytest
 import torch
 from transformers import TrainerCallback
 
-from tests.scoring_only import same_environment
 from ufo_rl.config.compose import compose_jobs
 from ufo_rl.config.load import load
 from ufo_rl.experiment.prepare import prepare
@@ -98,7 +97,6 @@ def test_zero_follows_data_parallel_training(tmp_path: Path, monkeypatch: pytest
     (tmp_path / "probe_reward.py").write_text(RECORDER)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    same_environment()
     results = {zero: train(tmp_path, zero) for zero in STAGES}
     off = results["off"]
     assert len(off["sampled"]) == 2 and off["sampled"][0] != off["sampled"][1]

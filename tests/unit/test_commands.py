@@ -47,7 +47,7 @@ def test_what_is_wrong_with_a_file_is_told_where_it_is_asked_for(theirs: Path) -
     assert "latin.py" in found["latin"].problem and "utf-8" in found["latin"].problem
     assert "Is a directory" in found["folder"].problem
     assert found["compare"].usage in usages()  # ours is shown all the same
-    assert not found["grade"].problem and callable(found["grade"].run())
+    assert not found["grade"].problem
     with pytest.raises(UserError, match="a text USAGE"):
         cli.command("bare", ["-h"])
 
@@ -82,3 +82,17 @@ def test_help_shows_a_bad_file_in_a_line(theirs: Path, capsys: pytest.CaptureFix
     monkeypatch.setattr(sys, "argv", ["ufo-rl"])
     assert cli.command("help", []) == 0
     assert "  ufo_commands/hello.py:1: not to be read as Python (invalid syntax)\n" in capsys.readouterr().out
+
+
+def test_a_command_returns_an_exit_status(theirs: Path) -> None:
+    for name, result in (("text", "'done'"), ("none", "None"), ("three", "3")):
+        (theirs / f"{name}.py").write_text(f"USAGE = 'x'\ndef run(arguments): return {result}\n")
+    assert (cli.command("none", []), cli.command("three", [])) == (0, 3)
+    with pytest.raises(
+        UserError, match=r"^ufo_commands/text.py: run\(arguments\) returned a str; print what is to be read"
+    ):
+        cli.command("text", [])
+    (theirs / "bare.py").write_text("")
+    with pytest.raises(UserError, match="no such command") as caught:
+        cli.command("tree", [])
+    assert "three" in str(caught.value) and "bare" not in str(caught.value)

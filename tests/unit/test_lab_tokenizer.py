@@ -13,6 +13,7 @@ from transformers import AutoModelForCausalLM, AutoProcessor, AutoTokenizer
 
 import ufo_rl.lab
 from ufo_rl.lab import tokenizer as lab_tokenizer
+from ufo_rl.model.weights import _tokenizer_class, load_tokenizer
 
 FOLDER = Path(ufo_rl.lab.__file__).parent / "tiny"
 
@@ -124,3 +125,23 @@ def test_model_knows_the_direct_and_the_thinking_form():
     # Room to learn: the model hesitates between the two forms and knows no third one.
     assert min(probabilities[think], probabilities[answer]) > 0.2
     assert probabilities[think] + probabilities[answer] > 0.99
+
+
+def test_no_choice_is_left_to_auto_tokenizer_where_none_is_made(tmp_path: Path) -> None:
+    """`"auto_map": []` keeps AutoTokenizer from rebuilding a Qwen2 tokenizer over the lab's vocabulary: the class is the
+    one that is named. A folder that says less goes through AutoTokenizer."""
+    ours, theirs = load_tokenizer(FOLDER), AutoTokenizer.from_pretrained(FOLDER, padding_side="left")
+    assert type(ours) is type(theirs) and ours.get_vocab() == theirs.get_vocab()
+    assert [ours(text)["input_ids"] for text in TEXTS] == [theirs(text)["input_ids"] for text in TEXTS]
+    assert (ours.padding_side, ours.pad_token, ours.chat_template) == ("left", theirs.pad_token, theirs.chat_template)
+    ours.save_pretrained(tmp_path)  # as training publishes a policy
+    (tmp_path / "config.json").write_text((FOLDER / "config.json").read_text())
+    assert _tokenizer_class(tmp_path) is _tokenizer_class(FOLDER) is type(ours)
+    settings = json.loads((tmp_path / "tokenizer_config.json").read_text())
+    for change in (
+        {"auto_map": {"AutoTokenizer": ["x.Y", None]}},
+        {"tokenizer_class": "Qwen2Tokenizer"},
+        {"auto_map": None},
+    ):
+        (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings | change))
+        assert _tokenizer_class(tmp_path) is AutoTokenizer

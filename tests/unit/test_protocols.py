@@ -262,3 +262,27 @@ def test_the_pool_of_a_run_is_looked_at(write: Write) -> None:
     node = write("class Odd:\n    def load(self, data): return []\n")
     told = "dataset: its load returned a value of the type list, not a pool; return ufo_rl.records.Pool(prompts)"
     assert told in problems(check, plain(dataset=node))
+
+
+@pytest.mark.parametrize(
+    ("told", "problems_of_it"),
+    [
+        ("size=3 must be even", ["dataset.size=3 must be even"]),
+        ("size=3 must be even\\n\\nand never odd", ["dataset.size=3 must be even", "dataset: and never odd"]),
+        ("", ["dataset: ValueError"]),
+    ],
+)
+def test_what_a_part_says_of_its_arguments_is_told_by_key(write: Write, told: str, problems_of_it: list[str]) -> None:
+    node = write(f"class Odd:\n    def __init__(self): raise ValueError('{told}')\n")
+    assert problems(build, node, "dataset", ["odd_parts"]) == problems_of_it
+
+
+def test_a_refused_tolerance_is_told_by_the_key_of_the_benchmark(write: Write) -> None:
+    node = write(
+        GRADER.replace("references)", "references, completions)").replace("close = None", "def close(self): pass")
+        + "    def __init__(self, relative_tolerance=None):\n"
+        + "        if relative_tolerance: raise ValueError('relative_tolerance=5 must be < 1')\n"
+    )
+    made = plain(grader=node)
+    made["eval"]["arithmetic"]["relative_tolerance"] = 5.0
+    assert problems(check, made) == ["eval.arithmetic.relative_tolerance=5 must be < 1"]

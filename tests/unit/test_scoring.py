@@ -89,3 +89,13 @@ def test_a_number_that_is_none_is_refused(tmp_path: Path, bad: float) -> None:
     with pytest.raises(UserError, match=r"mean_logprob of prompt id1 is .*dtype=float32"):
         publish(batches, store(tmp_path), 6)
     assert not list(tmp_path.rglob("chunk-*"))
+
+
+def test_a_measurement_without_a_promised_column_is_refused_before_it_is_stored(tmp_path: Path) -> None:
+    """Stored, it would count as measured for ever, and could never be read."""
+    target = store(tmp_path)
+    target.create(("id", "digits"))
+    with pytest.raises(UserError, match=r'of prompt id0 lacks digits; did you mean "digit"\?'):
+        publish([[(ROWS[0], {"digit": 1})]], target, 1)
+    assert target.keys() == set()
+    assert publish([[(ROWS[0], {"digits": 1})]], target, 1) == 1

@@ -10,7 +10,6 @@ from __future__ import annotations
 import ast
 import importlib.util
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
@@ -44,13 +43,19 @@ class Command:
         self.check()
         return ask(self._module(), "help", default=self.usage)
 
-    def run(self) -> Callable[[list[str]], int]:
-        """Its function, imported now. UserError where the file has none."""
+    def status(self, arguments: list[str]) -> int:
+        """Run it, imported now; its exit status, 0 where it returns none. UserError where the file has no such function."""
         self.check()
         module = self._module()
         if not callable(getattr(module, "run", None)):
             raise UserError(f"{self.path}: a command needs a function run(arguments: list[str]) -> int")
-        return module.run
+        found = module.run(arguments)
+        if found is not None and not isinstance(found, int):
+            kind = type(found).__name__
+            raise UserError(
+                f"{self.path}: run(arguments) returned a {kind}; print what is to be read, return an exit status"
+            )
+        return found or 0
 
     def _module(self) -> ModuleType:
         if self.path.is_relative_to(OURS):

@@ -6,6 +6,7 @@ import functools
 import importlib
 import inspect
 import os
+import re
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,7 @@ from ufo_rl.config.messages import sentences
 from ufo_rl.errors import UserError, nearest
 
 VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+ARGUMENT = re.compile(r"[\w.]+(=|: )")  # how a part's complaint about one of its arguments begins
 LABEL = "name"  # stands beside _target_ for tables and run names; no argument of the part
 
 
@@ -43,7 +45,10 @@ def part_class(node: Mapping[str, Any], key: str, plugins: Sequence[str] = ()) -
 def takes(node: Mapping[str, Any], key: str, plugins: Sequence[str], argument: str) -> bool:
     """Whether the part that `node` describes has an argument of that name, or takes any."""
     parameters = inspect.signature(part_class(node, key, plugins)).parameters
-    return argument in parameters or any(one.kind is one.VAR_KEYWORD for one in parameters.values())
+    found = parameters.get(argument)
+    if found is not None:
+        return found.kind in (found.POSITIONAL_OR_KEYWORD, found.KEYWORD_ONLY)
+    return any(one.kind is one.VAR_KEYWORD for one in parameters.values())
 
 
 def _imported(name: str) -> ModuleType:
@@ -72,8 +77,8 @@ def build(node: Mapping[str, Any], key: str, plugins: Sequence[str] = (), **extr
     called: it is given back, with these keys as arguments where there are any.
 
     Only parts of ufo_rl and of the packages in `plugins` are built: a configuration file must not be able to call
-    anything else. Raises UserError naming the key, the wrong argument and the nearest right one, and with each line of a
-    ValueError of the part's own.
+    anything else. Raises UserError naming the key, the wrong argument and the nearest right one; a ValueError of the part's
+    own is told line by line, `argument=value must ...` with the argument's key.
     """
     part = part_class(node, key, plugins)
     arguments = {k: v for k, v in node.items() if k not in ("_target_", LABEL)}
@@ -97,4 +102,9 @@ def build(node: Mapping[str, Any], key: str, plugins: Sequence[str] = (), **extr
     except ValidationError as error:
         raise UserError(*sentences(error, part, key)) from error
     except (ValueError, TypeError) as error:
-        raise UserError(*(f"{key}.{problem}" for problem in str(error).splitlines() or [""])) from error
+        raise UserError(*_own_words(error, key)) from error
+
+
+def _own_words(error: Exception, key: str) -> list[str]:
+    lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    return [f"{key}.{line}" if ARGUMENT.match(line) else f"{key}: {line}" for line in lines]

@@ -49,7 +49,11 @@ def open_grader(name: str, benchmark: Benchmark, of_run: Seam, plugins: Sequence
             f"eval.{name}.relative_tolerance={tolerance}: {node['_target_']} has no tolerance; give its __init__ an "
             f"argument relative_tolerance, or leave eval.{name}.relative_tolerance=null"
         )
-    return built({**node, "relative_tolerance": tolerance}, key, plugins, "grader")
+    try:
+        return built({**node, "relative_tolerance": tolerance}, key, plugins, "grader")
+    except UserError as error:
+        own = f"eval.{name}.relative_tolerance"
+        raise UserError(*(p.replace(f"{key}.relative_tolerance", own, 1) for p in error.problems)) from error
 
 
 def judge(

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute
 import pyarrow.parquet as pq
 
-from ufo_rl.files.atomic import write_json, write_table, writing
+from ufo_rl.files.atomic import read_json, write_json, write_table, writing
 from ufo_rl.files.keys import digest
 
 pc: Any = pyarrow.compute  # its functions are made at import, where type checkers do not see them
@@ -41,11 +41,18 @@ class Store:
     def lock_path(self) -> Path:
         return self.folder / ".lock"
 
-    def create(self) -> None:
-        """Make the folder and write down what its key stands for."""
+    def create(self, columns: Sequence[str] = ()) -> None:
+        """Make the folder and write down what its key stands for, and which columns every row must have."""
         self.folder.mkdir(parents=True, exist_ok=True)
         if not (self.folder / "identity.json").exists():
             write_json(self.folder / "identity.json", self.identity)
+        if columns:
+            write_json(self.folder / "columns.json", list(columns))
+
+    def promised(self) -> frozenset[str]:
+        """The columns that every row must have: without one of them it would count as measured and never be read."""
+        path = self.folder / "columns.json"
+        return frozenset(read_json(path)) if path.is_file() else frozenset()
 
     def keys(self) -> set[str]:
         """The keys of all stored rows."""

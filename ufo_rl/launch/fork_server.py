@@ -10,30 +10,37 @@ from __future__ import annotations
 import gc
 import json
 import os
-import signal
 import socket
 import sys
 from pathlib import Path
 from typing import Any
 
-from ufo_rl.launch.worker import address, die_with_starter, serve
+from ufo_rl.launch.start import PARENT
+from ufo_rl.launch.worker import address, die_with, serve
 
 
 def main() -> None:
-    die_with_starter()
+    die_with(int(os.environ[PARENT]))
     channel = socket.socket(fileno=int(sys.argv[1]))
+    channel.set_inheritable(False)
     gc.disable()  # a quarter of the time of these imports would go into looking for garbage
     _import_heavy()
     gc.freeze()  # what a rank never looks at stays shared memory
     gc.enable()
-    with channel.makefile("r") as commands:
-        while line := commands.readline():
-            if pid := os.fork():
-                _, status = os.waitpid(pid, 0)
-                channel.sendall(f"exit {os.waitstatus_to_exitcode(status)}\n".encode())
-            else:
-                _be_stage(json.loads(line), channel)
-                return
+    server, commands = os.getpid(), channel.makefile("r")
+    while line := commands.readline():
+        if pid := os.fork():
+            _, status = os.waitpid(pid, 0)
+            channel.sendall(f"exit {os.waitstatus_to_exitcode(status)}\n".encode())
+        else:
+            die_with(server)
+            command = json.loads(line)
+            _lead_group(command)
+            channel.sendall(f"pid {os.getpid()}\n".encode())
+            commands.close()
+            channel.close()  # the parent sees the server's end by it
+            _run(Path(command["request"]), command["num_ranks"])
+            return
 
 
 def _import_heavy() -> None:
@@ -43,48 +50,45 @@ def _import_heavy() -> None:
     import transformers.models.auto.tokenization_auto  # noqa: F401
 
 
-def _be_stage(command: dict[str, Any], channel: socket.socket) -> None:
-    """As if this process had been started for the stage: its rank, or the agent of several."""
+def _lead_group(command: dict[str, Any]) -> None:
+    """What subprocess.Popen does for a process that is started for a stage."""
     os.setsid()
     os.chdir(command["folder"])
-    nothing, log = os.open(os.devnull, os.O_RDONLY), os.open(command["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    log = os.open(command["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
     for source, target in ((nothing, 0), (log, 1), (log, 2)):
         os.dup2(source, target)
     os.close(nothing)
     os.close(log)
-    channel.sendall(f"pid {os.getpid()}\n".encode())
-    channel.close()
-    request, num_ranks = Path(command["request"]), command["num_ranks"]
+
+
+def _run(request: Path, num_ranks: int) -> None:
+    """Be the only rank, or fork all and end with the first that fails; the parent ends the process group then. For one host
+    that is what torch.distributed.run does, whose ranks would import everything again."""
     if num_ranks == 1:
-        serve(request)
-    else:
-        _be_agent(request, num_ranks)
-
-
-def _be_agent(request: Path, num_ranks: int) -> None:
-    """Fork the ranks; the first that fails ends the others. What torch.distributed.run does for one host, whose ranks
-    would import everything again."""
-    die_with_starter()  # before it has threads: they do not survive a fork
+        _be_rank(request, {})
+        return
     places = {"WORLD_SIZE": num_ranks, "LOCAL_WORLD_SIZE": num_ranks, **address()}
-    ranks = set()
+    agent = os.getpid()
     for rank in range(num_ranks):
-        if pid := os.fork():
-            ranks.add(pid)
-        else:
-            os.environ.update(
-                {name: str(value) for name, value in {**places, "RANK": rank, "LOCAL_RANK": rank}.items()}
-            )
-            serve(request)
+        if not os.fork():
+            die_with(agent)
+            _be_rank(request, {**places, "RANK": rank, "LOCAL_RANK": rank})
             return
-    while ranks:
-        pid, status = os.wait()
-        ranks.discard(pid)
+    for _ in range(num_ranks):
+        _, status = os.wait()
         if status != 0:
-            for other in ranks:
-                os.kill(other, signal.SIGKILL)
             if os.WIFSIGNALED(status):
                 os.kill(os.getpid(), os.WTERMSIG(status))
             sys.exit(os.waitstatus_to_exitcode(status))
+
+
+def _be_rank(request: Path, place: dict[str, Any]) -> None:
+    import numpy as np
+
+    os.environ.update({name: str(value) for name, value in place.items()})
+    np.random.seed()  # as in a process of its own; Python's own generator does so at a fork
+    serve(request)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import select
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -37,12 +38,12 @@ class Forked:
 
 
 class ForkServer:
-    """One server process, for one stage at a time. Its output, such as a failing import, goes to the log of the stage that
-    starts it."""
+    """One server process, for one stage at a time (`is_busy`). Its output, such as a failing import, goes to the log of the
+    stage that starts it."""
 
     def __init__(self, environment: Mapping[str, str], log: Path) -> None:
         self.environment = dict(environment)
-        mine, its = socket.socketpair()
+        self.channel, its = socket.socketpair()
         with its, log.open("a") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "ufo_rl.launch.fork_server", str(its.fileno())],
@@ -53,23 +54,26 @@ class ForkServer:
                 env=self.environment,
                 pass_fds=[its.fileno()],
             )
-        self.channel, self.is_busy = mine, False
+        self.is_busy = False
         atexit.register(self.close)
 
     def fits(self, environment: Mapping[str, str]) -> bool:
-        """Whether a stage of it is what a process started now would be. An interrupt may have left it a stage."""
-        return not self.is_busy and self.process.poll() is None and self.environment == environment
+        """Whether a stage of it is what a process started now would be."""
+        return self.process.poll() is None and self.environment == environment
 
     def start(self, request: Path, num_ranks: int, log: Path) -> Forked | None:
-        """A stage; None where the server is no more."""
-        self.is_busy = True
+        """A stage; None where the server is no more. An interrupt ends it: nobody would read its answer."""
         command = {"request": str(request), "num_ranks": num_ranks, "log": str(log), "folder": os.getcwd()}
         try:
             self.channel.sendall((json.dumps(command) + "\n").encode())
+            word, number = self._answer()
         except OSError:
             return None
-        word, number = self._answer()
-        return Forked(self, number) if word == "pid" else None
+        except BaseException:
+            self.close()
+            raise
+        self.is_busy = word == "pid"
+        return Forked(self, number) if self.is_busy else None
 
     def exit_status(self, seconds: float | None) -> int | None:
         """Of the stage that runs, waited for so long; the server's own where that has died, and the stage with it."""
@@ -89,8 +93,11 @@ class ForkServer:
     def _answer(self) -> tuple[str, int]:
         """The next line, byte by byte: what a buffer had read ahead, `select` would not see. "" from a dead server."""
         line = b""
-        while not line.endswith(b"\n") and (byte := self.channel.recv(1)):
-            line += byte
+        try:
+            while not line.endswith(b"\n") and (byte := self.channel.recv(1)):
+                line += byte
+        except ConnectionResetError:  # it died with a command unread
+            return "", 0
         word, _, number = line.decode().partition(" ")
         return (word, int(number)) if number else ("", 0)
 
@@ -99,7 +106,13 @@ _servers: list[ForkServer] = []  # one at most
 
 
 def start_forked(environment: Mapping[str, str], request: Path, num_ranks: int, log: Path) -> Forked | None:
-    """A stage with this environment, forked from a server that is started if none fits; None where that fails."""
+    """A stage with this environment, forked from a server that is started if none fits.
+
+    None where that fails or may not be: a stage runs already, or this is a thread, with which the kernel would end the
+    server.
+    """
+    if threading.current_thread() is not threading.main_thread() or (_servers and _servers[0].is_busy):
+        return None
     if _servers and not _servers[0].fits(environment):
         _servers.pop().close()
     if not _servers:

@@ -8,9 +8,16 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ufo_rl.config.schema import Launch
 from ufo_rl.errors import UserError
+from ufo_rl.files.environment import hardware
 
 GIB = 2**30
+
+
+def is_on_cpu(launch: Launch) -> bool:
+    """Whether the ranks of this host compute on its processors: asked to, or because there is no GPU."""
+    return launch.device == "cpu" or not hardware()["gpus"]
 
 
 def own_device(environment: Mapping[str, str]) -> dict[str, str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from numbers import Real
 from typing import Any
 
-from ufo_rl.errors import UserError
+from ufo_rl.errors import UserError, nearest
 from ufo_rl.files.keys import digest
 from ufo_rl.files.store import KEY, Store
 from ufo_rl.records import Reference
@@ -62,6 +62,7 @@ def publish(
     and loading, before this call): by generated tokens, equal where none are. seconds is that divided by the ranks that
     work beside each other, so that the sum over a pool is the wall time of measuring it.
     """
+    promised = store.promised()
     pending: list[dict[str, Any]] = []
     last_publish = time.perf_counter()
     done, began = 0, last_publish - startup_seconds
@@ -72,6 +73,7 @@ def publish(
         for (row, measured), weight in zip(batch, weights, strict=True):
             times = {"seconds": seconds * weight / num_ranks, "device_seconds": seconds * weight}
             record = {KEY: row.key, "id": row.id, **measured, **times}
+            _refuse_incomplete(record, promised)
             _refuse_not_finite(record)
             pending.append(record)
         began, done = now, done + len(batch)
@@ -82,6 +84,14 @@ def publish(
             progress(done, num_rows)
     store.publish(pending)
     return done
+
+
+def _refuse_incomplete(record: dict[str, Any], promised: frozenset[str]) -> None:
+    if absent := sorted(promised - record.keys()):
+        raise UserError(
+            f"the measurement of prompt {record['id']} lacks {', '.join(absent)}{nearest(absent[0], record)}; a signal's rank "
+            f"function publishes every column of its `stored` ({', '.join(sorted(promised))})"
+        )
 
 
 def _refuse_not_finite(record: dict[str, Any]) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ufo_rl.config.schema import Launch
-from ufo_rl.files.environment import hardware
 from ufo_rl.files.journal import Journal, parse, seconds_spent
+from ufo_rl.launch.place import is_on_cpu
 from ufo_rl.launch.progress import Progress
 from ufo_rl.launch.request import Request, kind_of, plain
 from ufo_rl.launch.spool import write_spool
@@ -100,7 +100,7 @@ class Stages:
 
     def gpu_hours(self, seconds: dict[str, float]) -> float | None:
         """Hours of GPU that the stages held; None where they ran on CPUs."""
-        if self.launch.device == "cpu" or not hardware()["gpus"]:
+        if is_on_cpu(self.launch):
             return None
         return sum(seconds[stage] for stage in seconds if stage != "total") * self.launch.num_ranks / 3600
 

@@ -16,9 +16,9 @@ from typing import Any
 
 from ufo_rl.config.schema import Launch
 from ufo_rl.errors import StageFailed, UserError
-from ufo_rl.files.environment import hardware
 from ufo_rl.files.journal import Tail
 from ufo_rl.launch.forked import Forked, start_forked
+from ufo_rl.launch.place import is_on_cpu
 from ufo_rl.launch.request import Request
 
 GRACE_S = 5.0  # between asking a stage to end and ending it
@@ -78,9 +78,8 @@ def run_ranks(request: Request, folder: Path, follow: Callable[[dict[str, Any]],
 
 def _can_fork(request: Request) -> bool:
     """Ranks of one host on a CPU: no library there minds a fork, and a start costs more than many a stage."""
-    launch = request.launch
-    is_on_cpu = launch.device == "cpu" or not hardware()["gpus"]
-    return sys.platform == "linux" and launch.num_nodes == 1 and is_on_cpu and not request.owns_device
+    is_one_host = request.launch.num_nodes == 1
+    return sys.platform == "linux" and is_one_host and not request.owns_device and is_on_cpu(request.launch)
 
 
 def run_agent(

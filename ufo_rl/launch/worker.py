@@ -14,8 +14,7 @@ from typing import Any
 
 from ufo_rl.errors import UserError
 from ufo_rl.files.atomic import write_json
-from ufo_rl.files.environment import hardware
-from ufo_rl.launch.place import Place, own_device
+from ufo_rl.launch.place import Place, is_on_cpu, own_device
 from ufo_rl.launch.rank_context import RankContext
 from ufo_rl.launch.request import Request
 from ufo_rl.launch.start import PARENT
@@ -53,7 +52,7 @@ def serve(path: Path, node_rank: int = 0) -> None:
 
 def run(request: Request) -> dict[str, Any]:
     """The stage's function, with this rank's place. The device is chosen before torch is imported."""
-    if request.owns_device and request.launch.device != "cpu" and hardware()["gpus"]:
+    if request.owns_device and not is_on_cpu(request.launch):
         os.environ.update(own_device(os.environ))
     return request.call(RankContext(request, Place.from_environment(request.launch.device)))
 
@@ -80,15 +79,17 @@ def die_with_parent() -> None:
 
     The kernel's death signal covers Linux; the watching thread covers the rest, and ranks below an agent.
     """
-    die_with_starter()
+    die_with(os.getppid())
     parent = int(os.environ[PARENT])
     threading.Thread(target=_watch, args=(parent,), daemon=True).start()
 
 
-def die_with_starter() -> None:
-    """On Linux the kernel ends this process when the one that started it has ended."""
+def die_with(starter: int) -> None:
+    """On Linux the kernel ends this process when the one that started it ends, or has ended already."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != starter:
+            os._exit(1)
 
 
 def _watch(parent: int) -> None:

@@ -118,7 +118,8 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
 
 
 def _tokenizer_class(folder: Path) -> Any:
-    """AutoTokenizer, whose import takes seconds and torch; not where the folder leaves it nothing to choose."""
+    """AutoTokenizer, whose import takes seconds and torch; but not where the folder names the class and, by an empty
+    `auto_map`, forbids another: without that, AutoTokenizer takes a Qwen2 model's own tokenizer for any vocabulary."""
     path = folder / "tokenizer_config.json"
     settings = read_json(path) if path.is_file() else {}
     if settings.get("tokenizer_class") == "TokenizersBackend" and settings.get("auto_map") == []:

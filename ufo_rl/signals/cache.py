@@ -48,7 +48,7 @@ class SignalCache:
         signal, rows, store = self.signals[name], self.rows(name), self.store(name)
         num_prompts = len(self.subject.prompts)
         self.stages.asks(signal.stage, store.key)
-        store.create()
+        store.create(signal.stored)
         results: list[dict[str, Any]] = []
         with locked(store.lock_path, f"the signal {name}"):
             stored, num_missing = rows.stored(store), 0
