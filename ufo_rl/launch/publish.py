@@ -89,8 +89,8 @@ def publish(
 def _refuse_incomplete(record: dict[str, Any], promised: frozenset[str]) -> None:
     if absent := sorted(promised - record.keys()):
         raise UserError(
-            f"the measurement of prompt {record['id']} lacks {', '.join(absent)}{nearest(absent[0], record)}; a signal's rank "
-            f"function publishes every column of its `stored` ({', '.join(sorted(promised))})"
+            f"the measurement of prompt {record['id']} lacks {', '.join(absent)}{nearest(absent[0], record)}; the rank "
+            f"function must publish what is both in the signal's `stored` and its `columns`: {', '.join(sorted(promised))}"
         )
 
 

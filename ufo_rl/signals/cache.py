@@ -48,7 +48,7 @@ class SignalCache:
         signal, rows, store = self.signals[name], self.rows(name), self.store(name)
         num_prompts = len(self.subject.prompts)
         self.stages.asks(signal.stage, store.key)
-        store.create(signal.stored)
+        store.create([name for name in signal.stored if name in signal.columns])  # the others may be a target's alone
         results: list[dict[str, Any]] = []
         with locked(store.lock_path, f"the signal {name}"):
             stored, num_missing = rows.stored(store), 0
