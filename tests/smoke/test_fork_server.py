@@ -159,7 +159,7 @@ def test_a_killed_parent_takes_all_along_even_where_no_thread_can_run(tmp_path: 
         cwd=tmp_path,
         env={**os.environ, "UFO_TEST": mark},
     )
-    assert wait_until(lambda: len(family(mark)) == 5, 60)  # with server, agent and two ranks
+    assert wait_until(lambda: len(family(mark)) >= 5, 60)  # with server, agent and two ranks
     time.sleep(1)
     parent.kill()
     parent.wait()
