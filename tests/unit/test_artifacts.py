@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,12 @@ def test_writing_where_one_cannot_is_one_clear_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="nothing half-written was kept"):
         write_text(tmp_path / "folder", "a file cannot replace a folder")
     assert (tmp_path / "a.txt").read_text() == "kept"
+
+
+def test_a_path_that_is_no_utf_8_is_written_and_read_again(tmp_path: Path) -> None:
+    told = {"error": f"no folder {os.fsdecode(b'/data/caf' + bytes([0xE9]))}", "name": "caf\u00e9"}
+    write_json(tmp_path / "x.json", told)
+    assert read_json(tmp_path / "x.json") == told
 
 
 def test_broken_json_names_the_file(tmp_path: Path) -> None:

@@ -39,7 +39,8 @@ def writing(path: Path) -> Iterator[Path]:
 
 def write_text(path: Path, text: str) -> None:
     with writing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        # A path that is no UTF-8 holds what UTF-8 cannot say; JSON reads its escape as that again.
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def write_json(path: Path, value: Any) -> None:
