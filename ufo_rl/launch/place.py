@@ -16,8 +16,8 @@ GIB = 2**30
 
 
 def is_on_cpu(launch: Launch) -> bool:
-    """Whether the ranks of this host compute on its processors: asked to, or because there is no GPU."""
-    return launch.device == "cpu" or not hardware()["gpus"]
+    """Whether the ranks of this host compute on its processors: asked to, or, left to choose, for want of a GPU."""
+    return launch.device == "cpu" or (launch.device == "auto" and not hardware()["gpus"])
 
 
 def own_device(environment: Mapping[str, str]) -> dict[str, str]:

@@ -98,6 +98,7 @@ def _refuse_not_finite(record: dict[str, Any]) -> None:
     bad = [name for name, value in record.items() if isinstance(value, Real) and not math.isfinite(value)]
     if bad:
         raise UserError(
-            f"{bad[0]} of prompt {record['id']} is {record[bad[0]]}: the model's arithmetic overflows or its weights are "
-            "damaged; try model.dtype=float32 (for confidence alone: signal.confidence.dtype=float32)"
+            f"{bad[0]} of prompt {record['id']} is {record[bad[0]]}, no measurement; where a model computes it, its "
+            "arithmetic overflows or its weights are damaged: try model.dtype=float32 (for confidence alone: "
+            "signal.confidence.dtype=float32)"
         )

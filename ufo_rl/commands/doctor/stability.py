@@ -5,6 +5,7 @@ Batch sizes, precisions and engines must not decide who is kept. The reference i
 
 from __future__ import annotations
 
+import importlib.util
 import math
 import sys
 import tempfile
@@ -84,7 +85,8 @@ def compare_ways(
         request = ExaminationRequest(chat.folder, signal.dtype or config.model.dtype, signal, config.engine)
         stages = Stages(Path(work), replace(config.launch, num_ranks=1, num_nodes=1))
         stages.spool("doctor", (asdict(row) for row in rows))
-        (result,) = stages.run("doctor", "ufo_rl.commands.doctor.rank.examine_rows", request, "doctor")
+        tries_vllm = importlib.util.find_spec("vllm") is not None
+        (result,) = stages.run("doctor", "ufo_rl.commands.doctor.rank.examine_rows", request, "doctor", tries_vllm)
         return len(rows), _compare(result["ways"], of_pool(prompts, chat.num_tokens), prepared.selector, config.seed)
 
 
