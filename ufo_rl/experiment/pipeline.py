@@ -12,6 +12,7 @@ from ufo_rl.config.optional import ask
 from ufo_rl.config.schema import Config
 from ufo_rl.evaluation.shared import Asked, Evaluations
 from ufo_rl.experiment.data import check_batch, whole_benchmarks
+from ufo_rl.experiment.model_check import check_fetched
 from ufo_rl.experiment.pool import RunPool
 from ufo_rl.experiment.prepare import Prepared
 from ufo_rl.experiment.told import facts_of_parts
@@ -58,6 +59,7 @@ class Pipeline:
         """All stages in order; returns and writes metrics.json."""
         config = self.config
         self.stages.begin()
+        check_fetched(config, self.chat)
         self.pool.decontaminate(whole_benchmarks(config), config.contamination, self.folder / "contamination.json")
         self.pool.limit_tokens(config.train.max_prompt_tokens, self.chat)
         check_batch(config, self.prepared.selector, len(self.pool.prompts))

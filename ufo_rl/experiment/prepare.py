@@ -12,6 +12,7 @@ from ufo_rl.config.optional import ask
 from ufo_rl.config.schema import Config
 from ufo_rl.errors import Problems
 from ufo_rl.experiment.data import check_batch, check_selector_columns, load_benchmarks, load_pool
+from ufo_rl.experiment.model_check import check_local_model
 from ufo_rl.experiment.surroundings import check_places, has_data
 from ufo_rl.grader import Grader
 from ufo_rl.records import Pool, Prompt
@@ -82,6 +83,8 @@ def prepare(config: Config, wrong: Collection[str] = ()) -> Prepared:
             problems.attempt(ask, signal, "check", pool.prompts)
     benchmarks = problems.attempt(load_benchmarks, config, wrong)
     problems.raise_any()
+    if not wrong:  # the last: it takes seconds
+        check_local_model(config)
     # What belongs to a wrong group is None, and unused.
     return Prepared(cast(Any, selector), signals, rewards, cast(Any, grader), pool or Pool([]), benchmarks or {})
 
@@ -139,4 +142,5 @@ def check_evaluation(plain: Mapping[str, Any]) -> tuple[Config, dict[str, list[P
     problems.attempt(check_places, config, wrong)
     benchmarks = problems.attempt(load_benchmarks, config, wrong)
     problems.raise_any()
+    check_local_model(config)
     return config, benchmarks or {}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Protocol
 
 from ufo_rl.config.schema import Shot, Template
@@ -49,3 +51,22 @@ def accepts_system_role(tokenizer: ChatTokenizer) -> bool:
     except TemplateError:
         return False
     return probe in text
+
+
+def text_of(tokenizer: ChatTokenizer) -> str:
+    """The chat template itself, "" where there is none."""
+    found = getattr(tokenizer, "chat_template", None)
+    return found if isinstance(found, str) else ""
+
+
+def tells_date(tokenizer: ChatTokenizer) -> bool:
+    """Whether the chat template asks for the date or the clock: `strftime_now` is all that transformers offers it."""
+    return "strftime_now" in text_of(tokenizer)
+
+
+def fix_date(tokenizer: Any, date: str) -> None:
+    """From now on the template is told this date (YYYY-MM-DD), midnight, whoever renders it, TRL too: base and trained
+    model are asked the same on different days."""
+    if tells_date(tokenizer):
+        day = datetime.fromisoformat(date)
+        tokenizer.apply_chat_template = functools.partial(tokenizer.apply_chat_template, strftime_now=day.strftime)

@@ -10,6 +10,7 @@ from ufo_rl.config.schema import Model
 from ufo_rl.errors import UserError, nearest
 from ufo_rl.files.atomic import read_json, write_json
 from ufo_rl.files.keys import digest, file_sha256
+from ufo_rl.model.folder import check_files
 
 if TYPE_CHECKING:
     import torch
@@ -34,11 +35,13 @@ def packaged(path: str) -> Path:
 
 
 def local_folder(model: Model) -> Path | None:
-    """The folder of a local model, checked for config and weights; None if `path` is a hub id.
+    """The folder of a local model, its files checked; None if `path` is a hub id.
 
     Raises UserError with the cure. Needs no network and no torch.
     """
     path = packaged(model.path) if model.path.startswith(PACKAGED) else Path(model.path).expanduser()
+    if path.is_file():
+        raise UserError(f"model.path={model.path} is a file; give the folder with config.json, *.safetensors and tokenizer")
     if not path.is_dir():
         looks_local = model.path.startswith((".", "/", "~", PACKAGED)) or model.path.count("/") != 1
         if looks_local:
@@ -48,16 +51,13 @@ def local_folder(model: Model) -> Path | None:
                 "give a folder with config.json and *.safetensors, or a hub id such as Qwen/Qwen2.5-0.5B-Instruct"
             )
         return None
-    if not (path / "config.json").is_file():
-        raise UserError(f"model.path={model.path} has no config.json; save the model there with save_pretrained")
-    if not any(path.glob("*.safetensors")):
-        raise UserError(
-            f"model.path={model.path} has no weights (*.safetensors); "
-            "save them with save_pretrained (pickled *.bin files are not loaded: they can run code)"
-        )
-    if not any((path / name).is_file() for name in ("tokenizer.json", "tokenizer.model", "vocab.json")):
-        raise UserError(f"model.path={model.path} has no tokenizer; save it there with tokenizer.save_pretrained")
+    check_files(path, named(model))
     return path
+
+
+def named(model: Model) -> str:
+    """How messages call the model: by the key and the value that the user gave."""
+    return f"model.path={model.path}"
 
 
 def fetch(model: Model) -> Path:
@@ -69,7 +69,7 @@ def fetch(model: Model) -> Path:
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     try:
-        return Path(
+        found = Path(
             snapshot_download(
                 model.path,
                 revision=model.revision,
@@ -82,6 +82,8 @@ def fetch(model: Model) -> Path:
             f"{str(error).splitlines()[0]}; check the name, your access (hf auth login) and the network, "
             "or give a local folder"
         ) from error
+    check_files(found, named(model))
+    return found
 
 
 def fingerprint(folder: Path, memo: Path) -> dict[str, str]:
@@ -108,13 +110,38 @@ def fingerprint(folder: Path, memo: Path) -> dict[str, str]:
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
-    """The tokenizer with left padding and a pad token. Raises UserError where there is no chat template."""
-    tokenizer = _tokenizer_class(folder).from_pretrained(folder, padding_side="left")
+    """The tokenizer with left padding, a pad token, an end token and one chat template. UserError where it has not all of
+    them, or cannot be loaded."""
+    try:
+        tokenizer = _tokenizer_class(folder).from_pretrained(
+            folder, padding_side="left", trust_remote_code=False
+        )
+    except UserError:
+        raise
+    except Exception as error:  # the library's own, of any kind
+        words = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise UserError(f"the tokenizer in {folder} cannot be loaded ({words}); take the files that belong to it") from error
+    if isinstance(tokenizer.chat_template, dict):
+        tokenizer.chat_template = _default_of(tokenizer.chat_template, folder)
     if tokenizer.chat_template is None:
         raise UserError(f"the tokenizer in {folder} has no chat template; use the instruct variant of the model")
+    if tokenizer.eos_token is None:
+        raise UserError(
+            f'the tokenizer in {folder} has no end token (eos_token): no completion would end; name it in tokenizer_config.json, '
+            'for example "eos_token": "</s>"'
+        )
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
+
+
+def _default_of(templates: dict[str, str], folder: Path) -> str:
+    if "default" in templates:
+        return templates["default"]
+    raise UserError(
+        f"the tokenizer in {folder} has several chat templates ({', '.join(sorted(templates))}) and none is the default; save "
+        "the one that is meant as chat_template.jinja in that folder"
+    )
 
 
 def _tokenizer_class(folder: Path) -> Any:
@@ -147,12 +174,15 @@ def pad_id(tokenizer: PreTrainedTokenizerBase) -> int:
 
 
 def load_model(folder: Path, dtype: str, device: torch.device | str) -> PreTrainedModel:
-    """The causal LM in evaluation mode on `device`."""
+    """The causal LM in evaluation mode on `device`. UserError names weights that are missing, misshapen or no numbers."""
     import torch
-    from transformers import AutoModelForCausalLM
 
-    model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype))
-    return model.to(device).eval()
+    from ufo_rl.model.whole import load_whole, refuse_not_finite
+
+    model: Any = load_whole(folder, f"the model in {folder}", dtype=getattr(torch, dtype))
+    model = model.to(device).eval()
+    refuse_not_finite(model, f"the model in {folder} as {dtype}")
+    return model
 
 
 def keep_end_tokens_only(model: PreTrainedModel) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from datasets import Dataset
-from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase, TrainerCallback
+from transformers import PreTrainedTokenizerBase, TrainerCallback
 from trl.trainer.grpo_config import GRPOConfig
 from trl.trainer.grpo_trainer import GRPOTrainer
 
@@ -20,6 +20,7 @@ from ufo_rl.config.schema import Train
 from ufo_rl.errors import UserError
 from ufo_rl.launch.place import Place
 from ufo_rl.model.weights import keep_end_tokens_only
+from ufo_rl.model.whole import load_whole, refuse_not_finite
 from ufo_rl.reward.columns import RewardColumns
 from ufo_rl.reward.parts import Part, for_trl
 from ufo_rl.training.trl_fields import HANDED_OVER
@@ -109,7 +110,8 @@ def make_trainer(
 ) -> GRPOTrainer:
     """TRL's trainer. The arguments exist before the model is loaded: their DeepSpeed settings decide how."""
     columns = RewardColumns(rows)
-    model = AutoModelForCausalLM.from_pretrained(model_folder, dtype=torch.float32)
+    model = load_whole(model_folder, f"the model in {model_folder}", dtype=torch.float32)
+    refuse_not_finite(model, f"the model in {model_folder}")
     keep_end_tokens_only(model)
     return GRPOTrainer(
         model=model,

@@ -21,6 +21,7 @@ from ufo_rl.commands.doctor.request import ExaminationRequest
 from ufo_rl.config.compose import compose_one
 from ufo_rl.config.load import load
 from ufo_rl.errors import UserError
+from ufo_rl.experiment.model_check import check_fetched
 from ufo_rl.experiment.prepare import prepare
 from ufo_rl.launch.publish import SignalRow
 from ufo_rl.launch.stages import Stages
@@ -78,6 +79,7 @@ def compare_ways(
     sys.stderr.write(f"scoring {len(prompts)} of {len(prepared.pool.prompts)} prompts in several ways ...\n")
     with tempfile.TemporaryDirectory() as work:
         chat = ChatModel(config.model, config.template, Path(work) / "fingerprints.json")
+        check_fetched(config, chat)
         rows = [
             SignalRow.of(prompt.id, *scored_text(signal.target, chat.render(prompt), prompt), prompt.answer)
             for prompt in prompts

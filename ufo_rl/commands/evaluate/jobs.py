@@ -14,6 +14,7 @@ from ufo_rl.config.compose import compose_jobs
 from ufo_rl.config.schema import Config
 from ufo_rl.errors import Problems
 from ufo_rl.evaluation.shared import Asked, Evaluations
+from ufo_rl.experiment.model_check import check_fetched
 from ufo_rl.experiment.prepare import check_evaluation
 from ufo_rl.experiment.provenance import describe
 from ufo_rl.experiment.status import claimed
@@ -72,6 +73,7 @@ def _measure(
         stages = Stages(folder, config.launch, record["attempt"], tracker.feed, enter)
         stages.begin()
         chat = ChatModel(config.model, config.template, cache / "fingerprints.json")
+        check_fetched(config, chat)
         asked = {
             name: Asked.of(benchmark, questions[name], config.grader, config.plugins)
             for name, benchmark in config.eval.items()

@@ -1,0 +1,57 @@
+"""A question that only tries the chat template: does the model get to see what it is asked?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from jinja2.exceptions import TemplateSyntaxError
+
+from ufo_rl.config.schema import Shot, Template
+from ufo_rl.errors import Problems, UserError
+from ufo_rl.model.template import ChatTokenizer, accepts_system_role, messages, render, text_of
+
+QUESTION = [f"probe{number}" for number in range(1000, 1060)]  # words that no template has, and enough to be cut short
+DRAWN = re.compile(r"\|\s*random\b|\blipsum\s*\(")  # what makes a template differ from call to call
+
+
+def check_template(
+    tokenizer: ChatTokenizer, folder: Path, template: Template, few_shot: Sequence[Sequence[Shot]] = ()
+) -> None:
+    """UserError where the chat template cannot be rendered, drops words of a question or of worked examples, or draws at
+    random. What it adds or does to space and case is its own affair. few_shot: the examples of each benchmark."""
+    problems = Problems()
+    if DRAWN.search(text_of(tokenizer)):
+        problems.add(
+            f"the chat template in {folder} draws at random (random, lipsum): no two prompts would be asked alike; take that "
+            "out of the template"
+        )
+    for shots in {tuple(one): None for one in ((), *few_shot)}:
+        problems.attempt(_check_words, tokenizer, folder, template, shots)
+    problems.raise_any()
+
+
+def _check_words(tokenizer: ChatTokenizer, folder: Path, template: Template, shots: Sequence[Shot]) -> None:
+    what = f"{len(shots)} worked examples and a question" if shots else "a question"
+    try:
+        asked = messages(template, " ".join(QUESTION), accepts_system_role(tokenizer), shots)
+        text = render(tokenizer, asked).casefold()
+    except TemplateSyntaxError as error:
+        raise UserError(
+            f"the chat template in {folder} has an error in line {error.lineno}: {error.message}; mend the template"
+        ) from error
+    except Exception as error:  # a template can raise whatever Python can
+        words = str(error).strip() or type(error).__name__
+        raise UserError(
+            f"the chat template in {folder} cannot show {what}: {words.splitlines()[0]}; mend the template, or take the model's "
+            "own"
+        ) from error
+    shown = " ".join(f"{shot.question} {shot.response}" for shot in shots)
+    for name, words in (("question", QUESTION), ("worked examples", re.findall(r"[a-z0-9]+", shown.casefold()))):
+        lacking = [word for word in words if word not in text]
+        if lacking:
+            raise UserError(
+                f"the chat template in {folder} drops {len(lacking)} of {len(words)} words of the {name}: the model would not "
+                "see what it is asked; take the model's own template"
+            )
