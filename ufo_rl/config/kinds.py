@@ -36,6 +36,14 @@ class ChangesNoResult:
 CHANGES_NO_RESULT = ChangesNoResult()
 
 
+@dataclass(frozen=True)
+class Since:
+    """Mark of a field that is younger than what is stored: where it has this value, which is what was done before, it is in
+    no identity, so that runs of before are found."""
+
+    value: Any
+
+
 @dataclass_transform(frozen_default=True)
 def node(cls: type[Type]) -> type[Type]:
     """A group of keys: a frozen dataclass that pydantic validates and that knows no other keys."""
@@ -74,9 +82,17 @@ def changes_no_result(kind: Any) -> tuple[str, ...]:
 
 
 def _marked(kind: Any, prefix: str) -> Iterator[str]:
+    return (key for key, mark in _marks(kind, prefix) if mark == CHANGES_NO_RESULT)
+
+
+def of_before(kind: Any) -> dict[str, Any]:
+    """The keys below a node, dotted, that are marked `Since`, and the value of before."""
+    return {key: mark.value for key, mark in _marks(kind, "") if isinstance(mark, Since)}
+
+
+def _marks(kind: Any, prefix: str) -> Iterator[tuple[str, Any]]:
     for name, field in keys_of(kind).items():
         base, marks = opened(field)
-        if CHANGES_NO_RESULT in marks:
-            yield prefix + name
-        elif is_dataclass(base):
-            yield from _marked(base, f"{prefix}{name}.")
+        yield from ((prefix + name, mark) for mark in marks)
+        if is_dataclass(base) and CHANGES_NO_RESULT not in marks:
+            yield from _marks(base, f"{prefix}{name}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -29,6 +30,14 @@ def _shows_question(config: Config) -> list[str]:
     if "{question}" in user:
         return []
     return [f'template.user="{user}" has no {{question}}: the model would never see the question']
+
+
+def _date_is_one(config: Config) -> list[str]:
+    try:
+        datetime.date.fromisoformat(config.model.date)
+    except ValueError:
+        return [f'model.date="{config.model.date}" must be a date, year-month-day, for example 2024-07-26']
+    return []
 
 
 def _is_evaluated(config: Config) -> list[str]:
@@ -85,6 +94,7 @@ RELATIONS = (
     ({"train", "launch"}, _whole_groups),
     ({"launch"}, _nodes),
     ({"template"}, _shows_question),
+    ({"model"}, _date_is_one),
     ({"eval"}, _is_evaluated),
     ({"eval"}, _samples_differ),
     ({"eval"}, _limit_within_size),

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import ConfigDict
 
-from ufo_rl.config.kinds import CHANGES_NO_RESULT, Cure, Flag, Number, Text, Whole, Word, node
+from ufo_rl.config.kinds import CHANGES_NO_RESULT, Cure, Flag, Number, Since, Text, Whole, Word, node
 
 Positive = Annotated[Number, Gt(0)]
 NotNegative = Annotated[Number, Ge(0)]
@@ -25,6 +25,7 @@ class Model:
     name: Text
     path: Text
     revision: Text | None
+    date: Annotated[Text, Since("2024-07-26")]
     dtype: Dtype
     max_completion_tokens: Count
 

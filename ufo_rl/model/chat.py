@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from ufo_rl.config.schema import Model, Shot, Template
-from ufo_rl.model.template import accepts_system_role, messages, render
+from ufo_rl.model.template import accepts_system_role, fix_date, messages, render, tells_date
 from ufo_rl.model.weights import fetch, fingerprint, load_tokenizer
 from ufo_rl.records import Prompt
+
+log = logging.getLogger(__name__)
 
 
 class ChatModel:
@@ -37,7 +40,20 @@ class ChatModel:
 
     @cached_property
     def tokenizer(self) -> Any:
-        return load_tokenizer(self.folder)
+        """Its template is told `model.date` wherever it asks for the date."""
+        tokenizer = load_tokenizer(self.folder)
+        if tells_date(tokenizer):
+            log.info(
+                "the chat template prints the date: it is told model.date=%s, today and on every other day",
+                self.model.date,
+            )
+        fix_date(tokenizer, self.model.date)
+        return tokenizer
+
+    @property
+    def date(self) -> str | None:
+        """The date that the template is told; None where it asks for none."""
+        return self.model.date if tells_date(self.tokenizer) else None
 
     @cached_property
     def has_system_role(self) -> bool:

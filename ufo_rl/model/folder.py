@@ -199,7 +199,9 @@ def tensors_of(path: Path, called: str) -> list[str]:
 def _check_tokenizer(folder: Path, called: str) -> None:
     there = [folder / name for name in TOKENIZERS if _is_there(folder / name)]
     if not there:
-        raise UserError(f"{called} has no tokenizer ({', '.join(TOKENIZERS)}); {SAVE}: tokenizer.save_pretrained(FOLDER)")
+        raise UserError(
+            f"{called} has no tokenizer ({', '.join(TOKENIZERS)}); {SAVE}: tokenizer.save_pretrained(FOLDER)"
+        )
     problems = Problems()
     for path in there:
         check: Callable[[Path, str], Any] = readable if path.suffix == ".model" else read_object

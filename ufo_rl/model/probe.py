@@ -44,8 +44,8 @@ def _check_words(tokenizer: ChatTokenizer, folder: Path, template: Template, sho
     except Exception as error:  # a template can raise whatever Python can
         words = str(error).strip() or type(error).__name__
         raise UserError(
-            f"the chat template in {folder} cannot show {what}: {words.splitlines()[0]}; mend the template, or take the model's "
-            "own"
+            f"the chat template in {folder} cannot show {what}: {words.splitlines()[0]}; mend it, or take "
+            "the model's own"
         ) from error
     shown = " ".join(f"{shot.question} {shot.response}" for shot in shots)
     for name, words in (("question", QUESTION), ("worked examples", re.findall(r"[a-z0-9]+", shown.casefold()))):

@@ -5,22 +5,20 @@ Imports torch; the weights are read once, to see that they are numbers, and neve
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from safetensors import safe_open
 from transformers import AutoConfig, GenerationConfig, PreTrainedModel
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING, MODEL_FOR_MASKED_LM_MAPPING
 
 from ufo_rl.config.schema import Shot, Template
 from ufo_rl.errors import Problems, UserError, nearest
-from ufo_rl.model.folder import CONFIG, INDEX, WHOLE, read_object
+from ufo_rl.model.folder import CONFIG, read_object
 from ufo_rl.model.probe import check_template
 from ufo_rl.model.weights import load_tokenizer
-from ufo_rl.model.whole import OF_OLD_VERSIONS, is_finite, load_whole, not_finite
+from ufo_rl.model.whole import check_numbers, load_whole
 
 # How the names of classes end whose head is none of a language model's.
 OTHER_HEADS = (
@@ -39,7 +37,7 @@ def check_model(folder: Path, called: str, template: Template, few_shot: Sequenc
     for. called: how the user named it. few_shot: see `check_template`."""
     problems = Problems()
     model = problems.attempt(_model_of, folder, called)
-    problems.attempt(_check_numbers, folder, called)
+    problems.attempt(check_numbers, folder, called)
     problems.attempt(_check_generation, folder, called)
     tokenizer = problems.attempt(load_tokenizer, folder)
     if tokenizer is not None:
@@ -90,22 +88,6 @@ def _check_kind(folder: Path, called: str) -> None:
         )
 
 
-def _check_numbers(folder: Path, called: str) -> None:
-    files = [folder / WHOLE] if (folder / WHOLE).is_file() else [folder / name for name in _shards(folder)]
-    bad = []
-    for path in files:
-        with safe_open(path, framework="pt") as file:
-            names = (name for name in file.keys() if not OF_OLD_VERSIONS.search(name))  # noqa: SIM118
-            tensors = ((name, file.get_tensor(name)) for name in names)
-            bad += [name for name, one in tensors if one.is_floating_point() and one.numel() and not is_finite(one)]
-    if bad:
-        raise UserError(not_finite(called, bad))
-
-
-def _shards(folder: Path) -> list[str]:
-    return sorted(set(json.loads((folder / INDEX).read_text())["weight_map"].values()))
-
-
 def _check_generation(folder: Path, called: str) -> None:
     if not (folder / "generation_config.json").is_file():
         return
@@ -125,20 +107,24 @@ def _check_ids(folder: Path, called: str, tokenizer: Any, model: PreTrainedModel
     added = set(tokenizer.get_added_vocab())
     highest = max((number for token, number in tokenizer.get_vocab().items() if token not in added), default=-1)
     if highest >= rows:
-        problems.add(f"{called}: its tokenizer has tokens up to {highest}, the model knows {rows} (0 to {rows - 1}); {cure}")
+        problems.add(
+            f"{called}: its tokenizer has tokens up to {highest}, the model knows {rows} (0 to {rows - 1}); {cure}"
+        )
     special = {f"{name}_token": getattr(tokenizer, f"{name}_token_id") for name in ("pad", "eos", "bos", "unk")}
     for name, number in special.items():
         if number is not None and number >= rows:
             token = tokenizer.convert_ids_to_tokens(number)
             problems.add(
-                f"{called}: the tokenizer's {name} {token} is token {number}, the model knows {rows} (0 to {rows - 1}); {cure}, "
-                f"or give {name} in tokenizer_config.json to a token that the model knows"
+                f"{called}: the tokenizer's {name} {token} is token {number}, the model knows {rows} (0 to {rows - 1}); "
+                f"{cure}, or give {name} in tokenizer_config.json to a token that the model knows"
             )
     for path in (folder / "generation_config.json", folder / CONFIG):
         found = read_object(path, called).get("eos_token_id") if path.is_file() else None
         for number in found if isinstance(found, list) else [] if found is None else [found]:
             if type(number) is not int or not 0 <= number < rows:
-                problems.add(f"{called}: {path.name}: eos_token_id={found} must name tokens of the model, 0 to {rows - 1}; mend it")
+                problems.add(
+                    f"{called}: {path.name}: eos_token_id={found} must name tokens of the model, 0 to {rows - 1}; mend it"
+                )
     problems.raise_any()
 
 

@@ -41,7 +41,9 @@ def local_folder(model: Model) -> Path | None:
     """
     path = packaged(model.path) if model.path.startswith(PACKAGED) else Path(model.path).expanduser()
     if path.is_file():
-        raise UserError(f"model.path={model.path} is a file; give the folder with config.json, *.safetensors and tokenizer")
+        raise UserError(
+            f"model.path={model.path} is a file; give the folder with config.json, *.safetensors and tokenizer"
+        )
     if not path.is_dir():
         looks_local = model.path.startswith((".", "/", "~", PACKAGED)) or model.path.count("/") != 1
         if looks_local:
@@ -113,22 +115,22 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     """The tokenizer with left padding, a pad token, an end token and one chat template. UserError where it has not all of
     them, or cannot be loaded."""
     try:
-        tokenizer = _tokenizer_class(folder).from_pretrained(
-            folder, padding_side="left", trust_remote_code=False
-        )
+        tokenizer = _tokenizer_class(folder).from_pretrained(folder, padding_side="left", trust_remote_code=False)
     except UserError:
         raise
     except Exception as error:  # the library's own, of any kind
         words = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise UserError(f"the tokenizer in {folder} cannot be loaded ({words}); take the files that belong to it") from error
+        raise UserError(
+            f"the tokenizer in {folder} cannot be loaded ({words}); take the files that belong to it"
+        ) from error
     if isinstance(tokenizer.chat_template, dict):
         tokenizer.chat_template = _default_of(tokenizer.chat_template, folder)
     if tokenizer.chat_template is None:
         raise UserError(f"the tokenizer in {folder} has no chat template; use the instruct variant of the model")
     if tokenizer.eos_token is None:
         raise UserError(
-            f'the tokenizer in {folder} has no end token (eos_token): no completion would end; name it in tokenizer_config.json, '
-            'for example "eos_token": "</s>"'
+            f"the tokenizer in {folder} has no end token (eos_token): no completion would end; name it in "
+            'tokenizer_config.json, for example "eos_token": "</s>"'
         )
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token

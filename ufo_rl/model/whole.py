@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import safe_open
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from ufo_rl.errors import Problems, UserError
-from ufo_rl.model.folder import listed
+from ufo_rl.model.folder import INDEX, WHOLE, listed
 
 # Buffers that older versions of transformers wrote: masks and tables that are computed anew.
 OF_OLD_VERSIONS = re.compile(r"\.(masked_bias|attn\.bias|attention\.bias|rotary_emb\.inv_freq|position_ids)$")
@@ -57,21 +59,38 @@ def load_whole(folder: Path, called: str, **options: Any) -> PreTrainedModel:
 
 def refuse_not_finite(model: PreTrainedModel, called: str) -> None:
     """UserError names the weights that hold nan or inf: whatever such a model says means nothing."""
-    bad = [name for name, weight in model.named_parameters() if weight.numel() and not is_finite(weight)]
+    bad = [name for name, weight in model.named_parameters() if weight.numel() and not _is_finite(weight)]
     if bad:
-        raise UserError(not_finite(called, bad))
+        raise UserError(_not_finite(called, bad))
 
 
-def is_finite(tensor: torch.Tensor) -> bool:
+def _is_finite(tensor: torch.Tensor) -> bool:
     low, high = torch.aminmax(tensor.detach())  # in one pass, without a second tensor of that size
     return bool(torch.isfinite(low) & torch.isfinite(high))
 
 
-def not_finite(called: str, names: list[str]) -> str:
+def _not_finite(called: str, names: list[str]) -> str:
     return (
         f"{called}: {_tensors(len(names))} of its weights hold nan or inf: {listed(names)}; take a sound copy (a training "
         "that diverged leaves such weights, and so does float16 where bfloat16 is meant)"
     )
+
+
+def check_numbers(folder: Path, called: str) -> None:
+    """`refuse_not_finite` of the files, one tensor in memory at a time: for a model that nobody here holds."""
+    files = [folder / WHOLE] if (folder / WHOLE).is_file() else [folder / name for name in _shards(folder)]
+    bad = []
+    for path in files:
+        with safe_open(path, framework="pt") as file:
+            names = (name for name in file.keys() if not OF_OLD_VERSIONS.search(name))  # noqa: SIM118
+            tensors = ((name, file.get_tensor(name)) for name in names)
+            bad += [name for name, one in tensors if one.is_floating_point() and one.numel() and not _is_finite(one)]
+    if bad:
+        raise UserError(_not_finite(called, bad))
+
+
+def _shards(folder: Path) -> list[str]:
+    return sorted(set(json.loads((folder / INDEX).read_text())["weight_map"].values()))
 
 
 def _left_out(model: PreTrainedModel, unexpected: list[str]) -> list[str]:

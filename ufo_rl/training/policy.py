@@ -23,13 +23,14 @@ NODES = ("template", "grader", "reward", "train", "deepspeed", "seed")  # of the
 
 @dataclass(frozen=True)
 class TrainRequest:
-    """What a rank is asked: the policy into the folder `policy`, checkpoints into `checkpoints`."""
+    """What a rank is asked: the policy into the folder `policy`, checkpoints into `checkpoints`. date: see `fix_date`."""
 
     model: Path
     rewards: dict[str, Seam]
     grader: Seam
     plugins: list[str]
     train: Train
+    date: str
     deepspeed: dict[str, Any] | None
     seed: int
     checkpoints: Path
@@ -46,7 +47,9 @@ class PolicyTraining:
         """Train on the prompts unless that is done; returns the policy's manifest."""
         folder = self.stages.folder / "train"
         rows = [row_of(prompt, self.chat.messages(prompt)) for prompt in prompts]
-        key = digest([rows, self.chat.id, [self.nodes[name] for name in NODES], self.config.launch.num_ranks])
+        date = [] if self.chat.date is None else [self.chat.date]  # TRL renders the prompts
+        nodes = [self.nodes[name] for name in NODES]
+        key = digest([rows, self.chat.id, nodes, self.config.launch.num_ranks, *date])
         self.stages.asks("train", key)
         done = manifest(folder)
         if done is not None and done["key"] == key:
@@ -71,6 +74,7 @@ class PolicyTraining:
             grader=config.grader,
             plugins=config.plugins,
             train=config.train,
+            date=config.model.date,
             deepspeed=config.deepspeed.config,
             seed=config.seed,
             checkpoints=checkpoints,

@@ -6,6 +6,7 @@ from typing import Any
 
 from ufo_rl.config.build import build
 from ufo_rl.launch.rank_context import RankContext
+from ufo_rl.model.template import fix_date
 from ufo_rl.model.weights import load_tokenizer
 from ufo_rl.reward.parts import build_parts
 from ufo_rl.training.grpo import prepare_process_group, train
@@ -15,11 +16,13 @@ from ufo_rl.training.policy import TrainRequest
 def train_policy(request: TrainRequest, context: RankContext) -> dict[str, Any]:
     """The rank function; returns what training cost."""
     prepare_process_group(context.place, request.deepspeed)
+    tokenizer = load_tokenizer(request.model)
+    fix_date(tokenizer, request.date)
     grader = build(request.grader, "grader", request.plugins)
     return train(
         context.rows(),
         request.model,
-        load_tokenizer(request.model),
+        tokenizer,
         build_parts(request.rewards, request.plugins, grader=grader),
         request.train,
         request.deepspeed,

@@ -11,6 +11,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from ufo_rl.config.compose import compose_jobs
+from ufo_rl.config.identity import as_of_before
 from ufo_rl.config.schema import Config
 from ufo_rl.errors import Problems
 from ufo_rl.evaluation.shared import Asked, Evaluations
@@ -91,5 +92,6 @@ def _measure(
 
 def _folder(config: Config, plain: dict[str, Any]) -> Path:
     """outputs/evaluations/NAME/MODEL-hash: the same command again finds it."""
-    about = {**{node: plain[node] for node in NODES}, "engine": decides(config.engine.name, config.engine.vllm)}
+    nodes = as_of_before({node: plain[node] for node in NODES})
+    about = {**nodes, "engine": decides(config.engine.name, config.engine.vllm)}
     return Path(config.paths.outputs) / "evaluations" / config.name / f"{config.model.name}-{digest(about, 8)}"

@@ -14,6 +14,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
+from ufo_rl.errors import UserError
 from ufo_rl.model.engine import Sampling, completion
 from ufo_rl.model.weights import keep_end_tokens_only
 from ufo_rl.records import Completion
@@ -61,9 +62,21 @@ class HFEngine:
             input_ids=padded["input_ids"],
             attention_mask=padded["attention_mask"],
             generation_config=config,
-            logits_processor=LogitsProcessorList(drawn),
+            logits_processor=LogitsProcessorList([Numbers(), *drawn]),
         )
         return [completion(self.tokenizer, row, self.eos_ids) for row in output[:, width:].tolist()]
+
+
+class Numbers(LogitsProcessor):
+    """UserError where logits are nan or inf: the largest of these is a token too, and would be graded. -inf says never."""
+
+    def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
+        if not bool((scores < torch.inf).all()):  # nan is below nothing
+            raise UserError(
+                "the model's logits are nan or inf: its completions would mean nothing; its weights are numbers, so the "
+                "precision is too narrow: take model.dtype=bfloat16 or float32"
+            )
+        return scores
 
 
 class InverseTransform(LogitsProcessor):

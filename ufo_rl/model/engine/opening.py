@@ -16,7 +16,9 @@ def open_engine(settings: config.EngineConfig, folder: Path, dtype: str, device:
     ends = end_ids(folder, tokenizer)
     if settings.name == "vllm":
         from ufo_rl.model.engine.vllm_engine import VLLMEngine
+        from ufo_rl.model.whole import check_numbers
 
+        check_numbers(folder, f"the model in {folder}")
         return VLLMEngine(folder, tokenizer, dtype, settings.batch_tokens, settings.memory_share, ends, settings.vllm)
     from ufo_rl.model.engine.hf import HFEngine
 
