@@ -49,5 +49,11 @@ def nearest(word: str, words: Iterable[object]) -> str:
     return "; did you mean " + " or ".join(f'"{c}"' for c in close) + "?" if close else ""
 
 
+def in_a_line(error: Exception, limit: int = 300) -> str:
+    """What an error of a library says, in one line of bounded length."""
+    words = " ".join(str(error).split()) or type(error).__name__
+    return words if len(words) <= limit else f"{words[:limit]} ..."
+
+
 def _similarity(a: str, b: str) -> float:
     return difflib.SequenceMatcher(None, b, a).ratio()

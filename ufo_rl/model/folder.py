@@ -20,6 +20,7 @@ SETTINGS = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.js
 LFS = b"version https://git-lfs.github.com/spec/"
 SAVE = "save it there with save_pretrained"
 AGAIN = "download or copy it again"
+FITTING = f"take the {CONFIG} that belongs to these weights"
 FLOATS = ("F64", "F32", "F16", "BF16")
 PACKED = ("F8", "F4", "F6", "I4", "U4")  # how quantised tensors begin in safetensors' names of types
 FORMATS = {  # weights that are not loaded, and what to do
@@ -175,6 +176,13 @@ def _check_shards(folder: Path, called: str) -> None:
             if lacking:
                 problems.add(f"{called}: {shard} lacks what {INDEX} says it holds: {listed(lacking)}; {AGAIN}")
     problems.raise_any()
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The files of weights that are loaded, of a folder that was checked."""
+    if (folder / WHOLE).is_file():
+        return [folder / WHOLE]
+    return [folder / name for name in sorted(set(json.loads((folder / INDEX).read_text())["weight_map"].values()))]
 
 
 def tensors_of(path: Path, called: str) -> list[str]:

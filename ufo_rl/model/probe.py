@@ -9,7 +9,7 @@ from pathlib import Path
 from jinja2.exceptions import TemplateSyntaxError
 
 from ufo_rl.config.schema import Shot, Template
-from ufo_rl.errors import Problems, UserError
+from ufo_rl.errors import Problems, UserError, in_a_line
 from ufo_rl.model.template import ChatTokenizer, accepts_system_role, messages, render, text_of
 
 QUESTION = [f"probe{number}" for number in range(1000, 1060)]  # words that no template has, and enough to be cut short
@@ -42,10 +42,8 @@ def _check_words(tokenizer: ChatTokenizer, folder: Path, template: Template, sho
             f"the chat template in {folder} has an error in line {error.lineno}: {error.message}; mend the template"
         ) from error
     except Exception as error:  # a template can raise whatever Python can
-        words = str(error).strip() or type(error).__name__
         raise UserError(
-            f"the chat template in {folder} cannot show {what}: {words.splitlines()[0]}; mend it, or take "
-            "the model's own"
+            f"the chat template in {folder} cannot show {what}: {in_a_line(error)}; mend it, or take the model's own"
         ) from error
     shown = " ".join(f"{shot.question} {shot.response}" for shot in shots)
     for name, words in (("question", QUESTION), ("worked examples", re.findall(r"[a-z0-9]+", shown.casefold()))):

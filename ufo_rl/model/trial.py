@@ -14,8 +14,8 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING, MODEL_FOR_MASKED_LM_MAPPING
 
 from ufo_rl.config.schema import Shot, Template
-from ufo_rl.errors import Problems, UserError, nearest
-from ufo_rl.model.folder import CONFIG, read_object
+from ufo_rl.errors import Problems, UserError, in_a_line, nearest
+from ufo_rl.model.folder import CONFIG, FITTING, read_object, tensors_of, weight_files
 from ufo_rl.model.probe import check_template
 from ufo_rl.model.weights import load_tokenizer
 from ufo_rl.model.whole import check_numbers, load_whole
@@ -42,8 +42,9 @@ def check_model(folder: Path, called: str, template: Template, few_shot: Sequenc
     tokenizer = problems.attempt(load_tokenizer, folder)
     if tokenizer is not None:
         problems.attempt(check_template, tokenizer, folder, template, few_shot)
+        ids = problems.attempt(_ids_of, tokenizer, folder)
         if model is not None:
-            problems.attempt(_check_ids, folder, called, tokenizer, model)
+            problems.attempt(_check_ids, folder, called, tokenizer, model, ids or [])
     problems.raise_any()
 
 
@@ -51,6 +52,9 @@ def _model_of(folder: Path, called: str) -> PreTrainedModel | None:
     """The model without numbers, every tensor in its place; None where its architecture cannot be built so: then a rank
     finds out."""
     _check_kind(folder, called)
+    layers, held = _num_layers(folder), sum(len(tensors_of(path, called)) for path in weight_files(folder))
+    if layers > held:  # building so many would take for ever
+        raise UserError(f"{called}: {CONFIG} says {layers} layers, the weights are {held} tensors; {FITTING}")
     try:
         return load_whole(folder, called, device_map="meta")
     except UserError:
@@ -58,9 +62,13 @@ def _model_of(folder: Path, called: str) -> PreTrainedModel | None:
     except Exception as error:
         if "meta" in str(error):
             return None
-        raise UserError(
-            f"{called}: {CONFIG} makes no model ({_words(error)}); take the {CONFIG} that belongs to these weights"
-        ) from error
+        raise UserError(f"{called}: {CONFIG} makes no model ({in_a_line(error)}); {FITTING}") from error
+
+
+def _num_layers(folder: Path) -> int:
+    config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    found = getattr(config.get_text_config(), "num_hidden_layers", None)
+    return found if isinstance(found, int) else 0
 
 
 def _check_kind(folder: Path, called: str) -> None:
@@ -77,7 +85,9 @@ def _check_kind(folder: Path, called: str) -> None:
     try:
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:
-        raise UserError(f"{called}: {CONFIG} is no valid configuration of {kind} ({_words(error)}); mend it") from error
+        raise UserError(
+            f"{called}: {CONFIG} is no valid configuration of {kind} ({in_a_line(error)}); mend it"
+        ) from error
     names = plain.get("architectures") or []
     own = names[0] if isinstance(names, list) and names and isinstance(names[0], str) else ""
     reads_both_ways = type(config) in MODEL_FOR_MASKED_LM_MAPPING and getattr(config, "is_decoder", True) is not True
@@ -95,17 +105,30 @@ def _check_generation(folder: Path, called: str) -> None:
         GenerationConfig.from_pretrained(folder, local_files_only=True)
     except Exception as error:
         raise UserError(
-            f"{called}: generation_config.json is no valid generation configuration ({_words(error)}); mend or remove it"
+            f"{called}: generation_config.json is no valid generation configuration ({in_a_line(error)}); mend or remove it"
         ) from error
 
 
-def _check_ids(folder: Path, called: str, tokenizer: Any, model: PreTrainedModel) -> None:
-    """Every token that the model may be given or must say has its row in the embedding."""
+def _ids_of(tokenizer: Any, folder: Path) -> list[int]:
+    """The tokens of a text, which is tried as the stages do it."""
+    try:
+        (ids,) = tokenizer(["What is 47+5-12?"], add_special_tokens=False)["input_ids"]
+        tokenizer.pad({"input_ids": [ids, ids[1:]]}, padding_side="left", return_tensors="pt")
+    except Exception as error:
+        raise UserError(
+            f"the tokenizer in {folder} cannot read a text ({in_a_line(error)}); take the files that belong to it"
+        ) from error
+    return ids
+
+
+def _check_ids(folder: Path, called: str, tokenizer: Any, model: PreTrainedModel, ids: Sequence[int]) -> None:
+    """Every token that the model may be given or must say has its row in the embedding. ids: those of a text."""
     embedding: Any = model.get_input_embeddings()
     rows, problems = embedding.weight.shape[0], Problems()
     cure = "take the tokenizer that belongs to these weights"
     added = set(tokenizer.get_added_vocab())
     highest = max((number for token, number in tokenizer.get_vocab().items() if token not in added), default=-1)
+    highest = max(highest, *ids, -1)
     if highest >= rows:
         problems.add(
             f"{called}: its tokenizer has tokens up to {highest}, the model knows {rows} (0 to {rows - 1}); {cure}"
@@ -120,13 +143,9 @@ def _check_ids(folder: Path, called: str, tokenizer: Any, model: PreTrainedModel
             )
     for path in (folder / "generation_config.json", folder / CONFIG):
         found = read_object(path, called).get("eos_token_id") if path.is_file() else None
-        for number in found if isinstance(found, list) else [] if found is None else [found]:
-            if type(number) is not int or not 0 <= number < rows:
-                problems.add(
-                    f"{called}: {path.name}: eos_token_id={found} must name tokens of the model, 0 to {rows - 1}; mend it"
-                )
+        if found is None:
+            continue
+        if not all(type(one) is int and 0 <= one < rows for one in (found if isinstance(found, list) else [found])):
+            problems.add(f"{called}: {path.name}: eos_token_id={found} must name tokens of the model, 0 to {rows - 1}")
+        break  # the other is not asked
     problems.raise_any()
-
-
-def _words(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ufo_rl.config.schema import Model
-from ufo_rl.errors import UserError, nearest
+from ufo_rl.errors import UserError, in_a_line, nearest
 from ufo_rl.files.atomic import read_json, write_json
 from ufo_rl.files.keys import digest, file_sha256
 from ufo_rl.model.folder import check_files
@@ -119,20 +119,19 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     except UserError:
         raise
     except Exception as error:  # the library's own, of any kind
-        words = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(
-            f"the tokenizer in {folder} cannot be loaded ({words}); take the files that belong to it"
+            f"the tokenizer in {folder} cannot be loaded ({in_a_line(error)}); take the files that belong to it"
         ) from error
     if isinstance(tokenizer.chat_template, dict):
         tokenizer.chat_template = _default_of(tokenizer.chat_template, folder)
     if tokenizer.chat_template is None:
         raise UserError(f"the tokenizer in {folder} has no chat template; use the instruct variant of the model")
-    if tokenizer.eos_token is None:
+    if tokenizer.eos_token_id is None:
         raise UserError(
             f"the tokenizer in {folder} has no end token (eos_token): no completion would end; name it in "
             'tokenizer_config.json, for example "eos_token": "</s>"'
         )
-    if tokenizer.pad_token is None:
+    if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
 

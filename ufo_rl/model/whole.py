@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from safetensors import safe_open
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from ufo_rl.errors import Problems, UserError
-from ufo_rl.model.folder import INDEX, WHOLE, listed
+from ufo_rl.model.folder import FITTING, listed, weight_files
 
 # Buffers that older versions of transformers wrote: masks and tables that are computed anew.
 OF_OLD_VERSIONS = re.compile(r"\.(masked_bias|attn\.bias|attention\.bias|rotary_emb\.inv_freq|position_ids)$")
@@ -38,19 +37,17 @@ def load_whole(folder: Path, called: str, **options: Any) -> PreTrainedModel:
     if missing:
         problems.add(
             f"{called} lacks {_tensors(len(missing))} that {kind} needs: {listed(missing)}; they would be random numbers: "
-            "download or copy the folder again, or take the config.json that belongs to these weights"
+            f"download or copy the folder again, or {FITTING}"
         )
     if mismatched:
         words = [f"{name} is {_shape(is_)}, must be {_shape(must)}" for name, is_, must in mismatched]
         problems.add(
-            f"{called}: {_tensors(len(words))} of another shape than config.json says: {listed(words)}; take the config.json "
-            "that belongs to these weights"
+            f"{called}: {_tensors(len(words))} of another shape than config.json says: {listed(words)}; {FITTING}"
         )
     left_out = _left_out(model, sorted(info["unexpected_keys"], key=_natural))
     if left_out:
         problems.add(
-            f"{called} holds {_tensors(len(left_out))} that {kind} by its config.json would leave out: {listed(left_out)}; "
-            "take the config.json that belongs to these weights"
+            f"{called} holds {_tensors(len(left_out))} that {kind} would leave out: {listed(left_out)}; {FITTING}"
         )
     problems.add(*(f"{called} cannot be loaded: {one}" for one in map(str, info.get("error_msgs") or ())))
     problems.raise_any()
@@ -70,27 +67,23 @@ def _is_finite(tensor: torch.Tensor) -> bool:
 
 
 def _not_finite(called: str, names: list[str]) -> str:
+    hold = "holds" if len(names) == 1 else "hold"
     return (
-        f"{called}: {_tensors(len(names))} of its weights hold nan or inf: {listed(names)}; take a sound copy (a training "
+        f"{called}: {_tensors(len(names))} of its weights {hold} nan or inf: {listed(names)}; take a sound copy (a training "
         "that diverged leaves such weights, and so does float16 where bfloat16 is meant)"
     )
 
 
 def check_numbers(folder: Path, called: str) -> None:
     """`refuse_not_finite` of the files, one tensor in memory at a time: for a model that nobody here holds."""
-    files = [folder / WHOLE] if (folder / WHOLE).is_file() else [folder / name for name in _shards(folder)]
     bad = []
-    for path in files:
+    for path in weight_files(folder):
         with safe_open(path, framework="pt") as file:
             names = (name for name in file.keys() if not OF_OLD_VERSIONS.search(name))  # noqa: SIM118
             tensors = ((name, file.get_tensor(name)) for name in names)
             bad += [name for name, one in tensors if one.is_floating_point() and one.numel() and not _is_finite(one)]
     if bad:
         raise UserError(_not_finite(called, bad))
-
-
-def _shards(folder: Path) -> list[str]:
-    return sorted(set(json.loads((folder / INDEX).read_text())["weight_map"].values()))
 
 
 def _left_out(model: PreTrainedModel, unexpected: list[str]) -> list[str]:
