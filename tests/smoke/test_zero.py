@@ -74,6 +74,7 @@ def train(tmp_path: Path, zero: str) -> dict[str, Any]:
         grader=config.grader,
         plugins=config.plugins,
         train=config.train,
+        date=config.model.date,
         deepspeed=config.deepspeed.config,
         seed=config.seed,
         checkpoints=folder / "work",

@@ -8,7 +8,7 @@ from dataclasses import is_dataclass
 from typing import Any
 
 from ufo_rl.config.build import part_class
-from ufo_rl.config.kinds import changes_no_result, of_before
+from ufo_rl.config.kinds import changes_no_result, stated
 from ufo_rl.config.schema import Config
 from ufo_rl.errors import UserError
 from ufo_rl.files.keys import digest
@@ -43,10 +43,14 @@ def identity(config: Mapping[str, Any]) -> dict[str, Any]:
     for it; a selector that keeps everything has the ratio 1 whatever was asked, so that a sweep over ratios trains it
     once.
     """
-    kept = as_of_before(config)
+    kept = copy.deepcopy(stated(Config, config))
     for key in volatile(config, config.get("plugins", [])):
-        node, last = _place(kept, key)
-        node.pop(last, None)
+        *parents, last = key.split(".")
+        node: Any = kept
+        for parent in parents:
+            node = node.get(parent, {}) if isinstance(node, dict) else {}
+        if isinstance(node, dict):
+            node.pop(last, None)
     contamination = kept.get("contamination")
     if isinstance(contamination, Mapping) and contamination.get("remove") is False:
         del kept["contamination"]
@@ -60,25 +64,6 @@ def identity(config: Mapping[str, Any]) -> dict[str, Any]:
     if getattr(selector, "keeps_all", False) is True:
         kept["ratio"] = {"value": 1.0}
     return kept
-
-
-def as_of_before(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy of a plain configuration without the keys that are new and say what was always done."""
-    kept = copy.deepcopy(dict(config))
-    for key, value in of_before(Config).items():
-        node, last = _place(kept, key)
-        if last in node and node[last] == value:
-            del node[last]
-    return kept
-
-
-def _place(config: dict[str, Any], key: str) -> tuple[dict[str, Any], str]:
-    """The node that holds a dotted key, an empty one where there is none, and the key's last word."""
-    *parents, last = key.split(".")
-    node: Any = config
-    for parent in parents:
-        node = node.get(parent) if isinstance(node, dict) else None
-    return (node if isinstance(node, dict) else {}), last
 
 
 def cell_id(config: Mapping[str, Any]) -> str:

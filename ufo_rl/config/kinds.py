@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Iterator
-from dataclasses import dataclass, fields, is_dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from typing import Annotated, Any, TypeVar, Union, dataclass_transform, get_args, get_origin, get_type_hints
 
 from pydantic import BeforeValidator, ConfigDict, Strict
@@ -34,14 +34,6 @@ class ChangesNoResult:
 
 
 CHANGES_NO_RESULT = ChangesNoResult()
-
-
-@dataclass(frozen=True)
-class Since:
-    """Mark of a field that is younger than what is stored: where it has this value, which is what was done before, it is in
-    no identity, so that runs of before are found."""
-
-    value: Any
 
 
 @dataclass_transform(frozen_default=True)
@@ -82,17 +74,31 @@ def changes_no_result(kind: Any) -> tuple[str, ...]:
 
 
 def _marked(kind: Any, prefix: str) -> Iterator[str]:
-    return (key for key, mark in _marks(kind, prefix) if mark == CHANGES_NO_RESULT)
-
-
-def of_before(kind: Any) -> dict[str, Any]:
-    """The keys below a node, dotted, that are marked `Since`, and the value of before."""
-    return {key: mark.value for key, mark in _marks(kind, "") if isinstance(mark, Since)}
-
-
-def _marks(kind: Any, prefix: str) -> Iterator[tuple[str, Any]]:
     for name, field in keys_of(kind).items():
         base, marks = opened(field)
-        yield from ((prefix + name, mark) for mark in marks)
-        if is_dataclass(base) and CHANGES_NO_RESULT not in marks:
-            yield from _marks(base, f"{prefix}{name}.")
+        if CHANGES_NO_RESULT in marks:
+            yield prefix + name
+        elif is_dataclass(base):
+            yield from _marked(base, f"{prefix}{name}.")
+
+
+def stated(kind: Any, plain: Any) -> Any:
+    """A plain node without the keys that hold the default of their field, so that what a configuration is called does not
+    change with keys that are added to it. Values of another shape than `kind` stay as they are."""
+    base, _ = opened(kind)
+    if not isinstance(plain, Mapping):
+        return plain
+    if get_origin(base) is dict:
+        return {key: stated(get_args(base)[1], value) for key, value in plain.items()}
+    if not is_dataclass(base):
+        return plain
+    kinds, own = keys_of(base), {field.name: field for field in fields(base)}
+    return {
+        key: stated(kinds[key], value) if key in kinds else value
+        for key, value in plain.items()
+        if key not in own or value != _default(own[key])
+    }
+
+
+def _default(field: Field[Any]) -> Any:
+    return field.default_factory() if field.default_factory is not MISSING else field.default

@@ -1,4 +1,5 @@
-"""The closed core of the configuration: types and ranges. Values live in conf/, nowhere else."""
+"""The closed core of the configuration: types and ranges. Values live in conf/, nowhere else; the few defaults here are
+what a key that came later stands for where it is not given, and such a key is in no identity where it has its default."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import ConfigDict
 
-from ufo_rl.config.kinds import CHANGES_NO_RESULT, Cure, Flag, Number, Since, Text, Whole, Word, node
+from ufo_rl.config.kinds import CHANGES_NO_RESULT, Cure, Flag, Number, Text, Whole, Word, node
 
 Positive = Annotated[Number, Gt(0)]
 NotNegative = Annotated[Number, Ge(0)]
@@ -25,9 +26,9 @@ class Model:
     name: Text
     path: Text
     revision: Text | None
-    date: Annotated[Text, Since("2024-07-26")]
     dtype: Dtype
     max_completion_tokens: Count
+    date: Text = "2024-07-26"
 
 
 @node

@@ -142,18 +142,18 @@ def _check_weights(folder: Path, called: str) -> None:
     elif _is_there(folder / INDEX):
         _check_shards(folder, called)
     else:
-        raise UserError(f"{called} has no weights ({WHOLE}, or {INDEX} and its files); {_other_weights(folder)}")
+        raise UserError(_no_weights(folder, called))
 
 
-def _other_weights(folder: Path) -> str:
+def _no_weights(folder: Path, called: str) -> str:
     found = sorted(path.name for path in folder.glob("*.safetensors"))
     if found:
         return (
-            f"{found[0]}{f' and {len(found) - 1} more' if len(found) > 1 else ''} cannot be loaded without {INDEX}: "
+            f"{called}: {found[0]}{f' and {len(found) - 1} more' if len(found) > 1 else ''} cannot be loaded without {INDEX}: "
             "download or copy that too, or save the model again with save_pretrained"
         )
     cures = (cure for pattern, cure in FORMATS.items() if any(folder.glob(pattern)))
-    return next(cures, "save them with save_pretrained")
+    return f"{called} has no weights (*.safetensors); {next(cures, 'save them with save_pretrained')}"
 
 
 def _check_shards(folder: Path, called: str) -> None:

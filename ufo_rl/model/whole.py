@@ -23,7 +23,7 @@ def load_whole(folder: Path, called: str, **options: Any) -> PreTrainedModel:
 
     options: more of from_pretrained's own.
     """
-    model, info = AutoModelForCausalLM.from_pretrained(
+    loaded: Any = AutoModelForCausalLM.from_pretrained(
         folder,
         output_loading_info=True,
         ignore_mismatched_sizes=True,  # told with all the others below
@@ -31,6 +31,7 @@ def load_whole(folder: Path, called: str, **options: Any) -> PreTrainedModel:
         local_files_only=True,
         **options,
     )
+    model, info = loaded
     problems = Problems()
     kind, missing = type(model).__name__, sorted(info["missing_keys"], key=_natural)
     mismatched = sorted(info["mismatched_keys"], key=lambda one: _natural(one[0]))

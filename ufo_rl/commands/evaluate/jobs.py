@@ -11,7 +11,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from ufo_rl.config.compose import compose_jobs
-from ufo_rl.config.identity import as_of_before
+from ufo_rl.config.kinds import stated
 from ufo_rl.config.schema import Config
 from ufo_rl.errors import Problems
 from ufo_rl.evaluation.shared import Asked, Evaluations
@@ -92,6 +92,6 @@ def _measure(
 
 def _folder(config: Config, plain: dict[str, Any]) -> Path:
     """outputs/evaluations/NAME/MODEL-hash: the same command again finds it."""
-    nodes = as_of_before({node: plain[node] for node in NODES})
+    nodes = stated(Config, {node: plain[node] for node in NODES})
     about = {**nodes, "engine": decides(config.engine.name, config.engine.vllm)}
     return Path(config.paths.outputs) / "evaluations" / config.name / f"{config.model.name}-{digest(about, 8)}"
