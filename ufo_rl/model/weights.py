@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ufo_rl.config.schema import Model
 from ufo_rl.errors import UserError, nearest
 from ufo_rl.files.atomic import read_json, write_json
+from ufo_rl.files.hub_access import offline_problem
 from ufo_rl.files.keys import digest, file_sha256
 
 if TYPE_CHECKING:
@@ -65,8 +66,9 @@ def fetch(model: Model) -> Path:
     folder = local_folder(model)
     if folder is not None:
         return folder
+    problem = offline_problem()
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
         return Path(
@@ -76,10 +78,10 @@ def fetch(model: Model) -> Path:
                 allow_patterns=["*.json", "*.jinja", "*.safetensors", "*.model", "merges.txt"],
             )
         )
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         raise UserError(
             f"model.path={model.path} (revision {model.revision}) cannot be fetched from the hub: "
-            f"{str(error).splitlines()[0]}; check the name, your access (hf auth login) and the network, "
+            f"{problem or str(error).splitlines()[0]}; check the name, your access (hf auth login) and the network, "
             "or give a local folder"
         ) from error
 
