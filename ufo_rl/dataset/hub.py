@@ -67,7 +67,8 @@ class HubDataset:
         # OSError: no network, no such dataset, no access; ValueError: no such config or split; RuntimeError: a dataset that is
         # a script; DatasetsError: files that do not fit.
         except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as err:
-            reason = problem or (str(err).splitlines() or [type(err).__name__])[0]
+            own = (str(err).splitlines() or [type(err).__name__])[0]
+            reason = problem if problem and isinstance(err, OSError) else own
             raise UserError(
                 f"dataset {self.path} ({self.split}) cannot be loaded from the hub: {reason}; without a "
                 f"network, set UFO_RL_DATA to a folder that holds {self.local_file}"

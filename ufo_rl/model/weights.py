@@ -79,10 +79,10 @@ def fetch(model: Model) -> Path:
             )
         )
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        reason = str(error).splitlines()[0] if isinstance(error, HFValidationError) or not problem else problem
         raise UserError(
-            f"model.path={model.path} (revision {model.revision}) cannot be fetched from the hub: "
-            f"{problem or str(error).splitlines()[0]}; check the name, your access (hf auth login) and the network, "
-            "or give a local folder"
+            f"model.path={model.path} (revision {model.revision}) cannot be fetched from the hub: {reason}; "
+            "check the name, your access (hf auth login) and the network, or give a local folder"
         ) from error
 
 

@@ -45,6 +45,8 @@ def parquet_rows(path: Path, needed: Collection[str], with_others: bool) -> Iter
                         number += 1
                 if number - before != (there := file.metadata.row_group(group).num_rows):
                     raise UserError(f"{path}: row group {group + 1} has {number - before} of its {there} rows: damaged")
+            if number - 1 != file.metadata.num_rows:
+                raise UserError(f"{path}: {number - 1} of its {file.metadata.num_rows} rows are there: damaged")
     except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as err:  # the last of names
         raise UserError(f"{path}: no Parquet file, or a damaged one: {_said(err)}") from err
 
@@ -123,8 +125,8 @@ def _alone(file: pyarrow.parquet.ParquetFile, group: int, name: str) -> Cells:
             cells += cells_of(batch.column(name))
     except (pyarrow.ArrowException, OSError) as err:
         reason = _said(err)
-    num_missing = file.metadata.row_group(group).num_rows - len(cells)
-    return cells + [_Damaged(f"is damaged in row group {group + 1}: {reason}")] * num_missing
+    num_rows = file.metadata.row_group(group).num_rows
+    return cells[:num_rows] + [_Damaged(f"is damaged in row group {group + 1}: {reason}")] * (num_rows - len(cells))
 
 
 def _check_columns(path: Path, names: Sequence[str], columns: Sequence[Cells], needed: Collection[str | None]) -> None:
