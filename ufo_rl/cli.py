@@ -11,6 +11,7 @@ from typing import Any
 
 from ufo_rl.commands import commands
 from ufo_rl.errors import StageFailed, UserError, nearest
+from ufo_rl.files.hub_access import quiet_requests
 
 OK, FAILED, MISTAKE, INTERRUPTED = 0, 1, 2, 130
 
@@ -24,6 +25,7 @@ def entry() -> None:
 def main() -> int:
     """Run sys.argv; returns the exit status."""
     signal.signal(signal.SIGTERM, _terminate)
+    quiet_requests()
     arguments = sys.argv[1:]
     if "--version" in arguments:
         sys.stdout.write(f"ufo-rl {version('ufo-rl')}\n")

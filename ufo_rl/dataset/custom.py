@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ufo_rl.dataset.rows import ColumnMapping, to_pool
-from ufo_rl.errors import UserError
-from ufo_rl.files.rows import SUFFIXES, read_rows
+from ufo_rl.files.rows import SUFFIXES, check_file, read_rows
 from ufo_rl.records import Pool
 
 
@@ -35,13 +34,10 @@ class CustomDataset:
 
     def load(self, data: Path | None = None) -> Pool:
         """The pool of the file. Raises UserError for a missing or unreadable file and for unknown columns."""
-        path = Path(str(self.path))
-        if not path.is_file():
-            hint = (
-                f"found {', '.join(beside)} beside it" if (beside := _beside(path)) else f"the folder is {Path.cwd()}"
-            )
-            raise UserError(f"path={self.path}: no such file ({hint}); name a file ending in {', '.join(SUFFIXES)}")
-        return to_pool(read_rows(path), self._columns(), str(path))
+        path, columns = Path(str(self.path)).expanduser(), self._columns()
+        check_file(f"path={self.path}", path)
+        rows = read_rows(path, columns.paths(), with_others=self.columns is None)
+        return to_pool(rows, columns, str(path))
 
     def _columns(self) -> ColumnMapping:
         return ColumnMapping(
@@ -56,8 +52,3 @@ class CustomDataset:
             strip_thousands=self.strip_thousands,
             carried=self.columns,
         )
-
-
-def _beside(path: Path) -> list[str]:
-    """Up to five readable files in the folder where a missing one was expected."""
-    return sorted(file.name for file in path.parent.glob("*") if file.suffix in SUFFIXES)[:5]

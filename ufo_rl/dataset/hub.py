@@ -9,7 +9,10 @@ from typing import Any
 
 from ufo_rl.dataset.rows import ColumnMapping, to_pool
 from ufo_rl.errors import UserError
-from ufo_rl.files.rows import PlacedRow, read_rows
+from ufo_rl.files.cells import PlacedRow
+from ufo_rl.files.hub_access import offline_problem
+from ufo_rl.files.readers.parquet_file import BATCH_ROWS, table_rows
+from ufo_rl.files.rows import read_rows
 from ufo_rl.records import Pool
 
 
@@ -38,7 +41,8 @@ class HubDataset:
     def load(self, data: Path | None = None) -> Pool:
         """The pool of the split. Raises UserError where the folder, the file or the hub fails, or rows are unusable."""
         if data is None:
-            return to_pool(numbered(self._download()), ColumnMapping.read("columns", self.columns), self.path)
+            rows = table_rows(self._download().with_format("arrow").iter(BATCH_ROWS))
+            return to_pool(numbered(rows), ColumnMapping.read("columns", self.columns), self.path)
         if not data.is_dir():
             raise UserError(
                 f"paths.data={data}: no such folder; set UFO_RL_DATA to the folder of the local files, "
@@ -51,16 +55,20 @@ class HubDataset:
                 f"there, or unset UFO_RL_DATA to load it from the hub"
             )
         columns = self.columns if self.local_columns is None else self.local_columns
-        return to_pool(read_rows(file), ColumnMapping.read("local_columns", columns), str(file))
+        mapping = ColumnMapping.read("local_columns", columns)
+        return to_pool(read_rows(file, mapping.paths(), with_others=False), mapping, str(file))
 
-    def _download(self) -> Iterable[Any]:
+    def _download(self) -> Any:
+        problem = offline_problem()
         import datasets
 
         try:
             return datasets.load_dataset(self.path, self.config_name, split=self.split, revision=self.revision)
-        # OSError: no network, no such dataset, no access; ValueError: no such config or split.
-        except (OSError, ValueError) as err:
-            reason = (str(err).splitlines() or [type(err).__name__])[0]
+        # OSError: no network, no such dataset, no access; ValueError: no such config or split; RuntimeError: a dataset that is
+        # a script; DatasetsError: files that do not fit.
+        except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as err:
+            own = (str(err).splitlines() or [type(err).__name__])[0]
+            reason = problem if problem and isinstance(err, OSError) else own
             raise UserError(
                 f"dataset {self.path} ({self.split}) cannot be loaded from the hub: {reason}; without a "
                 f"network, set UFO_RL_DATA to a folder that holds {self.local_file}"

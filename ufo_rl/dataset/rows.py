@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import json
+import logging
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from ufo_rl.errors import UserError, nearest
-from ufo_rl.files.rows import PlacedRow
+from ufo_rl.files.cells import NoText, PlacedRow, as_json
+from ufo_rl.files.column_path import column_of, text_at
 from ufo_rl.grader.math.text.extract import boxed
 from ufo_rl.records import OWN, TEXTS, Drop, Pool, Prompt, prompt_id
 
+log = logging.getLogger(__name__)
 REQUIRED = ("question", "answer")
 
 THOUSANDS = re.compile(r"-?\d{1,3}(?:,\d{3})+(?:\.\d+)?")
@@ -61,6 +63,10 @@ class ColumnMapping:
         if self.answer_boxed and self.answer_pattern is not None:
             raise ValueError(f"answer_boxed=true and answer_pattern={self.answer_pattern} exclude each other; take one")
 
+    def paths(self) -> list[str]:
+        """Every column path that a prompt cannot be made without."""
+        return [path for part in TEXTS if (path := getattr(self, part))] + list(self.carried or ())
+
     @classmethod
     def read(cls, key: str, mapping: Mapping[str, Any]) -> ColumnMapping:
         """The columns that a YAML mapping names; ValueError for unknown or missing keys."""
@@ -80,16 +86,17 @@ def to_pool(rows: Iterable[PlacedRow], columns: ColumnMapping, source: str) -> P
     """Prompts in row order, unique by id: the first of equal questions stays, the others are listed as dropped.
 
     A repeated question with another answer is dropped as `conflicting_label`, with the same answer as `duplicate`. Rows
-    that hold no prompt are listed as unusable. Raises UserError naming a column that does not exist with the nearest one
-    that does, or `source` when it has no rows.
+    that hold no prompt are listed as unusable. A column that nobody named and that cannot be carried is left out, with a
+    warning. Raises UserError naming a column that does not exist with the nearest one that does, or `source` when it has no
+    rows.
     """
-    pool, kept = Pool(prompts=[], source=source), {}
+    pool, kept, left_out = Pool(prompts=[], source=source), {}, {}
     for where, row in rows:
         if pool.num_rows == 0 and isinstance(row, Mapping):
             _check_mapping(row, columns, where)
         pool.num_rows += 1
         try:
-            prompt = _prompt(row, columns)
+            prompt = _prompt(row, columns, where, left_out)
         except BadRow as err:
             pool.unusable.append(f"{where}: {err}")
             continue
@@ -104,40 +111,61 @@ def to_pool(rows: Iterable[PlacedRow], columns: ColumnMapping, source: str) -> P
             pool.drops.append(Drop("conflicting_label", where, detail))
     if not pool.num_rows:
         raise UserError(f"{source} has no rows; choose another file or split")
+    _leave_out(pool, left_out)
     return pool
 
 
-def _prompt(row: Mapping[str, Any] | str, columns: ColumnMapping) -> Prompt:
+def _leave_out(pool: Pool, columns: Mapping[str, str]) -> None:
+    """Takes columns out of all prompts; `columns` says of each where and why it cannot be carried."""
+    for name, why in columns.items():
+        log.warning(
+            "%s: the column %s is left out, nothing gets it (%s); name the columns to carry, dataset.columns=[...], or none, "
+            "dataset.columns=[]",
+            pool.source,
+            name,
+            why,
+        )
+    if columns:
+        pool.prompts = [
+            replace(prompt, columns={name: value for name, value in prompt.columns.items() if name not in columns})
+            for prompt in pool.prompts
+        ]
+
+
+def _prompt(row: Mapping[str, Any] | str, columns: ColumnMapping, where: str, left_out: dict[str, str]) -> Prompt:
     if isinstance(row, str):
         raise BadRow(row)
-    question = _matched("question", text_at(row, "question", columns.question), columns.question_pattern)
-    answer = _answer(text_at(row, "answer", columns.answer), columns)
+    question = _matched("question", required_text(row, "question", columns.question), columns.question_pattern)
+    answer = _answer(required_text(row, "answer", columns.answer), columns)
     solution, level, subject = (
-        text_at(row, name, path, is_required=False) if path else ""
+        _text(row, name, path) if path else ""
         for name, path in (("solution", columns.solution), ("level", columns.level), ("subject", columns.subject))
     )
     if columns.solution_remove:
         solution = re.sub(columns.solution_remove, "", solution)
     question = unicodedata.normalize("NFC", question).strip()
-    carried = _carried(row, columns)
+    carried = _carried(row, columns, where, left_out)
     return Prompt(
         prompt_id(question), question, answer, solution, level, subject, **({"columns": carried} if carried else {})
     )
 
 
-def _carried(row: Mapping[str, Any], columns: ColumnMapping) -> dict[str, Any]:
-    """The columns that the prompt carries besides, as JSON has them; what JSON does not know becomes text."""
+def _carried(row: Mapping[str, Any], columns: ColumnMapping, where: str, left_out: dict[str, str]) -> dict[str, Any]:
+    """The columns that the prompt carries besides, as JSON has them. One that cannot be carried is added to `left_out`,
+    or makes the row a bad one where the mapping names it."""
     names = columns.carried
     if names is None:
-        taken = {str(getattr(columns, part)).split(".")[0] for part in TEXTS}
-        names = [str(name) for name in row if name not in taken and name not in OWN]
-    return {name: _as_json(row.get(name)) for name in names}
-
-
-def _as_json(value: Any) -> Any:
-    if isinstance(value, str | int | float | bool | None):
-        return value
-    return json.loads(json.dumps(value, default=str))
+        taken = {column_of(row, path) for part in TEXTS if (path := getattr(columns, part))}
+        names = [name for name in row if name not in taken and name not in OWN]
+    carried = {}
+    for name in names:
+        try:
+            carried[name] = as_json(row.get(name))
+        except NoText as problem:
+            if columns.carried is not None:
+                raise BadRow(f"column {name} {problem}") from problem
+            left_out.setdefault(name, f"{where}: it {problem}")
+    return carried
 
 
 def _answer(text: str, columns: ColumnMapping) -> str:
@@ -150,30 +178,18 @@ def _answer(text: str, columns: ColumnMapping) -> str:
     return answer
 
 
-def value_at(row: Mapping[str, Any], path: str) -> Any:
-    """What stands at a column path such as `prompt.0.content`; None where there is nothing."""
-    value: Any = row
-    for step in path.split("."):
-        if isinstance(value, Mapping):
-            value = value.get(step)
-        elif isinstance(value, list | tuple):
-            value = value[int(step)] if step.isdecimal() and int(step) < len(value) else None
-        else:
-            value = None
-    return value
+def required_text(row: Mapping[str, Any], name: str, path: str) -> str:
+    """The text of the part `name` at a column path; BadRow if there is none."""
+    if text := _text(row, name, path):
+        return text
+    raise BadRow(f"no {name} (column {path} is empty or missing)")
 
 
-def text_at(row: Mapping[str, Any], name: str, path: str, is_required: bool = True) -> str:
-    """The stripped text at a column path; numbers as they are written, 27.0 as 27. BadRow, with `name`, if it is none."""
-    value = value_at(row, path)
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if not isinstance(value, str | int | float | None):
-        raise BadRow(f"{name} (column {path}) holds a {type(value).__name__}, not text; name a column inside it")
-    text = "" if value is None or value != value else str(value).strip()
-    if is_required and not text:
-        raise BadRow(f"no {name} (column {path} is empty or missing)")
-    return text
+def _text(row: Mapping[str, Any], name: str, path: str) -> str:
+    try:
+        return text_at(row, path)
+    except NoText as problem:
+        raise BadRow(f"{name} (column {path}) {problem}") from problem
 
 
 def _matched(name: str, text: str, pattern: str | None) -> str:
@@ -191,7 +207,7 @@ def _check_mapping(row: Mapping[str, Any], columns: ColumnMapping, where: str) -
     problems = []
     for part in TEXTS:
         path = getattr(columns, part)
-        if path and path.split(".")[0] not in names:
+        if path and column_of(names, path) is None:
             problems.append(
                 f"{part}={path}: {where} has no such column{nearest(path, names)}; columns: {', '.join(names)}"
             )

@@ -17,6 +17,7 @@ from ufo_rl.stats.samples import by_label, group_answers, sampled
 
 GradeAll = Callable[[Sequence[Reference], Sequence[str]], Sequence[Graded]]
 GradedRow = dict[str, Any]
+SHOWN_REPEATS = 3  # rows that ask a question again, in a message
 # Why an answer counts as wrong without a comparison: how the grader's reason begins, and the name of its count.
 REASONS = {"unparsed": "unparsed", "timeout": "timeouts", "crash": "crashes"}
 
@@ -24,17 +25,33 @@ REASONS = {"unparsed": "unparsed", "timeout": "timeouts", "crash": "crashes"}
 def questions(name: str, benchmark: Benchmark, pool: Pool) -> list[Prompt]:
     """The benchmark's questions by id. Its size is the denominator of every accuracy: declared, never counted; a set of
     another size is refused."""
+    found, repeated = len(pool.prompts), _repeated(pool)
     if benchmark.size is None:
         raise UserError(
             f"eval.{name}.size=null: declare how many questions the benchmark has, the denominator of its accuracy; "
-            f"{len(pool.prompts)} were found, so if the file is complete: eval.{name}.size={len(pool.prompts)}"
+            f"{found} were found{repeated}, so if the file is complete: eval.{name}.size={found}"
         )
-    if len(pool.prompts) != benchmark.size:
+    if found != benchmark.size:
+        cure = f"remove such rows and set eval.{name}.size={found}" if repeated else "take the complete file"
         raise UserError(
-            f"eval.{name}: {len(pool.prompts)} questions found, the benchmark has {benchmark.size} "
-            f"(eval.{name}.size); take the complete file"
+            f"eval.{name}: {found} questions found, the benchmark has {benchmark.size} (eval.{name}.size){repeated}; {cure}"
         )
     return sorted(pool.prompts, key=lambda p: p.id)[: benchmark.limit]
+
+
+def _repeated(pool: Pool) -> str:
+    """Which rows of the file ask a question again, "" if none does."""
+    if not pool.drops:
+        return ""
+    first = dict(zip((prompt.id for prompt in pool.prompts), pool.places, strict=False))
+    told = [
+        f"{drop.where} asks the question of {first.get(again, again)} again"
+        + (" with another answer" if drop.reason != "duplicate" else "")
+        for drop in pool.drops[:SHOWN_REPEATS]
+        for again in [drop.detail.partition(":")[0]]
+    ]
+    more = f" and {len(pool.drops) - len(told)} more" if len(pool.drops) > len(told) else ""
+    return f" in {pool.num_rows} rows: {', '.join(told)}{more}"
 
 
 def open_grader(name: str, benchmark: Benchmark, of_run: Seam, plugins: Sequence[str]) -> Any:

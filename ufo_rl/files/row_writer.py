@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ufo_rl.errors import UserError
 from ufo_rl.files.atomic import writing
-from ufo_rl.files.rows import BATCH_ROWS, read_rows
+from ufo_rl.files.cells import NoText, text_of
+from ufo_rl.files.readers.parquet_file import BATCH_ROWS
+from ufo_rl.files.rows import read_rows
 
 if TYPE_CHECKING:
     import pyarrow
@@ -27,17 +29,18 @@ def blocks(items: Iterable[T], size: int) -> Iterator[list[T]]:
         yield block
 
 
-def schema_of(path: Path) -> pyarrow.Schema:
+def schema_of(path: Path, left_out: Collection[str] = ()) -> pyarrow.Schema:
     """The columns of a JSONL, CSV or Parquet file as Parquet has them, read in blocks. UserError where rows disagree."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     if path.suffix == ".parquet":
-        return pq.read_schema(path).remove_metadata()  # of pandas or datasets: it would not fit other columns
+        schema = pq.read_schema(path).remove_metadata()  # of pandas or datasets: it would not fit other columns
+        return pa.schema([field for field in schema if field.name not in left_out])
     schema = pa.schema([])
     with _told(path):
         for block in blocks((row for _, row in read_rows(path) if isinstance(row, Mapping)), BATCH_ROWS):
-            names = dict.fromkeys(name for row in block for name in row)
+            names = dict.fromkeys(name for row in block for name in row if name not in left_out)
             found = pa.table({name: pa.array([row.get(name) for row in block]) for name in names}).schema
             schema = pa.unify_schemas([schema, found], promote_options="permissive")
     return schema
@@ -68,14 +71,21 @@ def _told(path: Path) -> Iterator[None]:
 
     try:
         yield
-    except (pa.ArrowException, UnicodeEncodeError) as err:
+    except (pa.ArrowException, OverflowError, UnicodeEncodeError) as err:
         reason = str(err).splitlines()[0]
         raise UserError(f"{path}: Parquet cannot hold these rows ({reason}); write them to a .jsonl file") from err
 
 
 def _line(row: Mapping[str, Any]) -> bytes:
-    text = json.dumps(row, ensure_ascii=False, default=str)
+    text = json.dumps(row, ensure_ascii=False, default=_text)
     try:
         return f"{text}\n".encode()
     except UnicodeEncodeError:  # half a surrogate pair: JSON can hold it, UTF-8 cannot
-        return f"{json.dumps(row, default=str)}\n".encode()
+        return f"{json.dumps(row, default=_text)}\n".encode()
+
+
+def _text(value: Any) -> str:
+    try:
+        return text_of(value, "")
+    except NoText:
+        return str(value)

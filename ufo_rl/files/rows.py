@@ -2,73 +2,51 @@
 
 from __future__ import annotations
 
-import csv
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any
 
-from ufo_rl.errors import UserError
-
-# (file:line, row); text in place of a row says why the line holds none.
-PlacedRow = tuple[str, Mapping[str, Any] | str]
+from ufo_rl.errors import UserError, nearest
+from ufo_rl.files.cells import PlacedRow
+from ufo_rl.files.readers.comma_separated import csv_rows
+from ufo_rl.files.readers.json_lines import json_rows
+from ufo_rl.files.readers.parquet_file import parquet_rows
 
 SUFFIXES = (".jsonl", ".csv", ".parquet")
-BATCH_ROWS = 1024  # of a Parquet file in memory at a time
-MAX_FIELD = 1 << 30  # characters of one CSV field; Python's default of 131,072 is less than a long completion
 
 
-def read_rows(path: Path) -> Iterator[PlacedRow]:
+def read_rows(path: Path, needed: Collection[str] = (), with_others: bool = True) -> Iterator[PlacedRow]:
     """The rows of a JSONL, CSV or Parquet file, chosen by suffix; blank lines are skipped.
 
-    Places are `name:line`, for Parquet `name:row` (from 1). Raises UserError for an unknown suffix or an unreadable file.
+    Places are `name:line`, for Parquet `name:row` (from 1). `needed` are paths of columns without which the rows are of no
+    use; without the others a Parquet file may be read in part. Cells that cannot be read are `Unreadable`. Raises UserError
+    for an unknown suffix and for a file that cannot be read as what its suffix says, or not where it is needed.
     """
-    readers = {".jsonl": _jsonl, ".csv": _csv, ".parquet": _parquet}
-    if path.suffix not in readers:
+    if path.suffix not in SUFFIXES:
         raise UserError(f"{path}: files end in {', '.join(SUFFIXES)}, not {path.suffix!r}; convert or rename the file")
-    return readers[path.suffix](path)
+    if path.suffix == ".parquet":
+        return parquet_rows(path, needed, with_others)
+    return _told(path, json_rows(path) if path.suffix == ".jsonl" else csv_rows(path))
 
 
-def _jsonl(path: Path) -> Iterator[PlacedRow]:
-    with path.open("rb") as lines:
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            where = f"{path.name}:{number}"
-            try:
-                row = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
-                if b"\\u" in line:  # half of a surrogate pair is no text: it could not be written again
-                    row = json.loads(json.dumps(row, ensure_ascii=False).encode("utf-8", "replace"))
-            except ValueError as err:  # bad JSON and bad UTF-8
-                yield where, f"no JSON: {err}"
-                continue
-            yield where, row if isinstance(row, dict) else "a JSON value that is no object"
-
-
-def _csv(path: Path) -> Iterator[PlacedRow]:
-    csv.field_size_limit(MAX_FIELD)
-    with path.open(newline="", encoding="utf-8-sig") as lines:
-        reader = csv.DictReader(lines)
-        number = 2
-        try:
-            for row in reader:
-                where = f"{path.name}:{number}"
-                yield where, "more fields than the header has" if None in row else row
-                number = reader.line_num + 1
-        except (csv.Error, UnicodeDecodeError) as err:
-            raise UserError(f"{path.name}:{number}: no UTF-8 CSV: {err}") from err
-
-
-def _parquet(path: Path) -> Iterator[PlacedRow]:
-    import pyarrow
-    import pyarrow.parquet
-
-    number = 1
+def check_file(key: str, path: Path) -> None:
+    """Raises UserError, with the words `key` in front, for a path that is no file to read rows from."""
+    ending = f"name a file ending in {', '.join(SUFFIXES)}"
     try:
-        with pyarrow.parquet.ParquetFile(path) as file:
-            for batch in file.iter_batches(BATCH_ROWS):
-                for row in batch.to_pylist():
-                    yield f"{path.name}:{number}", row
-                    number += 1
-    except pyarrow.ArrowInvalid as err:
-        raise UserError(f"{path}: no Parquet file: {err}") from err
+        if path.is_file():
+            return
+        is_folder = path.is_dir()
+    except OSError as err:  # a folder on the way may not be entered; a name is too long
+        raise UserError(f"{key}: cannot be looked at ({err.strerror}); {ending}") from err
+    beside = sorted(file.name for file in (path if is_folder else path.parent).glob("*") if file.suffix in SUFFIXES)
+    found = ", ".join(beside[:5])
+    if is_folder:
+        raise UserError(f"{key}: a folder{f' with {found}' if found else ''}; {ending}")
+    hint = f" (found {found} beside it)" if found else f" (the folder is {Path.cwd()})"
+    raise UserError(f"{key}: no such file{nearest(path.name, beside) or hint}; {ending}")
+
+
+def _told(path: Path, rows: Iterator[PlacedRow]) -> Iterator[PlacedRow]:
+    try:
+        yield from rows
+    except OSError as err:
+        raise UserError(f"{path} cannot be read: {err.strerror or err}") from err

@@ -14,6 +14,7 @@ from typing import Any
 
 from ufo_rl.errors import UserError
 from ufo_rl.files.atomic import write_json
+from ufo_rl.files.hub_access import quiet_requests
 from ufo_rl.launch.place import Place, is_on_cpu, own_device
 from ufo_rl.launch.rank_context import RankContext
 from ufo_rl.launch.request import Request
@@ -38,6 +39,7 @@ def serve(path: Path, node_rank: int = 0) -> None:
     if request.launch.num_ranks == 1:
         _be_alone()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    quiet_requests()
     result_path = request.work / f"result-{os.environ['RANK']}.json"
     try:
         result = run(request)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ufo_rl.config.schema import Model
 from ufo_rl.errors import UserError, in_a_line, nearest
 from ufo_rl.files.atomic import read_json, write_json
+from ufo_rl.files.hub_access import offline_problem
 from ufo_rl.files.keys import digest, file_sha256
 from ufo_rl.model.folder import check_files
 
@@ -67,8 +68,9 @@ def fetch(model: Model) -> Path:
     folder = local_folder(model)
     if folder is not None:
         return folder
+    problem = offline_problem()
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
         found = Path(
@@ -78,11 +80,11 @@ def fetch(model: Model) -> Path:
                 allow_patterns=["*.json", "*.jinja", "*.safetensors", "*.model", "merges.txt"],
             )
         )
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        reason = str(error).splitlines()[0] if isinstance(error, HFValidationError) or not problem else problem
         raise UserError(
-            f"model.path={model.path} (revision {model.revision}) cannot be fetched from the hub: "
-            f"{str(error).splitlines()[0]}; check the name, your access (hf auth login) and the network, "
-            "or give a local folder"
+            f"model.path={model.path} (revision {model.revision}) cannot be fetched from the hub: {reason}; "
+            "check the name, your access (hf auth login) and the network, or give a local folder"
         ) from error
     check_files(found, named(model))
     return found

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from ufo_rl.commands.grade.options import Options
-from ufo_rl.commands.grade.rows import Contents, Item, check, items
+from ufo_rl.commands.grade.rows import Contents, Item, Needed, check, items
 from ufo_rl.commands.grade.tally import Audit, Tally
 from ufo_rl.config.compose import compose_one
 from ufo_rl.config.contract import built
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     import pyarrow
 
 AUDIT_LIMIT_S = 5.0  # of one verdict of the audited grader, where ours has no `time_limit_s` of its own
+log = logging.getLogger(__name__)
 BLOCK = 512  # completions in memory at a time, about
 VERDICT = ("extracted", "correct", "method", "reason")
 AUDIT = ("audit_correct", "audit_reason")
@@ -45,12 +48,15 @@ def grade_file(options: Options) -> str:
             opened.callback(other.close)
             problems += _start(other)
         try:
-            contents = check(options.file, options.gold, options.completion, grader)
+            needed = Needed(options.gold, options.completion, tuple(grader.columns))
+            contents = check(options.file, needed, grader, with_others=options.out is not None)
         except UserError as error:
             raise UserError(*problems, *error.problems) from error
         problems += _clash(options, contents)
         if problems:
             raise UserError(*problems)
+        for name, why in contents.unreadable.items():
+            log.warning("--out %s: the column %s of %s is left out (%s)", options.out, name, options.file, why)
         return _graded(options, contents, grader, other)
 
 
@@ -79,7 +85,8 @@ def _graded(options: Options, contents: Contents, grader: Grader, other: Verifie
         opened.callback(progress.close)
         write = opened.enter_context(row_writer(options.out, _schema(options, contents))) if options.out else None
         progress.update(0, contents.num_completions, "completions")
-        rows = items(options.file, options.gold, options.completion)
+        needed = Needed(options.gold, options.completion, tuple(grader.columns))
+        rows = items(options.file, needed, with_others=options.out is not None)
         done = 0
         for block in blocks(rows, max(1, BLOCK * contents.num_rows // contents.num_completions)):
             graded = _pairs(block, grader, other)
@@ -91,7 +98,8 @@ def _graded(options: Options, contents: Contents, grader: Grader, other: Verifie
                         audit.add(where, item.gold, ours, theirs)
                 done += len(pairs)
             if write is not None:
-                write([_row(item, pairs) for item, pairs in zip(block, graded, strict=True)])
+                written = zip(block, graded, strict=True)
+                write([_row(item, pairs, contents.unreadable) for item, pairs in written])
             progress.update(done, contents.num_completions, "completions")
     parts = [tally.text(options.file.name)]
     parts += [audit.text()] if options.audit else []
@@ -111,13 +119,14 @@ def _pairs(block: list[Item], grader: Grader, other: Verifier | None) -> list[li
     return [list(islice(left, len(item.completions))) for item in block]
 
 
-def _row(item: Item, pairs: list[Pair]) -> dict[str, Any]:
-    """The row as it was, and the verdicts; lists of them where the completions are a list."""
+def _row(item: Item, pairs: list[Pair], unreadable: Collection[str]) -> dict[str, Any]:
+    """The row as it was but for columns that cannot be read, and the verdicts; lists of them where the completions are one."""
     columns: dict[str, list[Any]] = {name: [getattr(ours, name) for ours, _ in pairs] for name in VERDICT}
     if pairs[0][1] is not None:
         verdicts = [theirs for _, theirs in pairs if theirs is not None]
         columns |= dict(zip(AUDIT, ([v.equal for v in verdicts], [v.reason for v in verdicts]), strict=True))
-    return {**item.row, **{name: values if item.is_list else values[0] for name, values in columns.items()}}
+    row = {name: value for name, value in item.row.items() if name not in unreadable} if unreadable else item.row
+    return {**row, **{name: values if item.is_list else values[0] for name, values in columns.items()}}
 
 
 def _schema(options: Options, contents: Contents) -> pyarrow.Schema | None:
@@ -126,7 +135,7 @@ def _schema(options: Options, contents: Contents) -> pyarrow.Schema | None:
         return None
     import pyarrow as pa
 
-    schema = schema_of(options.file)
+    schema = schema_of(options.file, contents.unreadable)
     for name in _new_columns(options):
         kind = pa.bool_() if name.endswith("correct") else pa.string()
         schema = schema.append(pa.field(name, pa.list_(kind) if contents.has_lists else kind))

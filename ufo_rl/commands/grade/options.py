@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from ufo_rl.errors import UserError, nearest
-from ufo_rl.files.rows import SUFFIXES
+from ufo_rl.files.rows import SUFFIXES, check_file
 from ufo_rl.grader.math.process.other import MATH_VERIFY
 
 WRITTEN = (".jsonl", ".parquet")
@@ -95,9 +95,11 @@ def read_options(arguments: Sequence[str]) -> Options:
         problems.append("grade: name a file, for example ufo-rl grade rollouts.jsonl --gold answer")
     elif file.suffix not in SUFFIXES:
         problems.append(f"grade {file}: files end in {', '.join(SUFFIXES)}; convert or rename the file")
-    elif not file.is_file():
-        beside = sorted(path.name for path in file.parent.glob("*") if path.suffix in SUFFIXES)
-        problems.append(f"grade {file}: no such file{nearest(file.name, beside)}")
+    else:
+        try:
+            check_file(f"grade {file}", file)
+        except UserError as error:
+            problems += error.problems
     problems += [f"--{key} '' must name a column" for key in ("gold", "completion") if not getattr(found, key)]
     if out is not None and out.suffix not in WRITTEN:
         problems.append(f"--out {out} must end in {' or '.join(WRITTEN)}")

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from ufo_rl.dataset import MAX_NAMED_ROWS
-from ufo_rl.dataset.rows import BadRow, text_at, value_at
+from ufo_rl.dataset.rows import BadRow, required_text
 from ufo_rl.errors import UserError, nearest
+from ufo_rl.files.cells import NoText, Unreadable, as_json, text_of
+from ufo_rl.files.column_path import column_of, value_at
 from ufo_rl.files.rows import read_rows
 from ufo_rl.grader import Grader
 from ufo_rl.launch.progress import Progress
@@ -22,7 +24,8 @@ PROGRESS_EVERY = 1000  # rows
 
 @dataclass(frozen=True)
 class Item:
-    """One row. `is_list` where its completions stand in a list: several samples of one question."""
+    """One row. `is_list` where its completions stand in a list: several samples of one question. An empty completion is of
+    a generation that failed: wrong, and counted."""
 
     where: str
     row: Mapping[str, Any]
@@ -31,46 +34,66 @@ class Item:
     is_list: bool
 
     def reference(self, grader: Grader) -> Reference:
-        """What its completions are graded against. KeyError where the row lacks a column that the grader reads."""
-        return Reference(self.gold, {name: self.row[name] for name in grader.columns})
+        """What its completions are graded against. BadRow where the row lacks a column that the grader reads."""
+        columns = {}
+        for name in grader.columns:
+            if name not in self.row:
+                raise BadRow(f"no column {name}, which the grader reads")
+            try:
+                columns[name] = as_json(self.row[name])
+            except NoText as problem:
+                raise BadRow(f"column {name}, which the grader reads, {problem}") from problem
+        return Reference(self.gold, columns)
+
+
+@dataclass(frozen=True)
+class Needed:
+    """Column paths of golds and completions, and the columns that the grader reads besides."""
+
+    gold: str
+    completion: str
+    columns: tuple[str, ...]
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        return (self.gold, self.completion, *self.columns)
 
 
 @dataclass(frozen=True)
 class Contents:
-    """What a file holds that can be graded; `columns` are those of all rows."""
+    """What a file holds that can be graded; `columns` are those of all rows, `unreadable` says of some where and why not."""
 
     num_rows: int
     num_completions: int
     columns: tuple[str, ...]
+    unreadable: Mapping[str, str]
     has_lists: bool
 
 
-def items(path: Path, gold: str, completion: str) -> Iterator[Item]:
-    """The rows of a file that `check` has passed; gold and completion are column paths. Raises UserError for others."""
-    for where, row in read_rows(path):
+def items(path: Path, needed: Needed, with_others: bool) -> Iterator[Item]:
+    """The rows of a file that `check` has passed, whole or what is needed of them. Raises UserError for others."""
+    for where, row in read_rows(path, needed.paths, with_others):
         try:
-            yield _item(where, row, gold, completion)
+            yield _item(where, row, needed)
         except BadRow as err:
             raise UserError(f"{where}: {err}") from err
 
 
-def check(path: Path, gold: str, completion: str, grader: Grader) -> Contents:
+def check(path: Path, needed: Needed, grader: Grader, with_others: bool) -> Contents:
     """Reads the whole file once. Raises UserError for a missing column (with the nearest ones), for every row that cannot
     be graded (the first 20 and their number), and for a file without rows."""
     problem_of = grader.problem_of if grader.columns else _remembering(grader)
     num_rows = num_completions = num_bad = 0
-    has_lists, columns, bad = False, {}, []
+    has_lists, columns, unreadable, bad = False, {}, {}, []
     progress = Progress("reading")
-    for where, row in read_rows(path):
+    for where, row in read_rows(path, needed.paths, with_others):
         if num_rows == 0 and isinstance(row, Mapping):
-            _check_paths(where, row, {"--gold": gold, "--completion": completion})
+            _check_paths(where, row, {"--gold": needed.gold, "--completion": needed.completion})
         num_rows += 1
         try:
-            item = _item(where, row, gold, completion)
-            if lacking := [name for name in grader.columns if name not in item.row]:
-                raise BadRow(f"no column {lacking[0]}, which the grader reads")
+            item = _item(where, row, needed)
             if problem := problem_of(item.reference(grader)):
-                raise BadRow(f"no usable gold (column {gold} is {item.gold[:40]!r}): {problem}")
+                raise BadRow(f"no usable gold (column {needed.gold} is {item.gold[:40]!r}): {problem}")
         except BadRow as err:
             num_bad += 1
             bad += [f"{where}: {err}"][: MAX_NAMED_ROWS - len(bad)]
@@ -78,6 +101,9 @@ def check(path: Path, gold: str, completion: str, grader: Grader) -> Contents:
         num_completions += len(item.completions)
         has_lists |= item.is_list
         columns |= dict.fromkeys(item.row)
+        for name, cell in item.row.items():
+            if isinstance(cell, Unreadable):
+                unreadable.setdefault(name, f"{where}: it {cell.reason}")
         if num_rows % PROGRESS_EVERY == 0:
             progress.update(num_rows, None, "rows")
     progress.close()
@@ -88,31 +114,25 @@ def check(path: Path, gold: str, completion: str, grader: Grader) -> Contents:
         )
     if not num_rows:
         raise UserError(f"{path} has no rows")
-    return Contents(num_rows, num_completions, tuple(columns), has_lists)
+    return Contents(num_rows, num_completions, tuple(columns), unreadable, has_lists)
 
 
-def _item(where: str, row: Mapping[str, Any] | str, gold: str, completion: str) -> Item:
+def _item(where: str, row: Mapping[str, Any] | str, needed: Needed) -> Item:
     if isinstance(row, str):
         raise BadRow(row)
-    reference = text_at(row, "gold", gold)
-    if completion.split(".")[0] not in row:
+    gold, completion = required_text(row, "gold", needed.gold), needed.completion
+    if column_of(row, completion) is None:
         raise BadRow(f"no completion (column {completion} is missing)")
-    found = value_at(row, completion)
-    if not isinstance(found, list | tuple):
-        return Item(where, row, reference, [_text(found, completion, "content")], False)
-    if not found:
+    try:
+        found = value_at(row, completion)
+        if not isinstance(found, list | tuple):
+            return Item(where, row, gold, [text_of(found, completion)], False)
+        texts = [text_of(value, f"{completion}.{place}") for place, value in enumerate(found)]
+    except NoText as problem:
+        raise BadRow(f"completion (column {completion}) {problem}") from problem
+    if not texts:
         raise BadRow(f"no completion (column {completion} is an empty list)")
-    return Item(where, row, reference, [_text(value, completion, "0.content") for value in found], True)
-
-
-def _text(value: Any, path: str, inside: str) -> str:
-    """A completion as it stands; null, of a generation that failed, is an empty one: wrong, and counted."""
-    if isinstance(value, str | int | float | None):
-        return "" if value is None else str(value)
-    raise BadRow(
-        f"completion (column {path}) holds a {type(value).__name__}, not text; name a column inside it, such as "
-        f"{path}.{inside}"
-    )
+    return Item(where, row, gold, texts, True)
 
 
 def _check_paths(where: str, row: Mapping[str, Any], paths: Mapping[str, str]) -> None:
@@ -120,7 +140,7 @@ def _check_paths(where: str, row: Mapping[str, Any], paths: Mapping[str, str]) -
     problems = [
         f"{flag} {path}: {where} has no such column{nearest(path, names)} (columns: {', '.join(names)})"
         for flag, path in paths.items()
-        if path.split(".")[0] not in names
+        if column_of(names, path) is None
     ]
     if problems:
         raise UserError(*problems)

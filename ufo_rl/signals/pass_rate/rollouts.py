@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from ufo_rl.errors import UserError
+from ufo_rl.files.cells import NoText, Unreadable, text_of
+from ufo_rl.files.column_path import text_at
 from ufo_rl.files.keys import file_sha256
-from ufo_rl.files.rows import SUFFIXES, read_rows
+from ufo_rl.files.rows import check_file, read_rows
 from ufo_rl.records import Prompt, prompt_id
 
 KEY = "signal.pass_rate.rollouts"
+COLUMNS = ("id", "question", "sample", "completion", "completions")
 
 
 @dataclass(frozen=True)
@@ -31,21 +34,21 @@ def read_rollouts(path: Path) -> Rollouts:
     its `sample` number if the rows stand in another order, or a list of `completions`. The chunks of our own store of pass
     rates are such files. Raises UserError with the first rows that are none.
     """
-    if not path.is_file():
-        raise UserError(f"{KEY}={path}: no such file; name a file ending in {', '.join(SUFFIXES)}")
+    check_file(f"{KEY}={path}", path)
     found: dict[str, dict[int, str]] = defaultdict(dict)
     problems = []
-    for where, row in read_rows(path):
-        taken = row if isinstance(row, str) else _completions(row)
-        if isinstance(taken, str):
-            problems.append(f"{KEY}: {where}: {taken}")
+    for where, row in read_rows(path, COLUMNS, with_others=False):
+        try:
+            own_id, first, texts = _samples(row)
+            own = found[own_id]
+            first = len(own) if first is None else first
+            for number, text in enumerate(texts, start=first):
+                if own.setdefault(number, text) != text:  # the same twice is one
+                    raise NoText(f"sample {number} of prompt {own_id} stands there before, with another text")
+        except NoText as problem:
+            problems.append(f"{KEY}: {where}: {problem}")
             if len(problems) == 3:
                 break
-            continue
-        assert isinstance(row, Mapping)
-        own, first = found[_id(row)], row.get("sample")
-        first = len(own) if first is None else int(first)
-        own |= {first + k: text for k, text in enumerate(taken)}  # a sample that stands there twice counts once
     problems += [
         f"{KEY}: prompt {own} has {len(texts)} samples, and their numbers are not 0 to {len(texts) - 1}"
         for own, texts in found.items()
@@ -72,18 +75,19 @@ def check_rollouts(rollouts: Rollouts, prompts: Sequence[Prompt], num_samples: i
     )
 
 
-def _id(row: Mapping[str, Any]) -> str:
-    return str(row["id"]) if row.get("id") else prompt_id(str(row["question"]))
-
-
-def _completions(row: Mapping[str, Any]) -> list[str] | str:
-    """The row's completions, or what is wrong with it."""
-    if not (row.get("id") or row.get("question")):
-        return "no id and no question: which prompt is it?"
-    sample = row.get("sample")
-    if sample is not None and not (str(sample).isdecimal() or (isinstance(sample, float) and sample.is_integer())):
-        return f"sample={sample} is no whole number from 0"
-    texts = row.get("completions", [row.get("completion")])
-    if isinstance(texts, list) and all(isinstance(text, str) for text in texts):
-        return texts
-    return "no completion (text) and no completions (a list of texts)"
+def _samples(row: Mapping[str, Any] | str) -> tuple[str, int | None, list[str]]:
+    """The prompt's id, the number of the first sample or None, and the completions. NoText says what is wrong with a row."""
+    if isinstance(row, str):
+        raise NoText(row)
+    prompt, question = text_at(row, "id"), text_at(row, "question")
+    if not (prompt or question):
+        raise NoText("no id and no question: which prompt is it?")
+    sample = "nan" if (cell := row.get("sample")) != cell else text_at(row, "sample")
+    if sample and not sample.isdecimal():
+        raise NoText(f"sample={sample} is no whole number from 0")
+    cells = row["completions"] if "completions" in row else [row.get("completion")]
+    if isinstance(cells, Unreadable):
+        raise NoText(f"column completions {cells.reason}")
+    if not isinstance(cells, list) or not all(isinstance(cell, str | bytes | Unreadable) for cell in cells):
+        raise NoText("no completion (text) and no completions (a list of texts)")
+    return prompt or prompt_id(question), int(sample) if sample else None, [text_of(cell, "") for cell in cells]

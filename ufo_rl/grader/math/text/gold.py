@@ -12,7 +12,14 @@ MAX_CHARS = 2000
 # Which needs no closer look: most golds of a training set are numbers.
 PLAIN_NUMBER = re.compile(r"[+-]?\d[\d,]*(?:\.\d+)?")
 
-EXAMPLES = ((PLAIN_NUMBER, "-1,080.5", "-1,080.5"),)
+# JSON, or what Python prints: a table's cell that was an object once.
+OBJECT = re.compile(r"""(?P<list>\[\s*)?\{\s*(?P<quote>["'])(?P<key>[^"']*)(?P=quote)\s*:.*\}\s*\]?""", re.DOTALL)
+
+EXAMPLES = (
+    (PLAIN_NUMBER, "-1,080.5", "-1,080.5"),
+    (OBJECT, '{"ground_truth": "148"}', '{"ground_truth": "148"}'),
+    (OBJECT, "[{'a': 1}, {'b': 2}]", "[{'a': 1}, {'b': 2}]"),
+)
 
 
 def problem_of(gold: str) -> str:
@@ -28,6 +35,9 @@ def problem_of(gold: str) -> str:
         return f"it has {len(gold)} characters, the limit is {MAX_CHARS}"
     if PLAIN_NUMBER.fullmatch(gold):
         return ""
+    if written := OBJECT.fullmatch(gold):
+        path = ("0." if written["list"] else "") + written["key"]
+        return f'it is JSON text, an object with the key "{written["key"]}"; name a path into its column, COLUMN.{path}'
     found = extract(f"\\boxed{{{gold}}}")
     if found != gold:
         return f'inside \\boxed{{}} it reads as "{found}"' if found else "its braces do not balance"
