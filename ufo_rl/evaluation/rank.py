@@ -43,7 +43,7 @@ def generate(request: CompletionsRequest, context: RankContext) -> dict[str, Any
                 yield [_said(block[i], said, made_with) for i, said in finished]
 
     context.publish(batches(), request.store, len(share), context.progress("completions"))
-    return {"peak_memory_gib": context.place.peak_memory_gib()}
+    return {"peak_memory_gib": context.place.peak_memory_gib(), "without": getattr(engine, "without", {})}
 
 
 def _said(row: dict[str, Any], said: Completion, made_with: str) -> tuple[SignalRow, dict[str, Any]]:

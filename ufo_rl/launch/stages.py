@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -14,6 +15,13 @@ from ufo_rl.launch.progress import Progress
 from ufo_rl.launch.request import Request, kind_of, plain
 from ufo_rl.launch.spool import write_spool
 from ufo_rl.launch.start import run_ranks
+
+log = logging.getLogger(__name__)
+
+
+def left_out(results: Iterable[dict[str, Any]]) -> dict[str, str]:
+    """Shortcuts that were not right for the model, and why, as the ranks of a stage report them."""
+    return {name: why for result in results for name, why in result.get("without", {}).items()}
 
 
 class Stages:
@@ -83,7 +91,11 @@ class Stages:
             )
         finally:
             progress.close()
-        Journal(self.journal, stage, self.attempt).write("end")
+        without = left_out(results)
+        Journal(self.journal, stage, self.attempt).write("end", **({"without": without} if without else {}))
+        if without:
+            why = "; ".join(f"{name} ({reason})" for name, reason in without.items())
+            log.info("%s: this model is run without %s", stage, why)
         return results
 
     def record(self, stage: str, **values: Any) -> None:

@@ -15,7 +15,7 @@ import pyarrow.compute
 from ufo_rl.config.optional import ask
 from ufo_rl.files.atomic import locked
 from ufo_rl.files.store import Store
-from ufo_rl.launch.stages import Stages
+from ufo_rl.launch.stages import Stages, left_out
 from ufo_rl.signals.agreement import check_values
 from ufo_rl.signals.costs import account, remember
 from ufo_rl.signals.protocol import TIMES, Plan, PoolRows, Signal, SignalRequest, Subject, Values
@@ -69,6 +69,8 @@ class SignalCache:
         found = self.found(name)
         costs = {"num_prompts": num_prompts, **account(found, stored, results, remember(store.folder, results))}
         self.stages.record(signal.stage, **costs)
+        if without := left_out(results):
+            costs["without"] = without
         if "border" in found.column_names:
             costs["merged_borders"] = _merged_borders(name, found)
         return costs

@@ -40,8 +40,10 @@ def generation_facts(model: PreTrainedModel) -> dict[str, Any]:
 
 def matrix_rate(model: PreTrainedModel, rows: int = ROWS) -> float:
     """FLOP per second of a product at the shape of the model's MLP: the best of five, plain and, on CPUs, packed."""
-    inner = int(model.config.hidden_size)
-    out = int(getattr(model.config, "intermediate_size", None) or 4 * inner)
+    embedding: Any = model.get_input_embeddings()
+    inner = int(embedding.weight.shape[-1])
+    out = getattr(model.config.get_text_config(), "intermediate_size", None)
+    out = out if isinstance(out, int) and out > 0 else 4 * inner  # it may be a list, of each layer's
     left = torch.randn(rows, inner, dtype=model.dtype, device=model.device)
     right = torch.randn(out, inner, dtype=model.dtype, device=model.device)
     products: list[Callable[[], Any]] = [lambda: linear(left, right)]

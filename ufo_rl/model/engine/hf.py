@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,18 +18,36 @@ from transformers import (
 
 from ufo_rl.errors import UserError
 from ufo_rl.model.engine import Sampling, completion
+from ufo_rl.model.memory import is_out_of_memory
+from ufo_rl.model.plain import plain_logits
 from ufo_rl.model.weights import keep_end_tokens_only
 from ufo_rl.records import Completion
+
+log = logging.getLogger(__name__)
+PADDED, ONE_LENGTH = "generation in padded batches", "generation in batches of one length"
+ONE_ROW, NO_CACHE = "generation with a cache", "generation without a cache"
+WAYS = (PADDED, ONE_LENGTH, ONE_ROW, NO_CACHE)
+PROOF_TOKENS = 3
+TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-3}  # relative, of logits
+LEAST = -30.0  # of a log-probability: tokens that a model masks have -inf
+HALF = 5e-2  # padding that is seen, or a cache that is wrong, changes more
 
 
 class HFEngine:
     """Batches of similar length, left padded. `batch_tokens` bounds a batch: sequences times (prompt + longest
-    completion) tokens, which is what the key-value cache holds."""
+    completion) tokens, which is what the key-value cache holds.
+
+    A model that does not compute the same in such a batch as in its own forward pass of one row (state-space models see
+    padding, some caches fail) is run in batches of one length, one row at a time, or without a cache: the first of WAYS
+    that is right. `without`: what was left out, and why.
+    """
 
     def __init__(
         self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, batch_tokens: int, eos_ids: Sequence[int]
     ) -> None:
         self.model, self.tokenizer, self.batch_tokens, self.eos_ids = model, tokenizer, batch_tokens, list(eos_ids)
+        self.way, self.without = WAYS[0], dict[str, str]()
+        self._proved: set[str] = set()
         keep_end_tokens_only(model)
 
     def generate(
@@ -36,35 +56,105 @@ class HFEngine:
         """See `Engine.generate`. Longest prompts first, so that memory runs out at the start or not at all."""
         tokens = self.tokenizer(list(texts), add_special_tokens=False)["input_ids"] if texts else []
         order = sorted(range(len(texts)), key=lambda i: (-len(tokens[i]), i))
+        if order:
+            self._prove([tokens[order[0]], tokens[order[-1]]])
         start = 0
         while start < len(order):
-            sequence = len(tokens[order[start]]) + sampling.max_tokens
-            batch = order[start : start + max(1, self.batch_tokens // sequence)]
+            length = len(tokens[order[start]])
+            size = max(1, self.batch_tokens // (length + sampling.max_tokens)) if self.way in WAYS[:2] else 1
+            batch = order[start : start + size]
+            if self.way == ONE_LENGTH:
+                batch = [i for i in batch if len(tokens[i]) == length]
             start += len(batch)
             made = self._batch([tokens[i] for i in batch], sampling, [seeds[i] for i in batch])
             yield list(zip(batch, made, strict=True))
 
     @torch.inference_mode()
     def _batch(self, rows: list[list[int]], sampling: Sampling, seeds: Sequence[int]) -> list[Completion]:
+        width = max(map(len, rows))
+        # the draw is ours, one uniform number a row and step; generate only takes the largest of what it leaves
+        drawn = [Numbers(), *([InverseTransform(seeds, sampling, width)] if sampling.temperature > 0 else [])]
+        if self.way == NO_CACHE:
+            made = [self._one_by_one(rows[0], sampling.max_tokens, drawn)]
+        else:
+            made = self._generate(rows, sampling.max_tokens, LogitsProcessorList(drawn)).sequences[:, width:].tolist()
+        return [completion(self.tokenizer, row, self.eos_ids) for row in made]
+
+    def _generate(self, rows: list[list[int]], max_tokens: int, drawn: LogitsProcessorList, **more: Any) -> Any:
         padded = self.tokenizer.pad({"input_ids": rows}, padding_side="left", return_tensors="pt")
         padded = padded.to(self.model.device)
-        width = padded["input_ids"].shape[1]
-        # the draw is ours, one uniform number a row and step; generate only takes the largest of what it leaves
-        drawn = [InverseTransform(seeds, sampling, width)] if sampling.temperature > 0 else []
         config = GenerationConfig(
-            max_new_tokens=sampling.max_tokens,
+            max_new_tokens=max_tokens,
             do_sample=False,
             eos_token_id=self.eos_ids,
             pad_token_id=self.tokenizer.pad_token_id,
             disable_compile=True,
+            return_dict_in_generate=True,
+            **more,
         )
-        output = self.model.generate(  # pyright: ignore[reportCallIssue]
+        return self.model.generate(  # pyright: ignore[reportCallIssue]
             input_ids=padded["input_ids"],
             attention_mask=padded["attention_mask"],
             generation_config=config,
-            logits_processor=LogitsProcessorList([Numbers(), *drawn]),
+            logits_processor=drawn,
         )
-        return [completion(self.tokenizer, row, self.eos_ids) for row in output[:, width:].tolist()]
+
+    def _one_by_one(self, row: list[int], max_tokens: int, drawn: Sequence[LogitsProcessor]) -> list[int]:
+        """The tokens after `row`, each by a forward pass of everything before it."""
+        ids = list(row)
+        while len(ids) < len(row) + max_tokens and (len(ids) == len(row) or ids[-1] not in self.eos_ids):
+            scores: Any = plain_logits(self.model, ids, 1).float()
+            for draw in drawn:
+                scores = draw(torch.tensor([ids]), scores)  # pyright: ignore[reportArgumentType]
+            ids.append(int(scores[0].argmax()))
+        return ids[len(row) :]
+
+    def _prove(self, rows: list[list[int]]) -> None:
+        """Take the first way, from the present one on, whose logits are those of the model's own forward pass.
+
+        rows: the longest and the shortest. Padding is proved by the first call whose rows have two lengths.
+        """
+        rows = rows if len(rows[0]) > len(rows[1]) else rows[:1]
+        name = "one length" if len(rows) == 1 else "lengths"
+        if self._proved & {name, "lengths"}:
+            return
+        self._proved.add(name)
+        while self.way != NO_CACHE:
+            problem = self._problem(rows)
+            if not problem:
+                return
+            self.without[self.way] = problem
+            self.way = WAYS[WAYS.index(self.way) + 1]
+            log.info("no %s: %s", *list(self.without.items())[-1])
+
+    @torch.inference_mode()
+    def _problem(self, rows: list[list[int]]) -> str:
+        """What is wrong with the present way, "" for nothing."""
+        if self.way == ONE_LENGTH:
+            rows = [row[-len(rows[-1]) :] for row in rows]
+        batches = [[row] for row in rows] if self.way == ONE_ROW else [rows]
+        try:
+            for batch in batches:
+                made = self._generate(batch, PROOF_TOKENS, LogitsProcessorList(), output_logits=True)
+                logits_STV = torch.stack(made.logits)
+                for i, row in enumerate(batch):
+                    ids = made.sequences[i, -len(logits_STV) :].tolist()
+                    end = next((n for n, token in enumerate(ids) if token in self.eos_ids), len(ids) - 1) + 1
+                    own = plain_logits(self.model, [*row, *ids[: end - 1]], end)
+                    if not _is_close(logits_STV[:end, i], own):
+                        return "other logits than in the model's own forward pass"
+        except Exception as error:  # whatever a library raises over caches and masks; memory is no matter of the way
+            if is_out_of_memory(error):
+                return ""
+            return f"{type(error).__name__}: {str(error).strip()}".splitlines()[0][:160]
+        return ""
+
+
+def _is_close(a: torch.Tensor, b: torch.Tensor) -> bool:
+    """Two tables of logits, but for what is the same for every token; what is next to impossible in both is equal."""
+    tolerance = TOLERANCE.get(b.dtype, HALF)
+    a, b = (torch.log_softmax(x.double(), -1).clamp(min=LEAST) for x in (a.to(b.device), b))
+    return bool((a - b).norm() <= tolerance * (b - b.mean(-1, keepdim=True)).norm())
 
 
 class Numbers(LogitsProcessor):

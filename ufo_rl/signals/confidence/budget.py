@@ -9,6 +9,7 @@ from typing import TypeVar
 import torch
 
 from ufo_rl.errors import UserError
+from ufo_rl.model.memory import is_out_of_memory
 
 log = logging.getLogger(__name__)
 Item = TypeVar("Item")
@@ -59,11 +60,6 @@ class Budget:
         """Memory ran out: no candidate as large as this is tried again."""
         self.tokens, self._open, self._trials = self.tokens // 2, [], []
         log.info("out of memory: batches of %d tokens from now on", self.tokens)
-
-
-def is_out_of_memory(error: RuntimeError) -> bool:
-    """CUDA has a class for it, the allocator of the CPU only words."""
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 def within_memory(

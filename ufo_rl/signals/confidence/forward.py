@@ -7,8 +7,8 @@ size, V vocabulary.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -16,16 +16,15 @@ from transformers import PreTrainedModel
 from transformers.cache_utils import Cache, DynamicLayer
 
 from ufo_rl.errors import UserError
-from ufo_rl.signals.confidence.budget import NO_MEMORY, is_out_of_memory
-from ufo_rl.signals.confidence.last_layer import LastLayer, is_exact, last_of
+from ufo_rl.model.memory import is_out_of_memory
+from ufo_rl.model.plain import plain_logits
+from ufo_rl.signals.confidence.budget import NO_MEMORY
+from ufo_rl.signals.confidence.last_layer import LastLayer
 from ufo_rl.signals.confidence.spans import Encoded
 
 log = logging.getLogger(__name__)
 VOCAB_CHUNK = 16384  # columns of the output matrix at a time: no fp32 tensor as wide as the vocabulary is ever made
 HEAD_ROWS = 512  # target tokens at a time
-PREFIX_TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-9}  # relative, of final states
-HALF_TOLERANCE = 3e-2  # two ways of computing all layers differ by about 1e-2 in half precision
-SAME = 1e-6  # relative: the same numbers, or the same computation once more
 
 
 class _SharedLayer(DynamicLayer):
@@ -47,81 +46,62 @@ class _SharedLayer(DynamicLayer):
 
 
 class TeacherForcing:
-    """A causal LM, split where it can be: the body once per token, the head only where a target token is predicted.
+    """A causal LM that computes rows in the plain way, each by the model's own forward pass, until shortcuts are proved.
 
-    Models whose logits are not simply head(hidden state) (scaled, capped) or whose layers keep more than keys and
-    values are found by comparing with the model's own forward pass, and run by that.
+    Shortcuts (`shortcuts.prove` sets them): rows are padded to batches (`is_batched`), the body is run once a token and
+    the head where a target token is predicted (`is_split`), the last layer at targets alone (`last_layer`), and keys and
+    values of a common beginning are computed once (`prefix`). `without`: those that this model does without, and why.
     """
 
     def __init__(self, model: PreTrainedModel, pad_id: int) -> None:
         self.model, self.pad_id = model, pad_id
         self.body: Any = model.base_model
         self.head: Any = model.get_output_embeddings()
+        self.is_batched = self.is_split = False
+        self.last_layer: LastLayer | None = None
         self.prefix: list[int] = []
         self._layers: list[_SharedLayer] = []
-        self.last_layer: LastLayer | None = None
-        self.is_split = self.body is not model and isinstance(self.head, torch.nn.Linear)
+        self.without: dict[str, str] = {}
+        self.proved = range(0)  # of the lengths between which rows were computed in both ways
         self.head_rows, self.vocab_chunk = HEAD_ROWS, VOCAB_CHUNK  # halved where memory runs out
 
+    @property
+    def has_matrix_head(self) -> bool:
+        """Whether the head is a matrix and nothing more, that can be multiplied in another precision."""
+        return isinstance(self.head, torch.nn.Linear) and type(self.head).forward is torch.nn.Linear.forward
+
     @torch.inference_mode()
-    def share(self, prefix: Sequence[int], probe: Encoded) -> None:
+    def share(self, prefix: Sequence[int]) -> None:
         """Compute the keys and values of `prefix` once, for all rows that begin with it.
 
-        `probe`, such a row, is computed in every way; where they differ (a sliding window, a recurrent state) nothing is
-        shared or left out, and where the head alone does not make the model's logits the whole model is used.
+        LookupError where a layer keeps more than keys and values of every position: a sliding window, a recurrent state.
         """
-        self.is_split = self.is_split and self._is_head_all(probe)
-        if not self.is_split:
-            log.info("this model is run whole: its logits are not the head's alone")
-            if self.model.dtype.itemsize < torch.float32.itemsize and not isinstance(self.head, torch.nn.Linear):
-                log.warning("its head is no plain matrix: its logits are rounded to %s", self.model.dtype)
-            return
-        whole = self.hidden([probe])
-        self.last_layer = self._shortened(probe)
-        if not prefix:
-            return
         ids = torch.tensor([list(prefix)], device=self.model.device)
-        try:
-            cache = self.body(input_ids=ids, use_cache=True).past_key_values
-            if not all(type(layer) is DynamicLayer for layer in cache.layers):
-                return  # sliding windows, recurrent states: there is more than keys and values to share
-            self._layers = [_SharedLayer(layer.keys, layer.values) for layer in cache.layers]
-            self.prefix = list(prefix)
-            is_equal = _is_close(self.hidden([probe]), whole, PREFIX_TOLERANCE.get(whole.dtype, HALF_TOLERANCE))
-        except (AttributeError, TypeError, ValueError, RuntimeError) as error:
-            if isinstance(error, RuntimeError) and is_out_of_memory(error):
-                raise UserError(NO_MEMORY) from error
-            log.info("no shared prefix: %s", error)
-            is_equal = False
-        if not is_equal:
-            self.prefix, self._layers = [], []
+        cache = self.body(input_ids=ids, use_cache=True).past_key_values
+        if not all(type(layer) is DynamicLayer for layer in cache.layers):
+            raise LookupError("a layer keeps other things than keys and values of all positions")
+        self._layers = [_SharedLayer(layer.keys, layer.values) for layer in cache.layers]
+        self.prefix = list(prefix)
 
-    def _shortened(self, probe: Encoded) -> LastLayer | None:
-        """The last layer at targets alone, where that gives the same in float32 for the very inputs that it gets."""
-        layer = last_of(self.body)
-        if layer is None:
-            return None
-        seen: list[tuple[Any, Any]] = []
-        hook = layer.register_forward_pre_hook(lambda _, args, kwargs: seen.append((args, kwargs)), with_kwargs=True)
+    @contextmanager
+    def without_prefix(self) -> Iterator[None]:
+        """For rows that do not begin with it."""
+        prefix, self.prefix = self.prefix, []
         try:
-            self.hidden([probe])
+            yield
         finally:
-            hook.remove()
-        positions = torch.arange(len(probe.ids) - 1 - probe.num_target, len(probe.ids) - 1, device=self.model.device)
-        if is_exact(layer, *seen[0], positions[None]):
-            return LastLayer(layer)
-        log.info("the last layer of this model is computed at every position")
-        return None
+            self.prefix = prefix
 
     @torch.inference_mode()
     def hidden(self, rows: Sequence[Encoded]) -> torch.Tensor:
         """Final hidden states (N, H) at the positions that predict the rows' target tokens, in their order.
 
         All rows begin with the shared prefix, if there is one. Padding stands behind a row, where causal attention
-        cannot see it; the last token of a row predicts nothing that is asked for and is left out.
+        cannot see it; the last token of a row predicts nothing that is asked for and is left out of batches. Without
+        batches nothing is left out: such a model's numbers may depend on how long a row is.
         """
         past = len(self.prefix)
-        own = [row.ids[past:-1] for row in rows]
+        own = [row.ids[past : len(row.ids) - self.is_batched] for row in rows]
         width = max(map(len, own))
         device = self.model.device
         ids_BT = torch.tensor([ids + [self.pad_id] * (width - len(ids)) for ids in own], device=device)
@@ -133,7 +113,7 @@ class TeacherForcing:
         else:
             more = {"use_cache": False}
         num_targets = torch.tensor([row.num_target for row in rows], device=device)
-        ends = torch.tensor([len(ids) for ids in own], device=device)
+        ends = torch.tensor([len(row.ids) - 1 - past for row in rows], device=device)
         order = torch.arange(int(num_targets.max()), device=device)
         positions_BQ = (ends - num_targets)[:, None] + order  # shorter targets are padded with their last position
         positions_BQ = torch.minimum(positions_BQ, ends[:, None] - 1)
@@ -197,25 +177,30 @@ class TeacherForcing:
 
     @torch.inference_mode()
     def whole(self, rows: Sequence[Encoded]) -> torch.Tensor:
-        """log P of the rows' target tokens (N,) by the model's own forward pass: right for every causal LM.
+        """log P of the rows' target tokens (N,) by the model's own forward pass: of one row, right for every model.
 
         A head that is a matrix is computed in float32 here too; what the model does to its logits is the model's own.
         """
-        width = max(len(row.ids) for row in rows)
-        device = self.model.device
+        is_rounded = self.has_matrix_head and self.model.dtype.itemsize < torch.float32.itemsize
+        with self.head.register_forward_hook(self._unrounded) if is_rounded else nullcontext():
+            if len(rows) == 1:
+                logits = [plain_logits(self.model, rows[0].ids, rows[0].num_target + 1)[:-1]]
+            else:
+                logits = self._padded_logits(rows)
+        found = []
+        for row, logits_NV in zip(rows, logits, strict=True):
+            targets_N1 = torch.tensor(row.ids[-row.num_target :], device=logits_NV.device)[:, None]
+            logits_NV = logits_NV.to(torch.promote_types(logits_NV.dtype, torch.float32))
+            found.append(torch.log_softmax(logits_NV, -1).gather(1, targets_N1)[:, 0].double())
+        return torch.cat(found)
+
+    def _padded_logits(self, rows: Sequence[Encoded]) -> list[torch.Tensor]:
+        width, device = max(len(row.ids) for row in rows), self.model.device
         ids_BT = torch.tensor([row.ids + [self.pad_id] * (width - len(row.ids)) for row in rows], device=device)
         mask_BT = torch.tensor([[1] * len(row.ids) + [0] * (width - len(row.ids)) for row in rows], device=device)
-        is_matrix = isinstance(self.head, torch.nn.Linear)
-        hook = self.head.register_forward_hook(self._unrounded) if is_matrix else nullcontext()
-        with hook:
-            logits_BTV = self.model(input_ids=ids_BT, attention_mask=mask_BT, use_cache=False).logits
-        found = []
-        for row, logits_TV in zip(rows, logits_BTV, strict=True):
-            end, targets = len(row.ids), torch.tensor(row.ids[-row.num_target :], device=device)
-            logits = logits_TV[end - row.num_target - 1 : end - 1]
-            logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-            found.append(torch.log_softmax(logits, -1).gather(1, targets[:, None])[:, 0].double())
-        return torch.cat(found)
+        logits_BTV = self.model(input_ids=ids_BT, attention_mask=mask_BT, use_cache=False).logits
+        places = [slice(len(row.ids) - row.num_target - 1, len(row.ids) - 1) for row in rows]
+        return [logits_TV[place] for place, logits_TV in zip(places, logits_BTV, strict=True)]
 
     def _unrounded(self, head: Any, args: tuple[torch.Tensor, ...], out: torch.Tensor) -> torch.Tensor:
         """The head's output in float32 at least, in place of one that half precision has rounded."""
@@ -223,32 +208,3 @@ class TeacherForcing:
             return out
         columns = range(0, out.shape[-1], self.vocab_chunk)
         return torch.cat([self._logits(args[0].float(), start) for start in columns], -1)
-
-    def _is_head_all(self, probe: Encoded) -> bool:
-        """Whether the model's logits are what its head makes of the body's final states: nothing scaled, nothing capped.
-
-        Looks at what goes into the head and comes out of it in one pass of the whole model, so that even half precision
-        leaves no room for doubt.
-        """
-        ids = torch.tensor([probe.ids[:-1]], device=self.model.device)
-        seen: list[tuple[torch.Tensor, torch.Tensor]] = []
-        hook = self.head.register_forward_hook(lambda _, args, out: seen.append((args[0], out)))
-        try:
-            logits = self.model(input_ids=ids, use_cache=False, logits_to_keep=probe.num_target).logits[0]
-            states = self.body(input_ids=ids, use_cache=False).last_hidden_state[0, -probe.num_target :]
-        except TypeError:  # an older model of the library's: it makes the logits of every position
-            return False
-        except RuntimeError as error:
-            if is_out_of_memory(error):
-                raise UserError(NO_MEMORY) from error
-            raise
-        finally:
-            hook.remove()
-        if len(seen) != 1 or seen[0][1].shape[1] != probe.num_target:
-            return False
-        into, out = seen[0][0][0], seen[0][1][0]
-        return _is_close(out, logits, SAME) and _is_close(into, states, SAME)
-
-
-def _is_close(a: torch.Tensor, b: torch.Tensor, tolerance: float) -> bool:
-    return bool((a.double() - b.double()).norm() <= tolerance * b.double().norm())

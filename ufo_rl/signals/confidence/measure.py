@@ -12,8 +12,10 @@ from dataclasses import dataclass
 
 import torch
 
-from ufo_rl.signals.confidence.budget import Budget, is_out_of_memory, within_memory
+from ufo_rl.model.memory import is_out_of_memory
+from ufo_rl.signals.confidence.budget import Budget, within_memory
 from ufo_rl.signals.confidence.forward import HEAD_ROWS, TeacherForcing
+from ufo_rl.signals.confidence.shortcuts import can_share, prove
 from ufo_rl.signals.confidence.spans import Encoded, common_prefix
 
 
@@ -58,29 +60,26 @@ def measure(
     """Yield (index into `rows`, measurement), many rows at a time, in order of length.
 
     A forward pass has at most `batch_size` rows (None: any number) and, unless it is one row, the tokens of `budget`
-    with padding. Rows that do not begin with the shared prefix are computed without it.
+    with padding; one row where the model has not been proved right with more. Rows that do not begin with the shared
+    prefix are computed without it.
     """
+    batch_size = batch_size if forcing.is_batched else 1
     past = len(forcing.prefix)
-    shared = [i for i, row in enumerate(rows) if past and _can_share(row, forcing.prefix)]
+    shared = [i for i, row in enumerate(rows) if past and can_share(row, forcing.prefix)]
     alone = sorted(set(range(len(rows))) - set(shared))
     if shared:
         yield from _measure(forcing, rows, shared, past, budget, batch_size)
     if alone:
-        prefix, forcing.prefix = forcing.prefix, []
-        try:
+        with forcing.without_prefix():
             yield from _measure(forcing, rows, alone, 0, budget, batch_size)
-        finally:
-            forcing.prefix = prefix
 
 
-def share_prefix(forcing: TeacherForcing, rows: Sequence[Encoded], use_prefix: bool = True) -> None:
-    """Find out what `rows` share and how the model can be run; once, before the first `measure`."""
+def share_prefix(
+    forcing: TeacherForcing, rows: Sequence[Encoded], use_prefix: bool = True, packs: bool = False
+) -> None:
+    """Find out what `rows` share and which shortcuts are right for the model; once, before the first `measure`."""
     if rows:
-        forcing.share(common_prefix(rows) if use_prefix else [], max(rows, key=lambda row: len(row.ids)))
-
-
-def _can_share(row: Encoded, prefix: list[int]) -> bool:
-    return len(row.ids) - row.num_target > len(prefix) and row.ids[: len(prefix)] == prefix
+        prove(forcing, rows, common_prefix(rows) if use_prefix else [], packs)
 
 
 def _measure(
@@ -100,7 +99,7 @@ def _measure(
     num_waiting = start = 0
     finished = time.perf_counter()
     while start < len(order):
-        width = len(rows[order[start]].ids) - 1 - past  # the longest of its batch
+        width = len(rows[order[start]].ids) - forcing.is_batched - past  # the longest of its batch
         limit = min((seam if start < seam else len(order)) - start, batch_size or len(order))
         began = time.perf_counter()
         count, states = within_memory(

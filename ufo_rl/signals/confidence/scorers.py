@@ -14,7 +14,7 @@ from ufo_rl.signals.confidence.budget import Budget
 from ufo_rl.signals.confidence.forward import TeacherForcing
 from ufo_rl.signals.confidence.last_layer import target_weights
 from ufo_rl.signals.confidence.measure import Batch, Measured, measure, share_prefix
-from ufo_rl.signals.confidence.packing import pack
+from ufo_rl.signals.confidence.shortcuts import prove_more
 from ufo_rl.signals.confidence.spans import Encoded
 from ufo_rl.signals.flops import matrix_rate, weights, weights_of
 
@@ -31,7 +31,6 @@ class OwnScorer:
         self.engine, self.batch_size = engine, batch_size
         self.body, self.head = weights(model)
         self.last = target_weights(model.base_model)
-        pack(model)
         self.forcing = TeacherForcing(model, pad_id)
         self.budget = Budget(batch_tokens, model.device.type)
         self._is_ready = False
@@ -45,8 +44,10 @@ class OwnScorer:
         return greedy(self.engine, texts, max_tokens)
 
     def _prepare(self, rows: Sequence[Encoded]) -> None:
-        if not self._is_ready:
-            share_prefix(self.forcing, rows)
+        if rows and self._is_ready:
+            prove_more(self.forcing, rows)
+        elif rows:
+            share_prefix(self.forcing, rows, packs=True)
             self._is_ready = True
 
     def measure(self, rows: Sequence[Encoded]) -> Iterator[Batch]:
@@ -65,6 +66,7 @@ class OwnScorer:
             "head_weights": self.head,
             "matrix_flops_per_s": matrix_rate(self.forcing.model),
             "batch_tokens": self.budget.tokens,
+            "without": {**self.forcing.without, **getattr(self.engine, "without", {})},
         }
 
 

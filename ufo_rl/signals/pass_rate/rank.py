@@ -70,6 +70,6 @@ def _sampled(row: SignalRow, one: Sampled, num_tokens: int | None) -> tuple[Sign
 def _facts(engine: Any) -> dict[str, Any]:
     """What the cost record of samples needs; of vLLM, which has the device, the weights alone."""
     if isinstance(engine, HFEngine):
-        return generation_facts(engine.model)
+        return {**generation_facts(engine.model), "without": engine.without}
     body, head = weights_of(engine.folder)
     return {"body_weights": body, "head_weights": head}
