@@ -147,7 +147,9 @@ class Tracker:
         try:
             action(self._run)
         except (TypeError, ValueError) as error:
-            logger.warning("W&B did not take a value (%s); the run goes on, its local files are complete", reason(error))
+            logger.warning(
+                "W&B did not take a value (%s); the run goes on, its local files are complete", reason(error)
+            )
         except Exception as error:
             self._run = None
             logger.warning("W&B was lost (%s); the run goes on, its local files are complete", reason(error))
