@@ -124,7 +124,7 @@ def logged(tmp_path_factory):
         with open_run(TRACKER, record("aaaa1111"), CONFIG, outputs) as tracker:
             for line in LINES:
                 tracker.feed(line)
-            tracker.scores(folder / "scores.parquet", {"0" * 16: "What is 1+1?"}, ("confidence",))
+            tracker.scores(folder / "scores.parquet", {"0" * 16: "What is 1+1?"}, ("confidence",), list(scores))
             tracker.questions("math500", folder / "questions.parquet")
             tracker.summary({"math500_final": 0.5, "seconds": {"train": 9.5}, "spearman": None})
         other = {**CONFIG, "seed": 4}
@@ -290,7 +290,7 @@ def test_off_writes_nothing_and_never_imports_wandb(tmp_path):
     program = (
         "with start() as tracker:\n"
         "    tracker.feed({'stage': 'train', 'event': 'metrics', 'step': 1, 'reward': 1.0})\n"
-        "    tracker.scores(Path('missing'), {}, ()); tracker.questions('b', Path('missing'))\n"
+        "    tracker.scores(Path('missing'), {}, (), ()); tracker.questions('b', Path('missing'))\n"
         "    tracker.summary({'a': 1})\n"
         "assert 'wandb' not in sys.modules\n"
     )

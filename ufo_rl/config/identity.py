@@ -40,13 +40,8 @@ def _marks(part: Any) -> tuple[str, ...]:
         return ()
 
 
-def identity(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of a resolved plain configuration that decides the results.
-
-    Signals that the selector does not use are left out, and so is what counts as contaminated where nothing is removed
-    for it; a selector that keeps everything has the ratio 1 whatever was asked, so that a sweep over ratios trains it
-    once.
-    """
+def decisive(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of a resolved plain configuration without the keys that change no result."""
     kept = copy.deepcopy(stated(Config, config))
     for key in volatile(config, config.get("plugins", [])):
         *parents, last = key.split(".")
@@ -55,6 +50,17 @@ def identity(config: Mapping[str, Any]) -> dict[str, Any]:
             node = node.get(parent, {}) if isinstance(node, dict) else {}
         if isinstance(node, dict):
             node.pop(last, None)
+    return kept
+
+
+def identity(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a resolved plain configuration that decides the results.
+
+    Signals that the selector does not use are left out, and so is what counts as contaminated where nothing is removed
+    for it; a selector that keeps everything has the ratio 1 whatever was asked, so that a sweep over ratios trains it
+    once.
+    """
+    kept = decisive(config)
     contamination = kept.get("contamination")
     if isinstance(contamination, Mapping) and contamination.get("remove") is False:
         del kept["contamination"]
@@ -78,6 +84,11 @@ def cell_id(config: Mapping[str, Any]) -> str:
 def run_id(config: Mapping[str, Any]) -> str:
     """For example tiny-arithmetic-ufo-10pct-s0-209687c7: short choices and 8 hex digits of the identity."""
     return "-".join(_words(config))
+
+
+def run_choices(config: Mapping[str, Any]) -> str:
+    """The same without the hash."""
+    return "-".join(_words(config)[:2])
 
 
 def run_name(config: Mapping[str, Any], overrides: Sequence[str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,9 @@ MAX_CELL_CHARS = 500
 Table = dict[str, list[Any]]
 
 
-def read_columns(path: Path, without: Collection[str] = ()) -> Table:
-    """The columns of a Parquet table by name."""
-    names = [name for name in pq.read_schema(path).names if name not in without]
-    return pq.read_table(path, columns=names).to_pydict()
+def read_columns(path: Path, names: Sequence[str] | None = None) -> Table:
+    """The named columns of a Parquet table, or all."""
+    return pq.read_table(path, columns=None if names is None else list(names)).to_pydict()
 
 
 def sample_scores(columns: Table, questions: Mapping[str, str], signals: Sequence[str]) -> Table:

@@ -20,7 +20,6 @@ import numpy as np
 from ufo_rl.errors import UserError
 from ufo_rl.files.flat import flat
 from ufo_rl.files.journal import number
-from ufo_rl.records import TEXTS
 from ufo_rl.tracking.excerpt import MAX_ROWS, cell, read_columns, sample_scores, shares
 from ufo_rl.tracking.mode import (
     MAX_TAG_CHARS,
@@ -86,16 +85,16 @@ class Tracker:
         if values:
             self._send(lambda run: run.log(values))
 
-    def scores(self, path: Path, questions: Mapping[str, str], signals: Sequence[str]) -> None:
-        """Log the score table of a run: a histogram of each signal, and rows with their questions, all or a sample of the
-        kept and of the others.
+    def scores(self, path: Path, questions: Mapping[str, str], signals: Sequence[str], shown: Sequence[str]) -> None:
+        """Log the score table of a run: a histogram of each signal, and rows with their questions, all or a sample (see
+        `sample_scores`) of the kept and of the others. The summary's select_table_* say how many of how many.
 
-        `path` is scores.parquet, `questions` the text by prompt id, `signals` the columns that measure the model;
-        `sample_scores` says which rows. The summary's select_table_* say how many of how many they are.
+        `path` is scores.parquet, `shown` those of its columns that the table has, `questions` the text by prompt id,
+        `signals` the columns that measure the model.
         """
         if self._run is None:
             return
-        columns = read_columns(path, without=TEXTS)
+        columns = read_columns(path, shown)
         for name in signals:
             values = np.array(columns.get(name, []))
             if values.dtype.kind in "fiub":  # a signal of texts has no histogram
