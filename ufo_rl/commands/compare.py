@@ -20,11 +20,11 @@ class _Parser(argparse.ArgumentParser):
 
 
 def help() -> str:
-    return _parser().format_help().rstrip()
+    return parser().format_help().rstrip()
 
 
 def run(arguments: list[str]) -> int:
-    found, unknown = _parser().parse_known_intermixed_args(arguments)
+    found, unknown = parser().parse_known_intermixed_args(arguments)
     problems = [
         f"compare {flag}: no such option{nearest(flag.partition('=')[0], FLAGS)} (options: {', '.join(FLAGS)})"
         for flag in unknown
@@ -47,7 +47,7 @@ def run(arguments: list[str]) -> int:
     return 0
 
 
-def _parser() -> _Parser:
+def parser() -> _Parser:
     made = _Parser(
         prog="ufo-rl compare",
         usage="ufo-rl compare DIR... [--baseline ARM] [--format table|csv|json]",

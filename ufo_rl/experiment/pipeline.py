@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
+from contextlib import suppress
 from typing import Any
 
 from ufo_rl.evaluation.shared import Asked, Evaluations
@@ -10,10 +12,15 @@ from ufo_rl.experiment.before_training import BeforeTraining
 from ufo_rl.experiment.data import check_batch, whole_benchmarks
 from ufo_rl.experiment.told import facts_of_parts
 from ufo_rl.files.atomic import write_json
+from ufo_rl.files.environment import gpu_bytes
+from ufo_rl.launch.place import is_on_cpu
 from ufo_rl.records import RunView
 from ufo_rl.report.metrics import RunMetrics, run_metrics
 from ufo_rl.selector.cut import Selection
+from ufo_rl.training.footprint import bytes_per_rank, footprint_told, num_parameters
 from ufo_rl.training.policy import PolicyTraining
+
+log = logging.getLogger(__name__)
 
 
 class Pipeline(BeforeTraining):
@@ -25,6 +32,7 @@ class Pipeline(BeforeTraining):
         self.begin()
         self.narrow(whole_benchmarks(config))
         check_batch(config, self.prepared.selector, len(self.pool.prompts))
+        self.tell_of_memory()
         evaluations = self.evaluations()
         base = {name: evaluations.base(name) for name in config.eval}
         signals = self.signals()
@@ -53,6 +61,16 @@ class Pipeline(BeforeTraining):
         write_json(self.folder / "metrics.json", metrics)
         shutil.rmtree(self.folder / ".work", ignore_errors=True)
         return metrics
+
+    def tell_of_memory(self) -> None:
+        """What the training will hold on each GPU, in a line, before hours are spent on what comes before it."""
+        config = self.config
+        if is_on_cpu(config.launch):
+            return
+        with suppress(OSError, ValueError, KeyError):  # weights that cannot be read are told where they are loaded
+            parameters = num_parameters(self.chat.folder)
+            needed = bytes_per_rank(parameters, config.train, config.deepspeed.config, config.launch.num_ranks)
+            log.info(footprint_told(needed, gpu_bytes()))
 
     def evaluations(self) -> Evaluations:
         config = self.config
