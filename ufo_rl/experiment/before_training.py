@@ -84,10 +84,10 @@ class BeforeTraining:
         )
         return SignalCache(self.prepared.signals, config.signal, subject, self.cache / "signals", self.stages)
 
-    def columns(self, signals: SignalCache, names: Sequence[str]) -> Columns:
-        """What the selector gets: the pool's columns, over them those of the named signals."""
+    def columns(self, signals: SignalCache, names: Sequence[str] | None = None) -> Columns:
+        """What the selector gets: the pool's columns, over them those of its signals, or of the named ones."""
         columns = of_pool(self.pool.prompts, self.chat.num_tokens)
-        columns.update(signals.columns(names))
+        columns.update(signals.columns(self.prepared.selector.signals if names is None else names))
         return columns
 
     def select(self, signals: SignalCache, columns: Columns) -> Selection:

@@ -37,7 +37,7 @@ class Pipeline(BeforeTraining):
         base = {name: evaluations.base(name) for name in config.eval}
         signals = self.signals()
         costs = {name: signals.collect(name) for name in self.prepared.selector.signals}
-        columns = self.columns(signals, self.prepared.selector.signals)
+        columns = self.columns(signals)
         selection = self.select(signals, columns)
         trained = self.train(selection)
         policy, steps = self.folder / "train" / "policy", trained["steps"]

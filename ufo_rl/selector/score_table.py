@@ -79,32 +79,27 @@ def write_scores(path: Path, columns: Mapping[str, np.ndarray]) -> None:
     """One row a prompt, sorted by id: the same bytes whatever order the pool came in. Values of several kinds in one
     column, lists and mappings are written as JSON."""
     order = np.argsort(columns["id"])
-    schema = pa.schema([(name, _format(values)) for name, values in columns.items()])
-    is_json = {name: schema.field(name).type == pa.string() and _has_others(columns[name]) for name in columns}
+    formats = {name: _format(values) for name, values in columns.items()}
+    schema = pa.schema([(name, kind) for name, (kind, _) in formats.items()])
     with writing(path) as temporary, pq.ParquetWriter(temporary, schema) as writer:
         for begin in range(0, max(len(order), 1), GROUP_ROWS):
             rows = order[begin : begin + GROUP_ROWS]
             cells = {name: values[rows].tolist() for name, values in columns.items()}
-            arrays = [_array(cells[field.name], field.type, is_json[field.name]) for field in schema]
+            arrays = [_array(cells[name], *formats[name]) for name in columns]
             writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
 
 
-def _format(values: np.ndarray) -> pa.DataType:
-    if values.dtype.kind in "iufb" and values.ndim == 1:
-        return pa.from_numpy_dtype(values.dtype)
-    known = values.ndim == 1 and FORMATS.get(frozenset(_kinds(values)))
+def _format(values: np.ndarray) -> tuple[pa.DataType, bool]:
+    """What a column is in the file, and whether its cells become JSON for that."""
+    if values.ndim == 1 and values.dtype.kind in "iufb":
+        return pa.from_numpy_dtype(values.dtype), False
+    if values.ndim == 1 and values.dtype.kind == "U":
+        return pa.string(), False
+    kinds = frozenset(map(type, values.tolist())) - {type(None)}
+    known = FORMATS.get(kinds, pa.string())
     if known == pa.int64() and any(value is not None and abs(value) >= 2**63 for value in values):
-        return pa.string()
-    return known or pa.string()
-
-
-def _kinds(values: np.ndarray) -> set[type]:
-    return {str if isinstance(value, str) else type(value) for value in values if value is not None}
-
-
-def _has_others(values: np.ndarray) -> bool:
-    """Whether a column that is text in the file holds more than texts."""
-    return values.ndim > 1 or bool(_kinds(values) - {str})
+        return pa.string(), True
+    return known, known == pa.string() and not kinds <= {str}
 
 
 def _array(cells: list[Any], kind: pa.DataType, is_json: bool) -> pa.Array:

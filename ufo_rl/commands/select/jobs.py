@@ -49,7 +49,7 @@ def _select(job: Job, config: Config, prepared: Prepared, names: list[str]) -> s
         stages.narrow(whole_benchmarks(config) if config.contamination.remove else {})
         signals = stages.signals()
         costs = {name: signals.collect(name) for name in names}
-        selection = stages.select(signals, stages.columns(signals, names))
+        selection = stages.select(signals, stages.columns(signals))
         with row_writer(folder / "selected.jsonl", None) as write:
             write(list(_rows(stages.kept(selection), stages.chat, config.dataset.get("name", "custom"))))
         counts = {"num_pool": selection.num_pool, "num_selected": len(selection.ids)}
