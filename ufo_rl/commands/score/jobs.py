@@ -34,10 +34,9 @@ def _check(job: Job) -> tuple[Config, Prepared, list[str]]:
     are_named = any(word.lstrip("+").partition("=")[0] == "signal" for word in job.overrides)
     config, prepared, names = check_selection(job.plain, list(job.plain["signal"]) if are_named else None)
     if not names:
-        choice = f"signal=[{','.join(config.signal)}]" if config.signal else "signal=[confidence]"
-        raise UserError(
-            f"score: no signal to measure (selector={config.selector.get('name')} needs none); name {choice}"
-        )
+        why = "signal=[] names none" if are_named else f"selector={config.selector.get('name')} needs none"
+        choice = f"signal=[{','.join(config.signal or ['confidence'])}]"
+        raise UserError(f"score: no signal to measure ({why}); name {choice}")
     return config, prepared, names
 
 
