@@ -89,9 +89,6 @@ def test_mistakes_are_told_before_anything_is_measured(ufo: Ufo) -> None:
     assert "score: no signal to measure (selector=random needs none); name signal=[confidence,pass_rate]" in ufo.run(
         "score", "selector=random", status=2
     )
-    assert "score: no signal to measure (signal=[] names none); name signal=[confidence]" in ufo.run(
-        "score", "signal=[]", status=2
-    )
     output = ufo.run("select", "selector=accuracy", "signal=[confidence]", "ratio.value=2", status=2)
     assert "ratio.value=2 must be" in output and "needs the signal pass_rate" in output
     assert not (ufo.folder / "outputs").exists()

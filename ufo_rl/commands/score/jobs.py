@@ -32,7 +32,7 @@ def _check(job: Job) -> tuple[Config, Prepared, list[str]]:
     """Measured are the signals that the command line names, else those that the selector needs: by default that is one
     forward pass a prompt, where all that are configured would be 16 samples more."""
     are_named = any(word.lstrip("+").partition("=")[0] == "signal" for word in job.overrides)
-    config, prepared, names = check_selection(job.plain, list(job.plain["signal"]) if are_named else None)
+    config, prepared, names = check_selection(job.plain, list(job.plain.get("signal") or {}) if are_named else None)
     if not names:
         why = "signal=[] names none" if are_named else f"selector={config.selector.get('name')} needs none"
         choice = f"signal=[{','.join(config.signal or ['confidence'])}]"
