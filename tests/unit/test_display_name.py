@@ -58,6 +58,13 @@ def test_no_name_is_longer_than_wandb_takes() -> None:
     assert display_name("m" * 300, "s0-209687c7", many, ()).endswith("-s0-209687c7")
 
 
+def test_what_is_varied_finds_room_before_what_is_set_for_all() -> None:
+    sizes = ("dataset.num_prompts=96", "eval.arithmetic.dataset.num_prompts=24", "eval.arithmetic.size=24")
+    rest = ("train.max_steps=2", "train.per_device_train_batch_size=16", "deepspeed=zero2")
+    found = names(*sizes, *rest, "train.learning_rate=1e-6,1e-5")
+    assert len({without_hash(name) for name in found}) == 2 and max(map(len, found)) <= MAX_CHARS
+
+
 def test_paths_and_lists_are_shown_by_what_matters() -> None:
     words = ["model.path=/data/models/mine/", "dataset.levels=[1,2]", "~signal", "+grader@eval.mine.grader=digits"]
-    assert display_name("a", "z", words, ()) == "a-levels=1,2-grader=digits-path=mine-signal=none-z"
+    assert display_name("a", "z", words, ()) == "a-path=mine-signal=none-levels=1,2-grader=digits-z"

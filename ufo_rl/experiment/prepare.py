@@ -146,7 +146,7 @@ def check_selection(plain: Mapping[str, Any], names: Sequence[str] | None) -> tu
     unused = {*OF_TRAINING, *(() if remove else ("eval",)), *(("selector",) if names is not None else ())}
     config, found, wrong = examine(plain, unused)
     problems = Problems(found)
-    prepared = problems.attempt(prepare, config, wrong | unused)
+    prepared: Any = problems.attempt(prepare, config, wrong | unused)
     if prepared is not None and names is not None:
         for name in names:
             problems.attempt(ask, prepared.signals[name], "check", prepared.pool.prompts)
