@@ -10,7 +10,7 @@ from ufo_rl.errors import UserError, nearest
 from ufo_rl.report import compare
 from ufo_rl.report.arm_rows import FORMATS, arm_rows, written
 
-USAGE = "ufo-rl compare DIR... [--baseline ARM] [--format csv]   runs or evaluations side by side, one row per arm"
+USAGE = "ufo-rl compare DIR... [--format csv] ...   runs or evaluations side by side, one row per arm"
 FLAGS = ("--baseline", "--format", "--help")
 
 
