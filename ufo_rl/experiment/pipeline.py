@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import shutil
-from contextlib import suppress
 from typing import Any
 
 from ufo_rl.evaluation.shared import Asked, Evaluations
@@ -67,10 +66,9 @@ class Pipeline(BeforeTraining):
         config = self.config
         if is_on_cpu(config.launch):
             return
-        with suppress(OSError, ValueError, KeyError):  # weights that cannot be read are told where they are loaded
-            parameters = num_parameters(self.chat.folder)
-            needed = bytes_per_rank(parameters, config.train, config.deepspeed.config, config.launch.num_ranks)
-            log.info(footprint_told(needed, gpu_bytes()))
+        parameters = num_parameters(self.chat.folder)
+        needed = bytes_per_rank(parameters, config.train, config.deepspeed.config, config.launch.num_ranks)
+        log.info(footprint_told(needed, gpu_bytes()))
 
     def evaluations(self) -> Evaluations:
         config = self.config

@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from safetensors import safe_open
+
 from ufo_rl.config.schema import Train
-from ufo_rl.files.atomic import read_json
+from ufo_rl.model.folder import weight_files
 
 GIB = 2**30
 ADAM = 8  # bytes: two moments in float32
 
 
 def num_parameters(folder: Path) -> int:
-    """Of the weights that transformers loads, from the headers of their safetensors files: 8 bytes of length, then JSON."""
-    whole, index = folder / "model.safetensors", folder / "model.safetensors.index.json"
-    names = ["model.safetensors"] if whole.is_file() else sorted({path.name for path in folder.glob("*.safetensors")})
-    if index.is_file():
-        names = sorted(set(read_json(index)["weight_map"].values()))
+    """Of the weights that are loaded, from the headers of their files; the folder was checked."""
     total = 0
-    for name in names:
-        with (folder / name).open("rb") as stream:
-            header = json.loads(stream.read(int.from_bytes(stream.read(8), "little")))
-        total += sum(math.prod(one["shape"]) for name, one in header.items() if name != "__metadata__")
+    for path in weight_files(folder):
+        with safe_open(path, framework="numpy") as file:
+            total += sum(math.prod(file.get_slice(name).get_shape()) for name in list(file.keys()))
     return total
 
 
