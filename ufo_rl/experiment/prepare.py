@@ -146,13 +146,14 @@ def check_selection(plain: Mapping[str, Any], names: Sequence[str] | None) -> tu
     unused = {*OF_TRAINING, *(() if remove else ("eval",)), *(("selector",) if names is not None else ())}
     config, found, wrong = examine(plain, unused)
     problems = Problems(found)
-    prepared: Any = problems.attempt(prepare, config, wrong | unused)
+    prepared = problems.attempt(prepare, config, wrong | unused)
     if prepared is not None and names is not None:
         for name in names:
             problems.attempt(ask, prepared.signals[name], "check", prepared.pool.prompts)
     problems.raise_any()
     check_local_model(config)
-    return config, prepared, list(prepared.selector.signals if names is None else names)
+    found_parts = cast(Prepared, prepared)  # nothing was wrong
+    return config, found_parts, list(found_parts.selector.signals if names is None else names)
 
 
 def check_evaluation(plain: Mapping[str, Any]) -> tuple[Config, dict[str, list[Prompt]]]:
