@@ -9,10 +9,12 @@ import textwrap
 
 import pytest
 
+from ufo_rl.commands import compare
 from ufo_rl.commands.grade.options import parser
 from ufo_rl.config.compose import compose_jobs
 from ufo_rl.config.folder import conf_folder
 from ufo_rl.config.load import load
+from ufo_rl.report.arm_rows import KEYS
 
 ROOT = conf_folder().parent
 PAGES = [
@@ -43,12 +45,15 @@ def test_a_documented_command_composes(command: str, monkeypatch: pytest.MonkeyP
     monkeypatch.chdir(ROOT)
     words = [w for w in shlex.split(command) if not re.match(r"[A-Z_]+=", w)]
     assert words.pop(0) == "ufo-rl"
-    if words[:1] == ["compare"] or "--help" in words:
+    if "--help" in words:
+        return
+    if words[:1] == ["compare"]:
+        assert compare.parser().parse_args(words[1:]).folders
         return
     if words[:1] == ["grade"]:
         assert parser().parse_intermixed_args(words[1:]).file
         return
-    if words[:1] in (["doctor"], ["contamination"], ["evaluate"]):
+    if words[:1] in (["doctor"], ["contamination"], ["evaluate"], ["score"], ["select"]):
         words.pop(0)
     flags = {"-cd": None, "-cn": None}
     for flag in flags:
@@ -59,6 +64,11 @@ def test_a_documented_command_composes(command: str, monkeypatch: pytest.MonkeyP
     overrides = [w for w in words if w not in ("-m", "--cfg", "job", "--resolve")]
     for job in compose_jobs(overrides, flags["-cd"], flags["-cn"], "-m" in words):
         load(job.plain)
+
+
+def test_the_keys_of_compares_rows_are_listed() -> None:
+    text = (ROOT / "README.md").read_text().partition("with these keys:")[2].partition("\n\n")[0]
+    assert re.findall(r"`(\w+)`", text) == list(KEYS)
 
 
 def test_make_targets_and_links_exist() -> None:

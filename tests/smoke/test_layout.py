@@ -56,6 +56,10 @@ def test_planted_runs_are_laid_out_as_real_ones(small_run: SmallRun, tmp_path: P
     ]
     assert tables[0].names == tables[1].names
 
+    shown = read(real / "run.json")["display_name"]
+    assert shown.startswith("tiny-arithmetic-ufo-20pct-") and "max_steps=2" in shown and "tracker" not in shown
+    assert shown.rpartition("-")[2] == real.name.rpartition("-")[2]
+
     metrics = read(real / "metrics.json")
     assert metrics.keys() == RunMetrics.__annotations__.keys() | {"schema", "eval", "facts", "seconds"}
     for found in metrics["eval"]["arithmetic"].values():

@@ -57,9 +57,16 @@ def test_a_sweep_with_a_planted_failure(ufo: Ufo) -> None:
     assert ("finished", 0) in [(run["state"], run["exit_code"]) for run in runs]
     assert sorted(run["exit_code"] for run in runs) == [0, 1]
     assert [run["config"]["choice/selector"] for run in runs] == ["ufo", "ufo"]
+    assert {word for run in runs for word in run["name"].split("-") if "overlap" in word} == {
+        "overlap_comm=nonsense",
+        "overlap_comm=false",
+    }
     for run in runs:
         assert run["config"]["ratio"] == {"value": 0.2} and run["config"]["seed"] == 0
-        assert run["name"] in [f.name for f in folders] and run["project"] == "ufo-rl"
+        assert (
+            run["name"] in [json.loads((f / "run.json").read_text())["display_name"] for f in folders]
+            and run["project"] == "ufo-rl"
+        )
         assert {"tiny", "arithmetic"} <= set(run["tags"])
     finished = [run["summary"] for run in runs if run["exit_code"] == 0]
     for key in (

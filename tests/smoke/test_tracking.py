@@ -18,8 +18,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from ufo_rl.errors import UserError
-from ufo_rl.tracking.excerpt import sample, sample_scores
-from ufo_rl.tracking.sink import MODES, has_key, open_run, sync_command
+from ufo_rl.tracking.excerpt import sample_scores
+from ufo_rl.tracking.mode import MODES, has_key, sync_command
+from ufo_rl.tracking.sink import open_run
 
 pytestmark = pytest.mark.smoke
 
@@ -48,7 +49,7 @@ LINES = [
 
 def record(wandb_id: str) -> dict[str, Any]:
     return {
-        "id": f"tiny-arithmetic-ufo-10pct-s3-{wandb_id}",
+        "display_name": f"tiny-arithmetic-ufo-10pct-s3-{wandb_id}",
         "name": "demo",
         "group": "demo",
         "job_type": "pipeline",
@@ -69,6 +70,14 @@ def history_of(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [one["history"]["item"] for one in records if one["type"] == "history"]
 
 
+def summary_of(records: list[dict[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for one in records:
+        if one["type"] == "summary":
+            found |= one["summary"].get("update", {})
+    return found
+
+
 def table_of(outputs: Path, wandb_id: str, history: list[dict[str, Any]], key: str) -> dict[str, Any]:
     (where,) = [item[f"{key}.path"] for item in history if f"{key}.path" in item]
     (path,) = (outputs / "wandb").glob(f"offline-run-*-{wandb_id}/files/{where}")
@@ -80,7 +89,7 @@ def logged(tmp_path_factory):
     """One run that finished and one that raised, logged by one process; and every connection it opened."""
     folder = tmp_path_factory.mktemp("tracking")
     outputs = folder / "outputs"
-    num_prompts = 3000
+    num_prompts = 12_000
     confidence = [(i + 0.5) / num_prompts for i in range(num_prompts)]
     confidence[7] = float("nan")
     scores = {
@@ -115,7 +124,7 @@ def logged(tmp_path_factory):
         with open_run(TRACKER, record("aaaa1111"), CONFIG, outputs) as tracker:
             for line in LINES:
                 tracker.feed(line)
-            tracker.scores(folder / "scores.parquet", {"0" * 16: "What is 1+1?"}, ("confidence",))
+            tracker.scores(folder / "scores.parquet", {"0" * 16: "What is 1+1?"}, ("confidence",), list(scores))
             tracker.questions("math500", folder / "questions.parquet")
             tracker.summary({"math500_final": 0.5, "seconds": {"train": 9.5}, "spearman": None})
         other = {**CONFIG, "seed": 4}
@@ -172,18 +181,25 @@ def test_histogram_counts_every_finite_score(finished):
     assert item["score/confidence._type"] == "histogram"
     values = item["score/confidence.values"]
     counts = json.loads(values) if isinstance(values, str) else values
-    assert sum(counts) == 2999
+    assert sum(counts) == 11_999
 
 
-def test_selection_table_is_a_sample_with_both_ends(logged, finished):
+def test_selection_table_is_a_sample_of_kept_and_others_with_both_ends(logged, finished):
     table = table_of(logged[0], "aaaa1111", history_of(finished), "select/prompts")
     assert table["columns"] == ["id", "confidence", "kept", "question"]
-    assert len(table["data"]) == 2000
-    assert table["data"][0] == ["0" * 16, 0.5 / 3000, True, "What is 1+1?"]
-    # ascending: rows 0 to 500 without the NaN of row 7 are the 500 lowest; the NaN stands last, as None
-    assert table["data"][499][0] == f"{500:016x}"
-    assert table["data"][-1][:2] == [f"{7:016x}", None]
-    assert table["data"][-2][0] == f"{2999:016x}"
+    rows = table["data"]
+    assert [sum(row[2] is side for row in rows) for side in (True, False)] == [1000, 1000]
+    assert rows[0] == ["0" * 16, 0.5 / 12_000, True, "What is 1+1?"]
+    # ascending: rows 0 to 9 without the NaN of row 7 are the lowest; the NaN stands last, as None
+    assert [row[0] for row in rows[:9]] == [f"{i:016x}" for i in range(10) if i != 7]
+    assert rows[-1][:2] == [f"{7:016x}", None]
+    assert rows[-2][0] == f"{11_999:016x}"
+
+
+def test_the_summary_says_of_how_many_rows_the_table_is_a_sample(finished):
+    summary = summary_of(finished)
+    assert (summary["select_table_rows"], summary["select_table_of_rows"]) == (2000, 12_000)
+    assert (summary["select_table_kept"], summary["select_table_of_kept"]) == (1000, 1200)
 
 
 def test_question_table_cuts_long_cells(logged, finished):
@@ -193,10 +209,7 @@ def test_question_table_cuts_long_cells(logged, finished):
 
 
 def test_summary_is_flat_and_the_run_is_finished(finished):
-    summary: dict[str, Any] = {}
-    for one in finished:
-        if one["type"] == "summary":
-            summary |= one["summary"].get("update", {})
+    summary = summary_of(finished)
     assert (summary["math500_final"], summary["seconds_train"], summary["status"]) == (0.5, 9.5, "completed")
     assert "spearman" not in summary
     assert next(one["exit"] for one in finished if one["type"] == "exit").get("exit_code", 0) == 0
@@ -277,7 +290,7 @@ def test_off_writes_nothing_and_never_imports_wandb(tmp_path):
     program = (
         "with start() as tracker:\n"
         "    tracker.feed({'stage': 'train', 'event': 'metrics', 'step': 1, 'reward': 1.0})\n"
-        "    tracker.scores(Path('missing'), {}, ()); tracker.questions('b', Path('missing'))\n"
+        "    tracker.scores(Path('missing'), {}, (), ()); tracker.questions('b', Path('missing'))\n"
         "    tracker.summary({'a': 1})\n"
         "assert 'wandb' not in sys.modules\n"
     )
@@ -321,14 +334,6 @@ def test_losing_wandb_does_not_stop_the_run(no_key):
     output = run_program(program, no_key, "aaaa7777", TRACKER)
     assert "the run went on" in output
     assert output.count("W&B was lost") == 1
-
-
-def test_small_tables_are_whole_and_large_ones_keep_both_ends():
-    assert sample([0.3, 0.1, 0.2]) == [1, 2, 0]
-    assert len(sample(list(range(2000)))) == 2000
-    rows = sample(list(range(5000)))
-    assert rows[:500] == list(range(500)) and rows[-500:] == list(range(4500, 5000))
-    assert len(set(rows)) == 2000 and rows == sorted(rows)
 
 
 def test_the_table_is_ordered_by_the_first_signal_that_there_is_or_by_id():

@@ -21,10 +21,11 @@ from ufo_rl.errors import UserError
 
 @dataclass(frozen=True)
 class Job:
-    """A run to be: its resolved plain configuration and its folder."""
+    """A run to be: its resolved plain configuration, its folder, and the overrides that made it."""
 
     plain: dict[str, Any]
     folder: Path
+    overrides: tuple[str, ...] = ()
 
 
 def plain_config(cfg: Any) -> dict[str, Any]:
@@ -92,15 +93,16 @@ def _sweep(tree: Tree, overrides: Sequence[Override], multirun: bool) -> list[Ov
 
 def _jobs(tree: Tree, overrides: Sequence[Override], sweep: Sequence[Override] | None) -> list[Job]:
     if sweep is None:
-        return [_job(_set(tree, overrides), is_swept=False)]
-    return [_job(_set(tree, tree.parse(texts)), is_swept=True) for texts in grid(sweep)]
+        texts = [str(override.input_line) for override in overrides]
+        return [_job(_set(tree, overrides), texts, is_swept=False)]
+    return [_job(_set(tree, tree.parse(texts)), texts, is_swept=True) for texts in grid(sweep)]
 
 
-def _job(cfg: DictConfig, is_swept: bool) -> Job:
+def _job(cfg: DictConfig, overrides: Sequence[str], is_swept: bool) -> Job:
     try:
         with plainly():
             folder = Path(cfg.hydra.sweep.dir, cfg.hydra.sweep.subdir) if is_swept else Path(cfg.hydra.run.dir)
-            return Job(plain_config(cfg), folder)
+            return Job(plain_config(cfg), folder, tuple(overrides))
     except UserError:
         problems = [
             f"{key} is missing: set {key}=VALUE, or give it in its file"

@@ -8,10 +8,14 @@ from dataclasses import is_dataclass
 from typing import Any
 
 from ufo_rl.config.build import part_class
+from ufo_rl.config.display_name import display_name
 from ufo_rl.config.kinds import changes_no_result, stated
 from ufo_rl.config.schema import Config
 from ufo_rl.errors import UserError
 from ufo_rl.files.keys import digest
+
+# What the name of a run says of itself.
+CHOSEN = ("model", "model.name", "dataset", "dataset.name", "selector", "selector.name", "ratio", "ratio.value", "seed")
 
 
 def volatile(config: Mapping[str, Any], plugins: Sequence[str] = ()) -> tuple[str, ...]:
@@ -36,13 +40,8 @@ def _marks(part: Any) -> tuple[str, ...]:
         return ()
 
 
-def identity(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of a resolved plain configuration that decides the results.
-
-    Signals that the selector does not use are left out, and so is what counts as contaminated where nothing is removed
-    for it; a selector that keeps everything has the ratio 1 whatever was asked, so that a sweep over ratios trains it
-    once.
-    """
+def decisive(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of a resolved plain configuration without the keys that change no result."""
     kept = copy.deepcopy(stated(Config, config))
     for key in volatile(config, config.get("plugins", [])):
         *parents, last = key.split(".")
@@ -51,6 +50,17 @@ def identity(config: Mapping[str, Any]) -> dict[str, Any]:
             node = node.get(parent, {}) if isinstance(node, dict) else {}
         if isinstance(node, dict):
             node.pop(last, None)
+    return kept
+
+
+def identity(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a resolved plain configuration that decides the results.
+
+    Signals that the selector does not use are left out, and so is what counts as contaminated where nothing is removed
+    for it; a selector that keeps everything has the ratio 1 whatever was asked, so that a sweep over ratios trains it
+    once.
+    """
+    kept = decisive(config)
     contamination = kept.get("contamination")
     if isinstance(contamination, Mapping) and contamination.get("remove") is False:
         del kept["contamination"]
@@ -73,12 +83,28 @@ def cell_id(config: Mapping[str, Any]) -> str:
 
 def run_id(config: Mapping[str, Any]) -> str:
     """For example tiny-arithmetic-ufo-10pct-s0-209687c7: short choices and 8 hex digits of the identity."""
+    return "-".join(_words(config))
+
+
+def run_choices(config: Mapping[str, Any]) -> str:
+    """The same without the hash."""
+    return "-".join(_words(config)[:2])
+
+
+def run_name(config: Mapping[str, Any], overrides: Sequence[str]) -> str:
+    """The same with the overrides that changed results, for people: an ablation's runs are told apart by it."""
+    choices, *tail = _words(config)
+    return display_name(choices, "-".join(tail), overrides, CHOSEN, volatile(config, config.get("plugins", [])))
+
+
+def _words(config: Mapping[str, Any]) -> tuple[str, str, str]:
+    """tiny-arithmetic-ufo-10pct, s0, 209687c7"""
     kept = identity(config)
     ratio = "full" if kept["ratio"]["value"] == 1.0 else percent(kept["ratio"]["value"])
     words = [kept["model"]["name"], kept["dataset"].get("name", "custom"), kept["selector"].get("name", "custom")]
     if ratio not in words:
         words.append(ratio)
-    return "-".join([*map(str, words), f"s{kept['seed']}", digest(kept, 8)])
+    return "-".join(map(str, words)), f"s{kept['seed']}", digest(kept, 8)
 
 
 def percent(ratio: Any) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -23,9 +23,9 @@ def load(plain: Mapping[str, Any]) -> Config:
     return config
 
 
-def examine(plain: Mapping[str, Any]) -> tuple[Config, list[str], set[str]]:
+def examine(plain: Mapping[str, Any], unused: Collection[str] = ()) -> tuple[Config, list[str], set[str]]:
     """The typed configuration as far as it can be read, every problem, and the groups (top-level keys) whose values
-    are wrong and must not be used: they are None."""
+    are wrong and must not be used: they are None. No rule is asked that looks at a group of `unused`."""
     problems: list[str] = []
     wrong: set[str] = set()
     try:
@@ -37,7 +37,7 @@ def examine(plain: Mapping[str, Any]) -> tuple[Config, list[str], set[str]]:
         sound = {name: _adapter(kinds[name]).validate_python(plain[name]) for name in kinds if name not in wrong}
         config = Config(**{name: sound.get(name) for name in kinds})  # pyright: ignore[reportArgumentType]
     for groups, relation in RELATIONS:
-        if not wrong & groups:
+        if not (wrong | set(unused)) & groups:
             problems += relation(config)
     return config, problems, wrong
 

@@ -4,6 +4,7 @@ what a key that came later stands for where it is not given, and such a key is i
 from __future__ import annotations
 
 import dataclasses
+import math
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -77,6 +78,13 @@ class Train:
 
     def completions_per_step(self, num_ranks: int) -> int:
         return self.per_device_train_batch_size * self.gradient_accumulation_steps * num_ranks
+
+    def num_steps(self, num_prompts: int, num_ranks: int) -> int:
+        """Optimizer steps over so many kept prompts, as TRL counts them: a step's last incomplete batch is left out."""
+        if self.max_steps is not None:
+            return self.max_steps
+        per_step = self.completions_per_step(num_ranks) // self.num_generations
+        return max(1, math.ceil(self.num_train_epochs * (num_prompts // per_step) * self.num_iterations))
 
 
 @node

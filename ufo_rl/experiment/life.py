@@ -13,7 +13,7 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 
-from ufo_rl.config.identity import cell_id
+from ufo_rl.config.identity import cell_id, run_name
 from ufo_rl.config.load import load
 from ufo_rl.config.optional import ask
 from ufo_rl.config.schema import Config
@@ -105,6 +105,7 @@ def execute(
 def run_record(config: Config, plain: dict[str, Any], folder: Path) -> dict[str, Any]:
     """What run.json says: who this run is and what it was made with. A restart keeps the W&B id."""
     choices = {k: v for k, v in HydraConfig.get().runtime.choices.items() if not k.startswith("hydra/")}
-    command = "ufo-rl " + shlex.join(HydraConfig.get().overrides.task)
-    record = describe(folder / "run.json", config.name, "pipeline", command, choices)
+    overrides = list(HydraConfig.get().overrides.task)
+    shown = run_name(plain, overrides)
+    record = describe(folder / "run.json", config.name, "pipeline", f"ufo-rl {shlex.join(overrides)}", choices, shown)
     return {**record, "cell_id": cell_id(plain)}

@@ -23,6 +23,8 @@ from ufo_rl.signals.agreement import check_signals
 from ufo_rl.signals.protocol import Signal
 from ufo_rl.training.trl_fields import trl_problems
 
+OF_TRAINING = ("reward", "train", "deepspeed")  # groups that say nothing where nothing is trained
+
 
 @dataclass
 class Prepared:
@@ -72,7 +74,7 @@ def prepare(config: Config, wrong: Collection[str] = ()) -> Prepared:
     pool = None
     if has_data(config, wrong) and grader is not None and parts.is_sound("dataset"):
         pool = problems.attempt(load_pool, config.dataset, "dataset", config, config.grader)
-    if pool is not None:
+    if pool is not None and parts.is_sound("reward"):
         problems.attempt(check_rewards, rewards, pool)
     if pool is not None and selector is not None:
         if parts.is_sound("train", "launch", "ratio"):
@@ -134,10 +136,30 @@ def check_rewards(parts: Sequence[Part], pool: Pool) -> None:
     problems.raise_any()
 
 
+def check_selection(plain: Mapping[str, Any], names: Sequence[str] | None) -> tuple[Config, Prepared, list[str]]:
+    """The typed configuration, its parts and the signals to measure, where nothing is trained: the named ones and no
+    selection, or (None) those that the selector needs. Raises one UserError with every problem.
+
+    Benchmarks are read only where their questions are to leave the pool.
+    """
+    remove = (plain.get("contamination") or {}).get("remove") is True
+    unused = {*OF_TRAINING, *(() if remove else ("eval",)), *(("selector",) if names is not None else ())}
+    config, found, wrong = examine(plain, unused)
+    problems = Problems(found)
+    prepared = problems.attempt(prepare, config, wrong | unused)
+    if prepared is not None and names is not None:
+        for name in names:
+            problems.attempt(ask, prepared.signals[name], "check", prepared.pool.prompts)
+    problems.raise_any()
+    check_local_model(config)
+    found_parts = cast(Prepared, prepared)  # nothing was wrong
+    return config, found_parts, list(found_parts.selector.signals if names is None else names)
+
+
 def check_evaluation(plain: Mapping[str, Any]) -> tuple[Config, dict[str, list[Prompt]]]:
     """The typed configuration and the questions, where benchmarks are all that is run. Raises one UserError with every
     problem."""
-    config, found, wrong = examine(plain)
+    config, found, wrong = examine(plain, OF_TRAINING)
     problems = Problems(found)
     problems.attempt(check_places, config, wrong)
     benchmarks = problems.attempt(load_benchmarks, config, wrong)

@@ -11,11 +11,14 @@ from ufo_rl.files import environment
 from ufo_rl.files.atomic import read_json
 
 
-def describe(path: Path, name: str, job_type: str, command: str, choices: dict[str, str]) -> dict[str, Any]:
+def describe(
+    path: Path, name: str, job_type: str, command: str, choices: dict[str, str], display_name: str
+) -> dict[str, Any]:
     """The record of a folder, which `path` in it keeps; what it said before of W&B's id and of attempts goes on."""
     before = read_json(path) if path.is_file() else {}
     return {
         "id": path.parent.name,
+        "display_name": display_name,
         "name": name,
         "group": name,
         "job_type": job_type,

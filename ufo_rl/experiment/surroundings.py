@@ -26,8 +26,8 @@ def check_places(config: Config, wrong: Collection[str] = ()) -> None:
         problems.attempt(local_folder, config.model)
     if not {"engine", "signal"} & set(wrong):
         problems.add(*vllm_problems(config.engine, _runs_vllm(config)))
-    if "tracker" not in wrong and config.tracker.mode == "online":
-        problems.attempt(_check_key)
+    if "tracker" not in wrong and config.tracker.mode in ("online", "offline"):
+        problems.attempt(_check_tracker, config)
     problems.raise_any()
 
 
@@ -48,7 +48,8 @@ def check_outputs(folder: Path) -> None:
         raise UserError(f"paths.outputs={folder} cannot be used: {there} {what}; choose another place")
 
 
-def _check_key() -> None:
-    from ufo_rl.tracking.sink import check_mode
+def _check_tracker(config: Config) -> None:
+    from ufo_rl.tracking.mode import check_tracker  # only where it is asked for by name: it imports wandb
 
-    check_mode("online")
+    tracker = config.tracker
+    check_tracker(tracker.mode, tracker.project, tracker.tags, Path(config.paths.outputs))

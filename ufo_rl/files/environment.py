@@ -66,6 +66,12 @@ def hardware() -> dict[str, Any]:
     }
 
 
+def gpu_bytes() -> int | None:
+    """Memory of the smallest GPU of this host; None where nvidia-smi names none."""
+    said = (_output(["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]) or "").split()
+    return min(map(int, said)) * 2**20 if said and all(word.isdigit() for word in said) else None
+
+
 def _cpu() -> str:
     """The name of the processor; Python's own platform module knows only its architecture on Linux."""
     about = Path("/proc/cpuinfo")

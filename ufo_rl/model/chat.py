@@ -14,6 +14,7 @@ from ufo_rl.model.weights import fetch, fingerprint, load_tokenizer
 from ufo_rl.records import Prompt
 
 log = logging.getLogger(__name__)
+NUM_AT_ONCE = 10_000  # texts whose tokens are in memory together
 
 
 class ChatModel:
@@ -67,5 +68,8 @@ class ChatModel:
 
     def num_tokens(self, prompts: Sequence[Prompt]) -> list[int]:
         """Tokens of each prompt as the model reads it, up to the assistant's turn."""
-        texts = [self.render(prompt) for prompt in prompts]
-        return [len(ids) for ids in self.tokenizer(texts, add_special_tokens=False)["input_ids"]] if texts else []
+        found: list[int] = []
+        for begin in range(0, len(prompts), NUM_AT_ONCE):
+            texts = [self.render(prompt) for prompt in prompts[begin : begin + NUM_AT_ONCE]]
+            found += [len(ids) for ids in self.tokenizer(texts, add_special_tokens=False)["input_ids"]]
+        return found

@@ -8,42 +8,68 @@ from pathlib import Path
 from ufo_rl.report.facts import fact_tables
 from ufo_rl.report.pairing import Block, Mean, Result, gather, means
 from ufo_rl.report.reader import find_runs
-from ufo_rl.report.run_record import Run
+from ufo_rl.report.run_record import EvaluatedModel, Run
 from ufo_rl.report.shared_sentences import budget, correlation, signal_costs
-from ufo_rl.report.signatures import costly_selection, is_step_matched, unstable_training, worse_than_full
+from ufo_rl.report.signatures import costly_selection, is_step_matched, unstable_training, worse_than
 from ufo_rl.report.text import NOTHING, count, fit, interval, percent, points, seconds, table
 from ufo_rl.stats.intervals import Difference
 
 # Stages of a run that measure no signal.
 NOT_SCORING = ("base_eval", "train", "eval", "total")
+MAX_HEADING = 16  # characters of a baseline's name above a column
 
 
-def compare(paths: Sequence[str | Path]) -> str:
+def compare(paths: Sequence[str | Path], baseline: str | None = None) -> str:
     """The comparison of the runs in or below run folders, sweep folders or globs, for a terminal of 120
-    columns.
+    columns; of evaluations too.
 
-    Arms are compared within one model, dataset and template. Failed and unfinished runs are listed at the
-    end, never dropped. UserError for a path without a run and for a broken file.
+    Arms are compared within one model, dataset and template, each with the `baseline` (see `gather`). Failed and unfinished
+    runs are listed at the end, never dropped. UserError for a path without a run, an unknown baseline and a broken file.
     """
     runs = find_runs(paths)
-    sections = [_block(block) for block in gather(runs)]
-    left_out = [f"- {run.id}: {_why_not(run)}" for run in runs if not run.is_complete]
+    sections = [_evaluations(b) if b.holds_evaluations else _block(b) for b in gather(runs, baseline)]
+    left_out = incomplete(runs)
     if not sections:
         sections = ["No complete run to compare."]
     if left_out:
-        sections.append("\n".join([f"Not in the tables, {len(left_out)} of {len(runs)} runs:", *left_out]))
+        lines = [f"- {line}" for line in left_out]
+        sections.append("\n".join([f"Not in the tables, {len(left_out)} of {len(runs)} runs:", *lines]))
     return fit("\n\n".join(sections))
+
+
+def incomplete(runs: Sequence[Run]) -> list[str]:
+    """A line for each run that has no result, with the reason."""
+    return [f"{run.id}: {_why_not(run)}" for run in runs if not run.is_complete]
+
+
+def _evaluations(block: Block) -> str:
+    parts = ["Evaluations, no training"]
+    parts += [_accuracies(name, results, block.baseline) for name, results in block.results.items()]
+    parts += _legend(block)
+    if not block.baseline and len(block.runs) > 1:
+        parts.append("Choose one with --baseline MODEL for differences that are paired by question.")
+    return "\n\n".join([*parts, *_notes(block)])
+
+
+def _legend(block: Block) -> list[str]:
+    return ["\n".join(f"{shown}: {label}" for shown, label in block.legend.items())] if block.legend else []
+
+
+def _notes(block: Block) -> list[str]:
+    return ["\n".join(["Notes:", *(f"- {note}" for note in dict.fromkeys(block.notes))])] if block.notes else []
 
 
 def _block(block: Block) -> str:
     model, dataset, template = block.setting
     parts = [f"model {model}, dataset {dataset}, template {template}"]
-    parts += [_accuracies(name, results) for name, results in block.results.items()]
-    parts += [_costs(block)]
+    parts += [_accuracies(name, results, block.baseline) for name, results in block.results.items()]
+    parts += [_costs(block), *_legend(block)]
     parts += _reported(block)
     remarks = [f"Budgets: {budget(block.runs)}."]
-    fulls = [(run, full) for run, full in block.full_of.items() if full is not None]
-    if fulls and all(is_step_matched(run, full) for run, full in fulls):
+    pairs = [(run, other) for run, other in block.baseline_of.items() if other is not None]
+    if block.baseline != "full" and pairs:
+        remarks.insert(0, f"The baseline is {block.baseline}; --baseline ARM takes another.")
+    if pairs and block.trains_on_everything and all(is_step_matched(run, full) for run, full in pairs):
         remarks.append("With equal steps selection saves no training time: its cost comes on top of the full run's.")
     if not any(means(results) for results in block.results.values()):
         remarks.append(
@@ -52,24 +78,23 @@ def _block(block: Block) -> str:
         )
     remarks += signal_costs(block.runs) + correlation(block.runs)
     parts.append("\n".join(remarks))
-    warnings = _warnings(block)
+    warnings = warnings_of(block)
     parts.append("\n".join(["Warnings:", *warnings]) if warnings else "Warnings: none.")
-    if block.notes:
-        parts.append("\n".join(["Notes:", *(f"- {note}" for note in dict.fromkeys(block.notes))]))
-    return "\n\n".join(parts)
+    return "\n\n".join([*parts, *_notes(block)])
 
 
-def _accuracies(benchmark: str, results: list[Result]) -> str:
-    header = ["arm", "seed", "n", "before -> after [95 %]", "minus full [95 %]", "paired, in words"]
+def _accuracies(benchmark: str, results: list[Result], baseline: str) -> str:
+    name = baseline if 0 < len(baseline) <= MAX_HEADING else "baseline"
+    header = ["arm", "seed", "n", "before -> after [95 %]", f"minus {name} [95 %]", "paired, in words"]
     rows = [
         [
             one.arm,
-            str(one.run.seed),
+            NOTHING if isinstance(one.run, EvaluatedModel) else str(one.run.seed),
             count(one.after.n) + (" (subset)" if one.after.is_subset else ""),
             f"{percent(one.before.share if one.before else None)} -> {percent(one.after.share)} "
             + interval(one.after.low, one.after.high),
-            points(one.minus_full),
-            "baseline" if one.is_baseline else in_words(one.minus_full),
+            points(one.minus_baseline),
+            "baseline" if one.is_baseline else in_words(one.minus_baseline),
         ]
         for one in results
     ]
@@ -88,9 +113,9 @@ def in_words(difference: Difference | None) -> str:
 
 def _mean_row(mean: Mean) -> list[str]:
     gap = NOTHING
-    if mean.minus_full is not None and mean.minus_full_range is not None:
-        low, high = mean.minus_full_range
-        gap = f"{100 * mean.minus_full:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})"
+    if mean.minus_baseline is not None and mean.minus_baseline_range is not None:
+        low, high = mean.minus_baseline_range
+        gap = f"{100 * mean.minus_baseline:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})"
     low, high = mean.after_range
     after = f"{percent(mean.before)} -> {percent(mean.after)} ({percent(low)} to {percent(high)})"
     return [mean.arm, "all", "", after, gap, f"mean (range), {mean.seeds} seeds"]
@@ -108,9 +133,9 @@ def _costs(block: Block) -> str:
                 count(run.metrics.get("num_selected")),
                 count(run.metrics.get("steps")),
                 count(run.metrics.get("epochs")),
-                seconds(_sum(paid, *(stage for stage in paid if stage not in NOT_SCORING))),
+                seconds(total_of(paid, *(stage for stage in paid if stage not in NOT_SCORING))),
                 seconds(paid.get("train")),
-                seconds(_sum(paid, "base_eval", "eval")),
+                seconds(total_of(paid, "base_eval", "eval")),
                 seconds(paid.get("total")),
                 seconds(run.signal_seconds) if run.signals else NOTHING,
             ]
@@ -127,12 +152,12 @@ def _reported(block: Block) -> list[str]:
     return [f"What parts report\n{one}" for one in fact_tables(["arm", "seed"], rows)]
 
 
-def _sum(paid: dict[str, float], *stages: str) -> float | None:
+def total_of(paid: dict[str, float], *stages: str) -> float | None:
     known = [paid[stage] for stage in stages if paid.get(stage) is not None]
     return sum(known) if known else None
 
 
-def _warnings(block: Block) -> list[str]:
+def warnings_of(block: Block) -> list[str]:
     found = []
     for run in block.runs:
         said = [
@@ -140,9 +165,10 @@ def _warnings(block: Block) -> list[str]:
             for name, results in block.results.items()
             for one in results
             if one.run is run
-            for warning in worse_than_full(name, one.minus_full)
+            for warning in worse_than(block.baseline, name, one.minus_baseline)
         ]
-        said += unstable_training(run.journal()) + costly_selection(run, block.full_of[run])
+        full = block.baseline_of[run] if block.trains_on_everything else None
+        said += unstable_training(run.journal()) + costly_selection(run, full)
         found += [f"- {block.arms[run]} seed {run.seed}: {warning}" for warning in said]
     return found
 

@@ -1,76 +1,122 @@
-"""The comparison as records: each run paired with its full run, question by question."""
+"""The comparison as records: each run paired with its baseline's, question by question."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from statistics import fmean
 
-from ufo_rl.config.identity import volatile
-from ufo_rl.files.flat import flat
-from ufo_rl.report.run_record import BenchmarkAccuracy, Run
+from ufo_rl.errors import UserError, nearest
+from ufo_rl.report.arm_labels import arm_labels, settings, shown_labels
+from ufo_rl.report.run_record import BenchmarkAccuracy, EvaluatedModel, Run
 from ufo_rl.stats.bootstrap import paired_bootstrap
 from ufo_rl.stats.intervals import Difference, paired_difference
 
-# Keys, with all below them, that make another arm or seed of one experiment.
-ARM = ("selector", "ratio", "seed")
-# Settings that a label spells out; more would not fit the first column.
-MAX_MARKS = 3
+# Selectors that are baselines where none is asked for, the first that a block has.
+USUAL_BASELINES = ("full", "random")
 
 
 @dataclass(frozen=True)
 class Result:
-    """One run on one benchmark; `minus_full` is paired by the ids of its questions."""
+    """One run on one benchmark; `minus_baseline` is paired by the ids of its questions."""
 
     run: Run
     arm: str
     before: BenchmarkAccuracy | None
     after: BenchmarkAccuracy
-    minus_full: Difference | None
+    minus_baseline: Difference | None
     is_baseline: bool
 
 
 @dataclass(frozen=True)
 class Mean:
-    """An arm over its seeds: means of the accuracies, and the range and mean of the differences to full."""
+    """An arm over its seeds: means of the accuracies, and the range and mean of the differences to the baseline."""
 
     arm: str
     seeds: int
     before: float | None
     after: float
     after_range: tuple[float, float]
-    minus_full: float | None
-    minus_full_range: tuple[float, float] | None
+    minus_baseline: float | None
+    minus_baseline_range: tuple[float, float] | None
 
 
 @dataclass
 class Block:
-    """The complete runs of one model, dataset and template. `notes`: what could not be compared, and why."""
+    """The complete runs of one model, dataset and template, or all evaluations. `baseline`: what the others are compared
+    with, a selector or an arm. `legend`: what labels that are numbered, for their length, stand for. `notes`: what could not
+    be compared, and why."""
 
     setting: tuple[str, str, str]
     runs: list[Run]
+    baseline: str = USUAL_BASELINES[0]
     arms: dict[Run, str] = field(default_factory=dict)
-    full_of: dict[Run, Run | None] = field(default_factory=dict)
+    legend: dict[str, str] = field(default_factory=dict)
+    baseline_of: dict[Run, Run | None] = field(default_factory=dict)
     results: dict[str, list[Result]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
+    def label(self, run: Run) -> str:
+        """The arm in full."""
+        return self.legend.get(self.arms[run], self.arms[run])
 
-def gather(runs: list[Run]) -> list[Block]:
-    """The complete runs in blocks, full runs first, then in the order of arm and seed."""
+    @property
+    def holds_evaluations(self) -> bool:
+        return isinstance(self.runs[0], EvaluatedModel)
+
+    @property
+    def trains_on_everything(self) -> bool:
+        """Whether the baseline is the training on all prompts."""
+        return all(one.selector == "full" for one in self.baseline_of.values() if one is not None)
+
+
+def gather(runs: list[Run], baseline: str | None = None) -> list[Block]:
+    """The complete runs in blocks, those of the baseline first, then in the order of arm and seed.
+
+    baseline: an arm as tables call it, or a selector; None takes `full`, or `random` where nothing trains on everything.
+    UserError where no block has it.
+    """
     blocks: dict[tuple[str, str, str], Block] = {}
     for run in runs:
         if run.is_complete:
             blocks.setdefault(run.setting, Block(run.setting, [])).runs.append(run)
     for block in blocks.values():
-        block.runs.sort(key=lambda run: (run.selector != "full", run.selector, run.value("ratio.value"), run.seed))
-        block.arms = _labels(block.runs)
-        block.full_of = {run: _full_run(run, block) for run in block.runs}
-        for benchmark in dict.fromkeys(name for run in block.runs for name in run.benchmarks):
-            block.results[benchmark] = [
-                _result(run, benchmark, block) for run in block.runs if benchmark in run.benchmarks
-            ]
+        block.runs.sort(key=lambda run: (run.selector != "full", run.selector, run.share, run.seed, run.id))
+        block.arms, block.legend = shown_labels(arm_labels(block.runs))
+    found = {setting: _baseline(block, baseline) for setting, block in blocks.items()}
+    if baseline is not None and blocks and not any(found.values()):
+        known = list(dict.fromkeys(block.label(run) for block in blocks.values() for run in block.runs))
+        selectors = {run.selector for block in blocks.values() for run in block.runs}
+        raise UserError(
+            f"--baseline {baseline}: no such arm{nearest(baseline, [*known, *selectors])} (arms: {', '.join(known)})"
+        )
+    for setting, block in blocks.items():
+        _pair(block, found[setting])
     return list(blocks.values())
+
+
+def _baseline(block: Block, asked: str | None) -> list[Run]:
+    """The runs of the baseline, whose name the block keeps."""
+    if asked is None:
+        if block.holds_evaluations:
+            block.baseline = ""
+            return []
+        there = {run.selector for run in block.runs}
+        asked = next((name for name in USUAL_BASELINES if name in there), USUAL_BASELINES[0])
+    block.baseline = asked
+    for name_of in (block.arms.get, block.label, lambda run: run.arm, lambda run: run.selector):
+        if own := [run for run in block.runs if name_of(run) == asked]:
+            return own
+    return []
+
+
+def _pair(block: Block, baseline: list[Run]) -> None:
+    block.runs.sort(key=lambda run: run not in baseline)
+    block.baseline_of = {run: _partner(run, baseline, block) for run in block.runs}
+    for benchmark in dict.fromkeys(name for run in block.runs for name in run.benchmarks):
+        block.results[benchmark] = [
+            _result(run, benchmark, block, run in baseline) for run in block.runs if benchmark in run.benchmarks
+        ]
 
 
 def means(results: list[Result]) -> list[Mean]:
@@ -98,102 +144,63 @@ def paired(a: Mapping[str, float] | None, b: Mapping[str, float] | None) -> Diff
     return paired_difference(*shares) if is_plain else paired_bootstrap(*shares, seed=0)
 
 
-def settings(run: Run) -> dict[str, str]:
-    """The configuration that makes the experiment, without the selection: dotted keys, values as text."""
-    others = (*volatile(run.config), *ARM)
-    return {
-        key: str(value)
-        for key, value in flat(run.config, ".").items()
-        if not any(key == name or key.startswith(f"{name}.") for name in others)
-    }
-
-
-def _labels(runs: list[Run]) -> dict[Run, str]:
-    """The arm of each run, with the settings that most runs of the block or of its selector do not share."""
-    marks = _unusual({run: {k: v for k, v in settings(run).items() if not k.startswith("eval.")} for run in runs})
-    for selector in {run.selector for run in runs}:
-        alike = [run for run in runs if run.selector == selector]
-        own = {run: {key: str(value) for key, value in run.config["selector"].items()} for run in alike}
-        for run, unusual in _unusual(own).items():
-            marks[run] += unusual
-    labels = {}
-    for run in runs:
-        more = [f"+{len(marks[run]) - MAX_MARKS}"] if len(marks[run]) > MAX_MARKS else []
-        labels[run] = " ".join([run.arm, *marks[run][:MAX_MARKS], *more])
-    return labels
-
-
-def _unusual(flat: dict[Run, dict[str, str]]) -> dict[Run, list[str]]:
-    """`key=value` for each value of a run that most runs do not share; on a tie the first run's is usual."""
-    usual = {
-        key: Counter(one.get(key) for one in flat.values()).most_common(1)[0][0]
-        for key in dict.fromkeys(key for one in flat.values() for key in one)
-    }
-    return {
-        run: [f"{key.rsplit('.', 1)[-1]}={one.get(key)}" for key in usual if one.get(key) != usual[key]]
-        for run, one in flat.items()
-    }
-
-
-def _full_run(run: Run, block: Block) -> Run | None:
-    """The full run of this seed: if possible of the same settings, then the same folder, then the newest."""
-    if run.selector == "full":
+def _partner(run: Run, baseline: list[Run], block: Block) -> Run | None:
+    """The baseline's run of this seed: if possible of the same settings and ratio, then the same folder, then the newest."""
+    if run in baseline or not block.baseline:
         return None
-    candidates = [other for other in block.runs if other.selector == "full" and other.seed == run.seed]
+    who = block.arms[run] if block.holds_evaluations else f"{block.arms[run]} seed {run.seed}"
+    candidates = [other for other in baseline if other.seed == run.seed]
     if not candidates:
-        block.notes.append(f"{block.arms[run]} seed {run.seed}: no complete full run of this seed to compare with")
+        block.notes.append(f"{who}: no complete {block.baseline} run of this seed to compare with")
         return None
     best = max(
         candidates,
         key=lambda other: (
             _same_settings(other, run),
+            other.share == run.share,
             other.folder.parent == run.folder.parent,
             other.created,
         ),
     )
-    if not _same_settings(best, run):
-        block.notes.append(f"{block.arms[run]} seed {run.seed}: compared with {best.id}, whose settings differ")
+    if not _same_settings(best, run) and not block.holds_evaluations:
+        block.notes.append(f"{who}: compared with {best.id}, whose settings differ")
+    if best.selector != "full" and best.share != run.share and run.selector != "full":
+        block.notes.append(f"{who}: compared with {block.arms[best]}, which keeps another share of the prompts")
     return best
 
 
-def _same_settings(full: Run, run: Run) -> bool:
-    """True if only the selection differs: a full run measures no signal, one run may lack a benchmark."""
-    one, other = settings(full), settings(run)
+def _same_settings(baseline: Run, run: Run) -> bool:
+    """True if only the selection differs: one may measure no signal, one run may lack a benchmark."""
+    one, other = settings(baseline), settings(run)
     keys = {key for key in one.keys() | other.keys() if not key.startswith(("signal.", "eval."))}
     keys |= {key for key in one.keys() & other.keys() if key.startswith("eval.")}
     return all(one.get(key) == other.get(key) for key in keys)
 
 
-def _result(run: Run, benchmark: str, block: Block) -> Result:
+def _result(run: Run, benchmark: str, block: Block, is_baseline: bool) -> Result:
     before, after = run.before(benchmark), run.after(benchmark)
-    full, minus_full = block.full_of[run], None
-    if full is not None:
-        minus_full = paired(full.correct_after(benchmark), run.correct_after(benchmark))
-        if minus_full is None:
+    baseline, difference = block.baseline_of[run], None
+    if baseline is not None:
+        difference = paired(baseline.correct_after(benchmark), run.correct_after(benchmark))
+        if difference is None:
+            seed = "" if block.holds_evaluations else f" seed {run.seed}"
             block.notes.append(
-                f"{block.arms[run]} seed {run.seed}: not paired with full on {benchmark}: the table of "
+                f"{block.arms[run]}{seed}: not paired with {block.baseline} on {benchmark}: the table of "
                 "questions is missing or holds other questions"
             )
-    return Result(
-        run=run,
-        arm=block.arms[run],
-        before=before,
-        after=after,
-        minus_full=minus_full,
-        is_baseline=run.selector == "full",
-    )
+    return Result(run, block.arms[run], before, after, difference, is_baseline)
 
 
 def _mean(arm: str, group: list[Result]) -> Mean:
     before = [one.before.share for one in group if one.before is not None]
     after = [one.after.share for one in group]
-    gaps = [one.minus_full.value for one in group if one.minus_full is not None]
+    gaps = [one.minus_baseline.value for one in group if one.minus_baseline is not None]
     return Mean(
         arm=arm,
         seeds=len(group),
         before=fmean(before) if before else None,
         after=fmean(after),
         after_range=(min(after), max(after)),
-        minus_full=fmean(gaps) if gaps else None,
-        minus_full_range=(min(gaps), max(gaps)) if gaps else None,
+        minus_baseline=fmean(gaps) if gaps else None,
+        minus_baseline_range=(min(gaps), max(gaps)) if gaps else None,
     )

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from ufo_rl.errors import UserError
 from ufo_rl.report.metrics import SCHEMA
-from ufo_rl.report.run_record import AGAIN, METRICS_FILE, Run, read_object
+from ufo_rl.report.run_record import AGAIN, METRICS_FILE, EvaluatedModel, Run, read_object
 from ufo_rl.report.schema_1 import upgraded
 
-RUN_FILE = "run.json"
+RUN_FILE, EVALUATION_FILE = "run.json", "evaluation.json"
+APART = ("score.json", "select.json")  # of folders where nothing is evaluated
+EVALUATED = ("model", "template", "eval", "engine", "grader")  # of config.yaml: what decides an evaluation
 
 
 def find_runs(paths: Sequence[str | Path]) -> list[Run]:
-    """The runs in or below the given run folders, sweep folders or globs, each once, in the order of the
+    """The runs and evaluations in or below the given run folders, sweep folders or globs, each once, in the order of the
     paths.
 
     UserError for a path that leads to no run.
@@ -27,12 +29,18 @@ def find_runs(paths: Sequence[str | Path]) -> list[Run]:
         found = [
             below
             for start in sorted(glob.glob(str(path))) or [str(path)]  # a literal name with [ ] still works
-            for below in _run_folders(Path(start))
+            for below in _folders(Path(start), (RUN_FILE, EVALUATION_FILE))
         ]
         if not found:
-            raise UserError(f"{path}: no run in or below it (a run folder holds {RUN_FILE}); see outputs/runs")
+            raise UserError(f"{path}: no run in or below it {_hint(Path(path))}")
         folders |= dict.fromkeys(found)
-    return [load_run(folder) for folder in folders]
+    return [load_run(one) if (one / RUN_FILE).is_file() else load_evaluation(one) for one in folders]
+
+
+def _hint(path: Path) -> str:
+    if next(_folders(path, APART), None):
+        return "(ufo-rl score and select train and evaluate nothing: their numbers are in summary.json)"
+    return f"(a run folder holds {RUN_FILE}, an evaluation {EVALUATION_FILE}); see outputs/runs"
 
 
 def load_run(folder: Path) -> Run:
@@ -53,6 +61,22 @@ def load_run(folder: Path) -> Run:
         pool=read_object(folder / "pool.json"),
         selection=read_object(folder / "selection.json"),
         contamination=read_object(folder / "contamination.json"),
+    )
+
+
+def load_evaluation(folder: Path) -> EvaluatedModel:
+    """The evaluation in `folder`. UserError if one of its files is broken."""
+    record, config = read_object(folder / EVALUATION_FILE), _read_config(folder / "config.yaml")
+    return EvaluatedModel(
+        folder=folder,
+        id=str(record.get("id", folder.name)),
+        created=str(record.get("created", "")),
+        config={node: config[node] for node in EVALUATED if node in config},
+        status=read_object(folder / "status.json"),
+        metrics=read_metrics(folder, config.get("eval") or ()),
+        pool={},
+        selection={},
+        contamination={},
     )
 
 
@@ -79,14 +103,13 @@ def read_metrics(folder: Path, benchmarks: Iterable[str]) -> dict[str, Any]:
         ) from error
 
 
-def _run_folders(start: Path) -> list[Path]:
-    found = []
+def _folders(start: Path, marks: Collection[str]) -> Iterator[Path]:
+    """The folders in or below `start` that hold one of the files."""
     for folder, subfolders, files in os.walk(start):
-        if RUN_FILE in files:
-            found.append(Path(folder).resolve())
+        if set(marks) & set(files):
+            yield Path(folder).resolve()
             subfolders.clear()
         subfolders.sort()
-    return found
 
 
 def _read_config(path: Path) -> dict[str, Any]:

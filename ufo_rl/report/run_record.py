@@ -65,6 +65,11 @@ class Run:
         return "full" if self.selector == "full" else f"{self.selector} {100 * self.value('ratio.value'):g}%"
 
     @property
+    def share(self) -> float:
+        """The share of the pool that was to be kept."""
+        return self.value("ratio.value")
+
+    @property
     def setting(self) -> tuple[str, str, str]:
         """Model, dataset and template: only runs that share them are compared."""
         return (
@@ -166,6 +171,31 @@ class Run:
         outputs = [*self.folder.resolve().parents, Path(str(self.config.get("paths", {}).get("outputs", "")))]
         found = (_correct(folder / cache / "questions.parquet") for folder in outputs)
         return next((table for table in found if table is not None), None)
+
+
+class EvaluatedModel(Run):
+    """The folder of an evaluation: a model that nothing was trained for. Its arm is the model; all are compared, and their
+    settings tell them apart. `config` holds what decides an evaluation, no more."""
+
+    @property
+    def selector(self) -> str:
+        return self.arm
+
+    @property
+    def arm(self) -> str:
+        return str(self.value("model.name"))
+
+    @property
+    def seed(self) -> int:
+        return 0
+
+    @property
+    def share(self) -> float:
+        return 1.0
+
+    @property
+    def setting(self) -> tuple[str, str, str]:
+        return "", "", ""
 
 
 def read_object(path: Path) -> dict[str, Any]:

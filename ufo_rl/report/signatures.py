@@ -26,11 +26,11 @@ REWARD_DROP_ERRORS = 2.0
 MIN_STEPS_IN_THIRD = 5
 
 
-def worse_than_full(benchmark: str, difference: Difference | None) -> list[str]:
-    """A warning if the whole 95 % interval of arm minus full lies below zero."""
+def worse_than(baseline: str, benchmark: str, difference: Difference | None) -> list[str]:
+    """A warning if the whole 95 % interval of arm minus baseline lies below zero."""
     if difference is None or difference.high >= 0:
         return []
-    return [f"worse than full on {benchmark}: {points(difference)} points, the interval excludes 0"]
+    return [f"worse than {baseline} on {benchmark}: {points(difference)} points, the interval excludes 0"]
 
 
 def unstable_training(lines: Iterable[Mapping[str, Any]]) -> list[str]:

@@ -44,7 +44,7 @@ def of_pool(prompts: Sequence[Prompt], num_tokens: Callable[[Sequence[Prompt]], 
     brought besides (None where a prompt has it not), and tokens."""
     later: dict[str, Callable[[], np.ndarray]] = {name: partial(_texts, prompts, name) for name in TEXTS}
     extra = dict.fromkeys(name for prompt in prompts for name in prompt.columns)
-    later |= {name: partial(_carried, prompts, name) for name in extra}
+    later |= {name: partial(carried, prompts, name) for name in extra}
     later["tokens"] = lambda: np.array(num_tokens(prompts))
     return Columns({"id": np.array([prompt.id for prompt in prompts])}, later)
 
@@ -53,8 +53,8 @@ def _texts(prompts: Sequence[Prompt], name: str) -> np.ndarray:
     return np.array([getattr(prompt, name) for prompt in prompts], dtype=object)
 
 
-def _carried(prompts: Sequence[Prompt], name: str) -> np.ndarray:
-    """Numbers as numbers where all are; else objects."""
+def carried(prompts: Sequence[Prompt], name: str) -> np.ndarray:
+    """A column that the dataset brought: numbers as numbers where all are; else objects."""
     values = [prompt.columns.get(name) for prompt in prompts]
     if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
         return np.array(values)

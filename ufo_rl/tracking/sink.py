@@ -8,30 +8,38 @@ stops a run.
 from __future__ import annotations
 
 import logging
-import netrc
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
-from urllib.parse import urlsplit
 
 import numpy as np
 
 from ufo_rl.errors import UserError
 from ufo_rl.files.flat import flat
 from ufo_rl.files.journal import number
-from ufo_rl.tracking.excerpt import MAX_ROWS, cell, read_columns, sample_scores
+from ufo_rl.tracking.excerpt import MAX_ROWS, cell, read_columns, sample_scores, shares
+from ufo_rl.tracking.mode import (
+    MAX_TAG_CHARS,
+    check_tracker,
+    reason,
+    resolved_mode,
+    root_folder,
+    sync_command,
+)
 
 logger = logging.getLogger(__name__)
 
-MODES = ("auto", "online", "offline", "off")
 # Keys of a journal line that say what the line is; the others are its values.
 LINE_KEYS = {"time", "stage", "attempt", "event", "step", "done", "total", "benchmark"}
 NUM_BINS = 50
 TAG_GROUPS = ("model", "dataset", "selector")  # whose choices are tags
 # W&B waits 90 s by default; on a node without internet every job of a sweep would.
 SECONDS_TO_CONNECT = 30.0
+# By default W&B waits for ever for the last uploads, and with it every later job of a sweep.
+SECONDS_TO_FINISH = 600.0
 
 
 class Tracker:
@@ -77,21 +85,26 @@ class Tracker:
         if values:
             self._send(lambda run: run.log(values))
 
-    def scores(self, path: Path, questions: Mapping[str, str], signals: Sequence[str]) -> None:
-        """Log the score table of a run: a histogram of each signal, and at most 2,000 rows with their
-        questions.
+    def scores(self, path: Path, questions: Mapping[str, str], signals: Sequence[str], shown: Sequence[str]) -> None:
+        """Log the score table of a run: a histogram of each signal, and rows with their questions, all or a sample (see
+        `sample_scores`) of the kept and of the others. The summary's select_table_* say how many of how many.
 
-        `path` is scores.parquet, `questions` the text by prompt id, `signals` the columns that measure the model;
-        `sample_scores` says which rows.
+        `path` is scores.parquet, `shown` those of its columns that the table has, `questions` the text by prompt id,
+        `signals` the columns that measure the model.
         """
         if self._run is None:
             return
-        columns = read_columns(path)
+        columns = read_columns(path, shown)
         for name in signals:
             values = np.array(columns.get(name, []))
             if values.dtype.kind in "fiub":  # a signal of texts has no histogram
                 self._histogram(f"score/{name}", values[np.isfinite(values)])
-        self._table("select/prompts", sample_scores(columns, questions, signals))
+        table = sample_scores(columns, questions, signals)
+        counts = shares(table, columns)
+        if counts["rows"] < counts["of_rows"]:
+            logger.info("W&B gets %(kept)d of %(of_kept)d kept and %(rows)d of %(of_rows)d rows of the pool", counts)
+        self._table("select/prompts", table)
+        self.summary({"select_table": counts})
 
     def questions(self, benchmark: str, path: Path) -> None:
         """Log the per-question table of an evaluation (questions.parquet) as `eval/<benchmark>_questions`."""
@@ -108,30 +121,37 @@ class Tracker:
         self._send(lambda run: run.summary.update(columns))
 
     def _histogram(self, name: str, values: np.ndarray) -> None:
-        import wandb
+        def log(run: Any) -> None:
+            import wandb
+
+            run.log({name: wandb.Histogram(np_histogram=np.histogram(values, bins=NUM_BINS))})
 
         if values.size:
-            histogram = wandb.Histogram(np_histogram=np.histogram(values, bins=NUM_BINS))
-            self._send(lambda run: run.log({name: histogram}))
+            self._send(log)
 
     def _table(self, name: str, columns: Mapping[str, Sequence[Any]]) -> None:
-        import wandb
+        def log(run: Any) -> None:
+            import wandb
 
-        rows: list[Any] = [[cell(value) for value in row] for row in zip(*columns.values(), strict=True)]
-        table = wandb.Table(columns=list(columns), data=rows)
-        self._send(lambda run: run.log({name: table}))
+            rows: list[Any] = [[cell(value) for value in row] for row in zip(*columns.values(), strict=True)]
+            run.log({name: wandb.Table(columns=list(columns), data=rows, allow_mixed_types=True)})
+
+        self._send(log)
 
     def _send(self, action: Callable[[Any], object]) -> None:
-        """Do something with the W&B run; if W&B is lost, say so once and go on without it."""
+        """Do something with the W&B run. What W&B does not take is told and left out; if W&B is lost (its service, the
+        network, the disk), say so once and go on without it."""
         if self._run is None:
             return
-        import wandb
-
         try:
             action(self._run)
-        except (wandb.Error, ConnectionError) as error:
+        except (TypeError, ValueError) as error:
+            logger.warning(
+                "W&B did not take a value (%s); the run goes on, its local files are complete", reason(error)
+            )
+        except Exception as error:
             self._run = None
-            logger.warning("W&B was lost (%s); the run goes on, its local files are complete", error)
+            logger.warning("W&B was lost (%s); the run goes on, its local files are complete", reason(error))
 
 
 def open_run(
@@ -141,75 +161,51 @@ def open_run(
 
     `tracker` is the config node (mode, project, entity, tags), `record` run.json, `config` the resolved
     plain config, `outputs` the folder that shares one `wandb/` between all runs. The id is
-    `record["wandb_id"]`: the same folder again continues the same run. UserError for an unknown mode, and
-    for mode online without a key or server.
+    `record["wandb_id"]`: the same folder again continues the same run. UserError where a mode that is asked
+    for by name does not start; `auto` goes offline, or on without W&B, and says so in a line.
     """
-    check_mode(tracker["mode"])
-    mode = _auto_mode() if tracker["mode"] == "auto" else tracker["mode"]
+    asked, project, tags = tracker["mode"], tracker["project"], tracker["tags"]
+    if asked == "off":
+        return Tracker()
+    check_tracker(asked, project, tags, outputs)
+    mode, why = resolved_mode(asked, project, tags, outputs)
     if mode == "off":
+        if why:
+            logger.warning("W&B: the run goes on without it: %s", why)
         return Tracker()
     _keep_files_in(outputs)
     sync = sync_command(outputs, record["wandb_id"])
-    if tracker["mode"] == "auto" and mode == "offline":
-        logger.info("W&B: no key configured, logging offline; send it later with: %s", sync)
-    import wandb
-
+    if why:
+        logger.info("W&B: %s, logging offline; send it later with: %s", why, sync)
     try:
-        run = _start(mode, tracker, record, config, outputs)
-    except wandb.Error as error:
-        reason = str(error).splitlines()[0]
-        if tracker["mode"] != "auto" or mode != "online":
-            raise UserError(f"tracker.mode={mode}: W&B did not start ({reason}); use tracker=offline") from error
-        logger.warning("W&B: no server (%s), logging offline; send it later with: %s", reason, sync)
-        wandb.teardown()  # the failed start still holds the id in W&B's service process
+        return Tracker(_start(mode, tracker, record, config, outputs))
+    except Exception as error:  # W&B, pydantic, the network, the disk: none of them is worth a run
+        if asked != "auto":
+            raise UserError(f"tracker.mode={mode}: W&B did not start ({reason(error)}); use tracker=auto") from error
+        if mode == "offline":
+            return _without(error)
+        refusal = reason(error)
+    try:
+        _forget_start()
         run = _start("offline", tracker, record, config, outputs)
-    run.define_metric("score/prompts", hidden=True)
-    run.define_metric("score/*", step_metric="score/prompts")
-    run.define_metric("train/global_step", hidden=True)
-    run.define_metric("train/*", step_metric="train/global_step")
-    run.define_metric("eval/*", step_metric="train/global_step")
+    except Exception as error:
+        return _without(error)
+    logger.warning("W&B: no server (%s), logging offline; send it later with: %s", refusal, sync)
     return Tracker(run)
 
 
-def check_mode(mode: str) -> None:
-    """UserError for an unknown mode, and for online without a key."""
-    if mode not in MODES:
-        raise UserError(f"tracker.mode={mode}: allowed are {', '.join(MODES)}")
-    if mode == "online" and not has_key():
-        raise UserError("tracker.mode=online: no W&B key; run `wandb login`, set WANDB_API_KEY, or use tracker=offline")
+def _without(error: Exception) -> Tracker:
+    logger.warning("W&B: the run goes on without it, it did not start: %s", reason(error))
+    with suppress(Exception):
+        _forget_start()
+    return Tracker()
 
 
-def sync_command(outputs: Path, wandb_id: str) -> str:
-    """The command that sends the offline files of one run, all its attempts, to the server."""
-    return f"wandb sync {_root(outputs) / 'wandb'}/offline-run-*-{wandb_id}"
-
-
-def has_key() -> bool:
-    """True if a W&B key is configured: WANDB_API_KEY, an identity token file, or the server's netrc entry."""
-    if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
-        return True
+def _forget_start() -> None:
+    """A failed start still holds the id in W&B's service process."""
     import wandb
 
-    # `wandb login` of earlier versions wrote the second host; wandb reads both.
-    hosts = (urlsplit(wandb.Settings().base_url).netloc, "api.wandb.ai")
-    path = Path(os.environ.get("NETRC") or "~/.netrc").expanduser()
-    try:
-        entries = netrc.netrc(path)
-    except (OSError, netrc.NetrcParseError):
-        return False
-    return any(entries.authenticators(host) for host in hosts)
-
-
-def _auto_mode() -> str:
-    """What WANDB_MODE says, else online with a key and offline without."""
-    by_environment = {"online": "online", "offline": "offline", "disabled": "off"}
-    wish = os.environ.get("WANDB_MODE", "")
-    return by_environment.get(wish) or ("online" if has_key() else "offline")
-
-
-def _root(outputs: Path) -> Path:
-    """The folder whose `wandb/` holds the runs: `outputs`, unless the user set WANDB_DIR."""
-    return Path(os.environ.get("WANDB_DIR") or outputs)
+    wandb.teardown()
 
 
 def _keep_files_in(outputs: Path) -> None:
@@ -223,26 +219,38 @@ def _start(
 ) -> Any:
     import wandb
 
-    names = [config[group]["name"] for group in TAG_GROUPS if group in config]
-    tags = dict.fromkeys(str(tag) for tag in [*names, *tracker["tags"]])
+    names = [str(config[group]["name"])[:MAX_TAG_CHARS] for group in TAG_GROUPS if group in config]
+    tags = dict.fromkeys(tag for tag in [*names, *map(str, tracker["tags"])] if tag)
     choices = {f"choice/{group}": option for group, option in record["choices"].items()}
     about = {key: record.get(key) for key in ("cell_id", "command", "created", "versions", "git", "hardware")}
-    _root(outputs).mkdir(parents=True, exist_ok=True)
-    return wandb.init(
-        project=tracker["project"],
+    root = root_folder(outputs)
+    root.mkdir(parents=True, exist_ok=True)
+    run = wandb.init(
+        project=tracker["project"] or None,  # empty: W&B's own default
         entity=tracker["entity"],
         id=record["wandb_id"],
-        name=record["id"],
+        name=record["display_name"],
         group=record["group"],
         job_type=record["job_type"],
         tags=list(tags),
         config={**config, **choices, "run": about},
-        dir=str(_root(outputs).resolve()),
+        dir=str(root.resolve()),
         mode=mode,
         resume="allow",
         # Without it a second init in one process returns the first run and drops the second config
         # (wandb#1314).
         reinit="create_new",
         allow_val_change=True,
-        settings=wandb.Settings(console="off", silent=mode == "offline", init_timeout=SECONDS_TO_CONNECT),
+        settings=wandb.Settings(
+            console="off",
+            silent=mode == "offline",
+            init_timeout=SECONDS_TO_CONNECT,
+            finish_timeout=SECONDS_TO_FINISH,
+        ),
     )
+    run.define_metric("score/prompts", hidden=True)
+    run.define_metric("score/*", step_metric="score/prompts")
+    run.define_metric("train/global_step", hidden=True)
+    run.define_metric("train/*", step_metric="train/global_step")
+    run.define_metric("eval/*", step_metric="train/global_step")
+    return run

@@ -23,6 +23,7 @@ from ufo_rl.model.weights import keep_end_tokens_only
 from ufo_rl.model.whole import load_whole, refuse_not_finite
 from ufo_rl.reward.columns import RewardColumns
 from ufo_rl.reward.parts import Part, for_trl
+from ufo_rl.training.policy import checkpoint_every
 from ufo_rl.training.trl_fields import HANDED_OVER
 
 log = logging.getLogger(__name__)
@@ -118,7 +119,7 @@ def make_trainer(
         args=arguments,
         processing_class=tokenizer,
         train_dataset=Dataset.from_list([{"id": row["id"], "prompt": row["prompt"]} for row in rows]),
-        callbacks=[watcher],
+        callbacks=[watcher, Checkpoints()],
         reward_funcs=[for_trl(part, columns) for part in rewards],
     )
 
@@ -184,6 +185,13 @@ def last_checkpoint(work: Path) -> Path | None:
 
 def _silent(event: str, **values: Any) -> None:
     """Ranks but the first have nothing to say."""
+
+
+class Checkpoints(TrainerCallback):
+    """Sees to it that a training which is shorter than train.save_steps is not lost whole when it is interrupted."""
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        state.save_steps = checkpoint_every(state.save_steps, state.max_steps)
 
 
 class Watcher(TrainerCallback):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +20,11 @@ from ufo_rl.reward.columns import row_of
 
 log = logging.getLogger(__name__)
 NODES = ("template", "grader", "reward", "train", "deepspeed", "seed")  # of the configuration: what a policy depends on
+
+
+def checkpoint_every(save_steps: int, num_steps: int) -> int:
+    """Steps between checkpoints: as asked; a third of the training where that is never reached before its end."""
+    return save_steps if save_steps < num_steps else math.ceil(num_steps / 3)
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,7 @@ class PolicyTraining:
         # a folder a key: a training does not go on from the checkpoints of another selection
         work = self.stages.folder / ".work" / f"train-{key}"
         log.info("training on %d prompts", len(rows))
+        self._tell_of_checkpoints(len(rows))
         with publish(folder) as (temporary, content):
             self.stages.spool("train", rows)
             request = self._request(work, temporary / "policy")
@@ -65,6 +72,13 @@ class PolicyTraining:
             content |= {**result, "key": key}
         shutil.rmtree(work, ignore_errors=True)
         return content
+
+    def _tell_of_checkpoints(self, num_prompts: int) -> None:
+        train = self.config.train
+        steps = train.num_steps(num_prompts, self.config.launch.num_ranks)
+        if train.save_steps is not None and train.save_steps >= steps:
+            every = checkpoint_every(train.save_steps, steps)
+            log.info("train.save_steps=%d is not below %d steps: a checkpoint every %d", train.save_steps, steps, every)
 
     def _request(self, checkpoints: Path, policy: Path) -> TrainRequest:
         config = self.config
