@@ -16,7 +16,12 @@ from typing import Any, ClassVar
 
 import pytest
 from filelock import FileLock
+from hypothesis import HealthCheck, settings
 
+from tests.waiting import BACKSTOP_S
+
+settings.register_profile("any load", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any load")  # its own limits are seconds on the wall clock
 gc.set_threshold(50_000)  # with torch and its like in memory, looking for garbage takes long, and there is little
 
 
@@ -123,7 +128,7 @@ class Ufo:
     ) -> str:
         """The output of a command that must end with `status`."""
         process = self.start(*arguments, preexec=preexec, **environment)
-        output, _ = process.communicate(timeout=600)
+        output, _ = process.communicate(timeout=3 * BACKSTOP_S)
         assert process.returncode == status, output
         return output
 

@@ -33,7 +33,8 @@ class Answers(TypedDict):
     ci_high: float
     # Counts of answers, all of them wrong; NAME_share of all answers.
     unparsed: int
-    timeouts: int
+    timeouts: int  # of CPU time
+    stalled: int  # ended by the backstop on the wall clock, twice; not in files of earlier versions
     crashes: int
     truncated: int
     mean_tokens: float

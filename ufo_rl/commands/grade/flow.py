@@ -26,7 +26,7 @@ from ufo_rl.records import Graded
 if TYPE_CHECKING:
     import pyarrow
 
-AUDIT_LIMIT_S = 5.0  # of one verdict of the audited grader, where ours has no `time_limit_s` of its own
+AUDIT_LIMIT_S = 5.0  # CPU time of one verdict of the audited grader, where ours has no `time_limit_s` of its own
 log = logging.getLogger(__name__)
 BLOCK = 512  # completions in memory at a time, about
 VERDICT = ("extracted", "correct", "method", "reason")
