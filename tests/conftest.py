@@ -55,7 +55,7 @@ def small_run(tmp_path_factory: pytest.TempPathFactory) -> SmallRun:
     with FileLock(root / "small_run.lock"):
         ufo.folder.mkdir(exist_ok=True)
         if not list(ufo.folder.glob("outputs/runs/dev/*/metrics.json")):
-            ufo.experiment(*SmallRun.ARGUMENTS)
+            (ufo.folder / SmallRun.TOLD).write_text(ufo.run(*ufo.SMALL, *SmallRun.ARGUMENTS, OMP_NUM_THREADS="3"))
     (folder,) = ufo.folder.glob("outputs/runs/dev/*")
     return SmallRun(ufo, folder)
 
@@ -65,9 +65,15 @@ class SmallRun:
     """A run by `ufo` in `folder`. Nothing may be written there; copy `ufo.folder` to go on from it."""
 
     ARGUMENTS: ClassVar[tuple[str, ...]] = ("selector=ufo", "ratio=20pct")
+    TOLD: ClassVar[str] = "told.txt"
 
     ufo: Ufo
     folder: Path
+
+    @property
+    def told(self) -> str:
+        """What the command printed."""
+        return (self.ufo.folder / self.TOLD).read_text()
 
 
 class Ufo:

@@ -37,6 +37,7 @@ def about(request, context):
     links = [os.readlink(file) for file in files if os.path.islink(file)]  # without that of the listing
     return {{"pid": os.getpid(), "group": os.getpgrp(), "parent": os.getppid(), "mark": MARK, "seen": len(SEEN),
             "total": total, "had_torch": had_torch, "threads": torch.get_num_threads(), "folder": os.getcwd(),
+            "policy": os.environ.get("OMP_WAIT_POLICY"),
             "world": os.environ["WORLD_SIZE"], "drawn": numpy.random.rand(), "sockets": [x for x in links if "socket" in x]}}
 def dies(request, context):
     if context.place.rank == context.place.world_size - 1:
@@ -66,7 +67,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.chdir(tmp_path)
     Path("run").mkdir()
 
-    def run(function: str, num_ranks: int = 1, threads: int = 1, mark: int = 0) -> list[dict[str, Any]]:
+    def run(function: str, num_ranks: int = 1, threads: int | str = 1, mark: int = 0) -> list[dict[str, Any]]:
         Path("probe.py").write_text(PROBE.format(mark=mark))
         (job,) = compose_jobs(
             [f"launch.num_ranks={num_ranks}", f"launch.threads_per_rank={threads}", "launch.device=cpu"]
@@ -165,6 +166,19 @@ def test_a_killed_parent_takes_all_along_even_where_no_thread_can_run(tmp_path: 
     parent.kill()
     parent.wait()
     assert wait_until(lambda: not family(mark))
+
+
+def test_ranks_have_the_threads_that_the_user_exports(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forked, or with a start of their own, as in a thread: each rank as many as he says, and they do not spin."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
+    found = run("about", num_ranks=2, threads="null")
+    thread = threading.Thread(target=lambda: found.extend(run("about", threads="null")))
+    thread.start()
+    thread.join()
+    assert [(one["threads"], one["policy"]) for one in found] == [(3, "PASSIVE")] * 3
+    assert found[2]["parent"] == os.getpid()
 
 
 def test_another_environment_is_another_server_whose_threads_compute(run: Run) -> None:

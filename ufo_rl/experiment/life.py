@@ -106,5 +106,5 @@ def run_record(config: Config, plain: dict[str, Any], folder: Path) -> dict[str,
     """What run.json says: who this run is and what it was made with. A restart keeps the W&B id."""
     choices = {k: v for k, v in HydraConfig.get().runtime.choices.items() if not k.startswith("hydra/")}
     command = "ufo-rl " + shlex.join(HydraConfig.get().overrides.task)
-    record = describe(folder / "run.json", config.name, "pipeline", command, choices)
+    record = describe(folder / "run.json", config.name, "pipeline", command, choices, config.launch)
     return {**record, "cell_id": cell_id(plain)}

@@ -65,7 +65,7 @@ def _measure(
 ) -> list[dict[str, Any]]:
     """Write down what is evaluated, measure it; returns the summaries of the benchmarks."""
     path, choices = folder / "evaluation.json", {"model": config.model.name, "engine": config.engine.name}
-    record = describe(path, config.name, "evaluation", command, choices)
+    record = describe(path, config.name, "evaluation", command, choices, config.launch)
     write_text(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(plain)))
     write_json(path, record)
     about, outputs = {node: plain[node] for node in NODES}, Path(config.paths.outputs)
@@ -83,7 +83,7 @@ def _measure(
         found = [evaluations.final(name, chat.folder, step=0) for name in config.eval]
         for name in config.eval:
             tracker.questions(name, folder / "eval" / name / "questions.parquet")
-        metrics = evaluation_metrics(found, stages.seconds())
+        metrics = evaluation_metrics(found, stages.seconds(), stages.phases())
         tracker.summary(evaluation_headline(metrics))
     write_json(folder / "metrics.json", metrics)
     shutil.rmtree(folder / ".work", ignore_errors=True)
