@@ -169,16 +169,19 @@ def test_a_killed_parent_takes_all_along_even_where_no_thread_can_run(tmp_path: 
 
 
 def test_ranks_have_the_threads_that_the_user_exports(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Forked, or with a start of their own, as in a thread: each rank as many as he says, and they do not spin."""
-    monkeypatch.setenv("OMP_NUM_THREADS", "3")
-    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
-    monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
+    """Each rank as many as he says, not its share of the cores, and they do not spin. Forked, or with a start of its own, as
+    in a thread."""
+    cores = len(os.sched_getaffinity(0))
+    for name in ("OMP_WAIT_POLICY", "MKL_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("OMP_NUM_THREADS", str(cores))
     found = run("about", num_ranks=2, threads="null")
+    assert [(one["threads"], one["policy"]) for one in found] == [(cores, "PASSIVE")] * 2
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
     thread = threading.Thread(target=lambda: found.extend(run("about", threads="null")))
     thread.start()
     thread.join()
-    assert [(one["threads"], one["policy"]) for one in found] == [(3, "PASSIVE")] * 3
-    assert found[2]["parent"] == os.getpid()
+    assert (found[2]["threads"], found[2]["policy"], found[2]["parent"]) == (1, "PASSIVE", os.getpid())
 
 
 def test_another_environment_is_another_server_whose_threads_compute(run: Run) -> None:
