@@ -54,8 +54,9 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=None, help="rows of ours; all for tiny and on a GPU, 480 else")
     parser.add_argument("--sample", action="store_true", help="time K = 16 samples of 64 prompts too")
     options = parser.parse_args()
-    if not os.environ.keys() >= ALLOCATOR.keys():  # as the ranks of a run have it
-        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **ALLOCATOR})
+    own = {**ALLOCATOR, **({} if "OMP_WAIT_POLICY" in os.environ else {"OMP_WAIT_POLICY": "PASSIVE"})}
+    if not os.environ.keys() >= own.keys():  # as the ranks of a run have it
+        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **own})
     asked = [(shape, "gsm8k") for shape in options.shapes]
     if options.sample and "tiny" in options.shapes:
         asked.append(("tiny", "arithmetic"))

@@ -16,7 +16,12 @@ from typing import Any, ClassVar
 
 import pytest
 from filelock import FileLock
+from hypothesis import HealthCheck, settings
 
+from tests.waiting import BACKSTOP_S
+
+settings.register_profile("any load", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any load")  # its own limits are seconds on the wall clock
 gc.set_threshold(50_000)  # with torch and its like in memory, looking for garbage takes long, and there is little
 
 
@@ -50,7 +55,7 @@ def small_run(tmp_path_factory: pytest.TempPathFactory) -> SmallRun:
     with FileLock(root / "small_run.lock"):
         ufo.folder.mkdir(exist_ok=True)
         if not list(ufo.folder.glob("outputs/runs/dev/*/metrics.json")):
-            ufo.experiment(*SmallRun.ARGUMENTS)
+            (ufo.folder / SmallRun.TOLD).write_text(ufo.run(*ufo.SMALL, *SmallRun.ARGUMENTS, OMP_NUM_THREADS="3"))
     (folder,) = ufo.folder.glob("outputs/runs/dev/*")
     return SmallRun(ufo, folder)
 
@@ -60,9 +65,15 @@ class SmallRun:
     """A run by `ufo` in `folder`. Nothing may be written there; copy `ufo.folder` to go on from it."""
 
     ARGUMENTS: ClassVar[tuple[str, ...]] = ("selector=ufo", "ratio=20pct")
+    TOLD: ClassVar[str] = "told.txt"
 
     ufo: Ufo
     folder: Path
+
+    @property
+    def told(self) -> str:
+        """What the command printed."""
+        return (self.ufo.folder / self.TOLD).read_text()
 
 
 class Ufo:
@@ -123,7 +134,7 @@ class Ufo:
     ) -> str:
         """The output of a command that must end with `status`."""
         process = self.start(*arguments, preexec=preexec, **environment)
-        output, _ = process.communicate(timeout=600)
+        output, _ = process.communicate(timeout=3 * BACKSTOP_S)
         assert process.returncode == status, output
         return output
 

@@ -90,7 +90,11 @@ def plant(
         trained={"steps": steps, "epochs": epochs, "generated_tokens": 9000},
         budget=f"steps={steps}",
         signals={
-            name: {"cost_seconds": cost, "num_prompts": 2000, "num_scored": 0, "num_cached": NUM_MEASURED[name]}
+            name: {
+                **{"cost_seconds": cost, "cost_startup_seconds": 1.0, "cost_measuring_seconds": cost - 1.0},
+                **{"cost_measuring_device_seconds": 2 * (cost - 1.0), "num_prompts": 2000},
+                **{"num_scored": 0, "num_cached": NUM_MEASURED[name]},
+            }
             for name, cost in (signals or {}).items()
         },
         spearman=spearman,
@@ -98,6 +102,10 @@ def plant(
         final={"math500": final[1]},
         seconds={"base_eval": 1.0, "score": 0.0, "train": train_seconds, "eval": 20.0, "total": 90.0},
         gpu_hours=None,
+        phases={
+            "score": {"startup": 0.0, "measuring": 0.0, "waiting": 0.0},
+            "train": {"startup": 9.5, "measuring": train_seconds - 10.0, "waiting": 0.5},
+        },
         facts=[record for part, own in (facts or {}).items() for record in fact_records(part, own)],
     )
     write_json(folder / "metrics.json", metrics)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import time
-
+from tests.waiting import wait_until
 from ufo_rl.grader.math.process.verifier import Verifier
+from ufo_rl.launch.worker import is_alive
 
 
 def pids(verifier: Verifier) -> list[int]:
@@ -13,12 +12,5 @@ def pids(verifier: Verifier) -> list[int]:
     return [child.process.pid for child in verifier.children if child is not None and child.is_alive]
 
 
-def ends_within(pid: int, limit_s: float) -> bool:
-    deadline = time.monotonic() + limit_s
-    while time.monotonic() < deadline:
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return True
-        time.sleep(0.05)
-    return False
+def ends(pid: int) -> bool:
+    return wait_until(lambda: not is_alive(pid))

@@ -80,7 +80,8 @@ class Graded:
     """The verdict on one completion.
 
     `extracted` is the final answer found in it ("" if none), `method` what decided (`exact`, `number`, `math_verify`,
-    `none`), `reason` why it counts as wrong where that is not a plain difference (`unparsed`, `timeout: ...`).
+    `none`), `reason` why it counts as wrong where that is not a plain difference (`unparsed`, `timeout: ...`,
+    `stalled: ...`).
     """
 
     correct: bool

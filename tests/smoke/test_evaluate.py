@@ -7,13 +7,15 @@ import re
 import shutil
 import signal
 import time
+import uuid
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
-from tests.conftest import SmallRun, Ufo
+from tests.conftest import SmallRun, Ufo, family
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.smoke
 COMMAND = ("evaluate", "launch.threads_per_rank=1", "tracker=off")
@@ -35,14 +37,14 @@ def answers(folder: Path) -> dict[tuple[str, int], dict[str, Any]]:
 
 def test_killed_and_started_again_it_makes_no_completion_twice_and_then_none_at_all(ufo: Ufo) -> None:
     slow = (*COMMAND, *lab(600), "engine.batch_tokens=1")  # one question a batch
-    process = ufo.start(*slow)
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and len(stored(ufo)) < 20:
+    mark = uuid.uuid4().hex
+    process = ufo.start(*slow, UFO_TEST=mark)
+    while len(stored(ufo)) < 20:
         assert process.poll() is None, process.communicate()[0]
         time.sleep(0.1)
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    time.sleep(3)  # the rank sees within two seconds that it is alone
+    assert wait_until(lambda: not family(mark))
     before = stored(ufo)
     assert 20 <= len(before) < 600
     output = ufo.run(*COMMAND, *lab(600))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import signal
-import time
 
 import pytest
 
 from tests.conftest import Ufo
 from tests.unit.test_grade_file import HANGS, LIMIT, ROWS, cells, write
+from tests.waiting import BACKSTOP_S, wait_until
 
 pytestmark = pytest.mark.smoke
 
@@ -28,11 +28,9 @@ def test_ctrl_c_leaves_nothing_half_written(ufo: Ufo) -> None:
         [{"gold": "7", "completion": HANGS.replace("}}}}", f"}}}}}}+{n}}}")} for n in range(99)],
     )
     process = ufo.start("grade", "rows.jsonl", "--out", "out.jsonl", LIMIT)
-    deadline = time.monotonic() + 120
-    while not list(ufo.folder.glob(".out.jsonl.*.tmp")) and time.monotonic() < deadline:
-        time.sleep(0.1)
+    assert wait_until(lambda: list(ufo.folder.glob(".out.jsonl.*.tmp")))
     assert [path.suffix for path in ufo.folder.glob(".out*")] == [".tmp"]
     process.send_signal(signal.SIGINT)
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=BACKSTOP_S)
     assert process.returncode == 130 and "nothing was written" in output and "Traceback" not in output
     assert [path.name for path in ufo.folder.iterdir()] == ["rows.jsonl"]

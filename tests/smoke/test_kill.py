@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Ufo, family
+from tests.waiting import BACKSTOP_S, wait_until
 from ufo_rl.files.journal import parse
 
 pytestmark = pytest.mark.smoke
@@ -51,7 +52,7 @@ def test_kill_in_every_stage(ufo: Ufo) -> None:
         tracker = "tracker=offline" if stage == "train" else "tracker=off"  # wandb has processes too
         process = ufo.start(*ufo.SMALL, *ARGUMENTS, tracker, UFO_TEST=mark)
         before = None
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + BACKSTOP_S
         while time.monotonic() < deadline:
             # the command, the fork server, the agent of the ranks, two ranks
             journal = next(iter(ufo.folder.glob("outputs/runs/dev/*/metrics.jsonl")), None)
@@ -68,10 +69,7 @@ def test_kill_in_every_stage(ufo: Ufo) -> None:
             time.sleep(1.0)
         os.kill(process.pid, signal.SIGKILL)
         process.communicate()
-        killed = time.monotonic()
-        while family(mark) and time.monotonic() - killed < 10:
-            time.sleep(0.2)
-        assert not family(mark), f"{stage}: processes survive the parent"
+        assert wait_until(lambda mark=mark: not family(mark)), f"{stage}: processes survive the parent"
         selections += [path.read_bytes() for path in ufo.folder.glob("outputs/runs/dev/*/selection.json")]
     ufo.run(*ufo.SMALL, *ARGUMENTS)
     (folder,) = ufo.folder.glob("outputs/runs/dev/*")
@@ -93,11 +91,9 @@ def test_kill_in_every_stage(ufo: Ufo) -> None:
 def test_ctrl_c_keeps_what_is_finished(ufo: Ufo) -> None:
     mark = uuid.uuid4().hex
     process = ufo.start(*ufo.SMALL, "launch.num_ranks=2", UFO_TEST=mark)
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and not list(ufo.folder.glob("outputs/runs/dev/*/logs/base_eval.log")):
-        time.sleep(0.1)
+    assert wait_until(lambda: list(ufo.folder.glob("outputs/runs/dev/*/logs/base_eval.log")))
     process.send_signal(signal.SIGINT)
-    output, _ = process.communicate(timeout=15)
+    output, _ = process.communicate(timeout=BACKSTOP_S)
     assert process.returncode == 130, output
     assert "Traceback" not in output and "the same command goes on" in output
     assert not family(mark)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -28,13 +29,22 @@ def test_a_killed_publication_is_cleared_by_the_next(tmp_path: Path) -> None:
 
 def test_a_lock_makes_the_second_wait(tmp_path: Path) -> None:
     code = (
-        "import sys, time; from pathlib import Path; from ufo_rl.files.atomic import locked\n"
-        "with locked(Path(sys.argv[1]), 'x'):\n    print('held', flush=True); time.sleep(1.5)"
+        "import sys; from pathlib import Path; from ufo_rl.files.atomic import locked\n"
+        "with locked(Path(sys.argv[1]), 'x'):\n    print('held', flush=True); sys.stdin.read()"
     )
-    holder = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "lock")], stdout=subprocess.PIPE, text=True)
-    assert holder.stdout is not None and holder.stdout.readline() == "held\n"
-    began = time.monotonic()
-    with locked(tmp_path / "lock", "the test"):
-        waited = time.monotonic() - began
-    assert waited > 0.5
+    lock, pipe = tmp_path / "lock", subprocess.PIPE
+    holder = subprocess.Popen([sys.executable, "-c", code, str(lock)], stdin=pipe, stdout=pipe, text=True)
+    assert holder.stdin is not None and holder.stdout is not None and holder.stdout.readline() == "held\n"
+    is_let_go: list[bool] = []
+
+    def second() -> None:
+        with locked(lock, "the test"):
+            is_let_go.append(holder.stdin.closed)
+
+    thread = threading.Thread(target=second)
+    thread.start()
+    time.sleep(0.3)  # time enough to go wrong in
+    holder.stdin.close()
+    thread.join()
+    assert is_let_go == [True]
     assert holder.wait() == 0

@@ -18,6 +18,7 @@ import pytest
 import ufo_rl
 from tests.conftest import Ufo, family
 from tests.scoring_only import collect, rows_in_chunks
+from tests.waiting import BACKSTOP_S
 from ufo_rl.selector.band import Band
 from ufo_rl.selector.cut import select
 from ufo_rl.selector.extreme import Extreme
@@ -85,7 +86,7 @@ def test_kills_repeat_no_published_row_and_a_grown_pool_adds_its_own(
 
 def test_two_jobs_started_together_score_once(tmp_path: Path) -> None:
     jobs = [start(tmp_path, *SLOW, "dataset.num_prompts=600", f"seed={seed}") for seed in (0, 1)]
-    said = [job.communicate(timeout=300)[0] for job in jobs]
+    said = [job.communicate(timeout=3 * BACKSTOP_S)[0] for job in jobs]
     assert [job.returncode for job in jobs] == [0, 0], said
     text = "".join(said)
     assert text.count("measuring 600 of 600") == 1 and text.count("all 600 prompts are stored") == 1
@@ -102,7 +103,7 @@ def test_ctrl_c_ends_scoring_and_keeps_what_is_published(ufo: Ufo, num_ranks: in
         time.sleep(0.1)
     published = set(rows_in_chunks(outputs))
     process.send_signal(signal.SIGINT)
-    output, _ = process.communicate(timeout=30)
+    output, _ = process.communicate(timeout=BACKSTOP_S)
     assert process.returncode == 130 and not family(mark), output
     assert "Traceback" not in output and "the same command goes on" in output
     keys = rows_in_chunks(outputs)

@@ -17,6 +17,7 @@ import pytest
 import torch
 
 from tests.conftest import SmallRun, Ufo
+from tests.waiting import BACKSTOP_S
 from ufo_rl.config.build import build
 from ufo_rl.config.compose import compose_jobs
 from ufo_rl.config.load import load
@@ -131,8 +132,8 @@ def test_two_hosts_score_as_one(ufo: Ufo, small_run: SmallRun) -> None:
     time.sleep(2)
     second = ufo.start(*ufo.SMALL, *small, *nodes, batch, "launch.node_rank=1")
     try:
-        told, _ = first.communicate(timeout=240)
-        said, _ = second.communicate(timeout=60)
+        told, _ = first.communicate(timeout=3 * BACKSTOP_S)
+        said, _ = second.communicate(timeout=BACKSTOP_S)
     finally:
         first.kill()
         second.kill()

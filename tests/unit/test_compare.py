@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -49,19 +51,40 @@ def test_costs_budgets_and_correlation_are_stated(tmp_path):
     plant(tmp_path, "full", range(400, 500))
     spearman = {"rho": 0.6234, "ci_low": 0.58, "ci_high": 0.66, "n": 2000}
     plant(tmp_path, "ufo", range(400, 500), signals={"confidence": 1.4}, spearman=spearman)
-    plant(tmp_path, "accuracy", range(400, 500), signals={"pass_rate": 210.0})
+    plant(tmp_path, "accuracy", range(400, 500), signals={"pass_rate": 201.0})
     text = compare([tmp_path])
     assert "Budgets: step-matched, 30 steps in every arm" in text
     assert "With equal steps selection saves no training time" in text
-    assert "confidence 1.4 s for 2,000 prompts" in text and "pass_rate 210 s for 2,000 prompts" in text
-    assert "A prompt costs 150 times as much to sample as to score in one forward pass." in text
+    words = " ".join(text.split())
+    assert "confidence 1.4 s for 2,000 prompts" in words and "pass_rate 201 s for 2,000 prompts" in words
+    # of measuring: 200 s against 0.4 s; with the start of the stages, 1 s each, it would be 144
+    assert "confidence 1.4 s for 2,000 prompts (start-up 1.0, measuring 0.4)" in words
+    assert "A prompt costs 500 times as much to sample as to score in one forward pass (measuring alone)." in text
     assert "Spearman correlation of confidence and pass rate: 0.62 [0.58, 0.66], n = 2,000 prompts." in text
-    # arm, seed, trained, steps, epochs, score, train, eval (base 1 + final 20), total, signals' cost
+    # arm, seed, trained, steps, epochs, score, train, eval (base 1 + final 20), total, start-up, waiting, signals' cost
     assert line_of(text, "ufo", "10%", "0", "200").split()[3:] == (
-        ["200", "30", "2.50", "0.0", "60.0", "21.0", "90.0", "1.4"]
+        ["200", "30", "2.50", "0.0", "60.0", "21.0", "90.0", "9.5", "0.5", "1.4"]
     )
     assert "cost more than it saved" not in text
     assert max(len(line) for line in text.splitlines()) <= 120
+
+
+def test_what_an_earlier_version_measured_has_no_ratio(tmp_path):
+    """Its seconds hold the start of the stage, which is most of a small pool's: unknown is told, and is no 0."""
+    signals = {"confidence": 13.0, "pass_rate": 51.0}
+    folder = plant(tmp_path, "ufo", range(400, 500), signals=signals)
+    metrics = json.loads((folder / "metrics.json").read_text())
+    del metrics["phases"]
+    for name in ("cost_startup_seconds", "cost_measuring_seconds", "cost_measuring_device_seconds"):
+        del metrics["signals"]["confidence"][name]  # as the file of that version
+        metrics["signals"]["pass_rate"][name] = None  # as today's of a store of that version
+    (folder / "metrics.json").write_text(json.dumps(metrics))
+    for text in (compare([tmp_path]), summary(folder)):
+        words = " ".join(text.split())
+        assert "confidence 13.0 s for 2,000 prompts (start-up and measuring not told apart)" in words
+        assert "is not known: an earlier version measured one of the two" in words
+        assert "times as much" not in words
+    assert line_of(compare([tmp_path]), "ufo", "10%", "0", "200").split()[-3:] == ["-", "-", "64.0"]
 
 
 def test_selection_that_costs_more_than_it_saves(tmp_path):
@@ -216,7 +239,7 @@ def test_unstable_training_reaches_the_comparison(tmp_path):
 def test_summary_of_one_run(tmp_path):
     # base 0..299 right, now 0..399: gained 100, adjusted (101 - 1)/502 = 0.1992,
     # half width 1.96 * sqrt((102/502 - 0.1992^2)/502) = 0.0354
-    folder = plant(tmp_path, "ufo", range(400, 500), signals={"confidence": 1.4, "pass_rate": 210.0})
+    folder = plant(tmp_path, "ufo", range(400, 500), signals={"confidence": 1.4, "pass_rate": 201.0})
     text = summary(folder)
     assert text.startswith("tiny-ufo-0.1-0-30: completed")
     assert "2,000 prompts of 2,010 rows; dropped: 8 duplicate, 2 too_long" in text
@@ -227,7 +250,8 @@ def test_summary_of_one_run(tmp_path):
     assert "30 steps, 2.50 epochs over 200 prompts (steps=30)" in text
     assert "60.0 [55.6, 64.2] -> 80.0 % [76.3, 83.3] of 500 questions" in text
     assert "change +20.0 [+16.4, +23.5] points, paired by question" in text
-    assert "A prompt costs 150 times" in text and "train 60.0" in text
+    assert "A prompt costs 500 times" in text and "train 60.0" in text
+    assert "start-up score 0.0, train 9.5" in text and "waiting  score 0.0, train 0.5" in text
     assert max(len(line) for line in text.splitlines() if "ufo-rl compare" not in line) <= 120
 
 

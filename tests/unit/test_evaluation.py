@@ -57,28 +57,33 @@ def test_whatever_is_said_every_question_counts(
     grader: MathGrader, texts: list[str], finish: str, unparsed: int, truncated: int
 ) -> None:
     found = summary(answered(texts, grader.grade_all, finish=finish), grader)
-    counts = {key: found[key] for key in ("n", "num_correct", "unparsed", "truncated", "timeouts", "crashes")}
+    counts = {
+        key: found[key] for key in ("n", "num_correct", "unparsed", "truncated", "timeouts", "stalled", "crashes")
+    }
     assert counts == {
         "n": 4,
         "num_correct": 0,
         "unparsed": unparsed,
         "truncated": truncated,
         "timeouts": 0,
+        "stalled": 0,
         "crashes": 0,
     }
     assert (found["accuracy"], found["ci_low"]) == (0.0, 0.0) and found["unparsed_share"] == unparsed / 4
 
 
-def test_a_crash_and_a_timeout_are_wrong_and_counted(grader: MathGrader) -> None:
+def test_a_crash_a_timeout_and_a_stall_are_wrong_and_counted(grader: MathGrader) -> None:
     def grade_all(references: Sequence[Reference], completions: Sequence[str]) -> list[Graded]:
         verdicts = grader.grade_all(references, completions)
         verdicts[1] = Graded(False, "2", "none", "crash: the child process ended with status -11")
-        verdicts[2] = Graded(False, "3", "none", "timeout: no verdict within 5 s")
+        verdicts[2] = Graded(False, "3", "none", "timeout: no verdict within 5 s of CPU time")
+        verdicts[3] = Graded(False, "4", "none", "stalled: twice no verdict within 60 s")
         return verdicts
 
     found = summary(answered([f"#### {p.answer}" for p in PROMPTS], grade_all), grader)
-    assert (found["n"], found["num_correct"], found["crashes"], found["timeouts"]) == (4, 2, 1, 1)
-    assert found["accuracy"] == 0.5 and found["crashes_share"] == 0.25
+    assert (found["n"], found["num_correct"]) == (4, 1) and found["accuracy"] == 0.25
+    counts = [found[name] for name in ("crashes", "timeouts", "stalled", "unparsed")]
+    assert counts == [1, 1, 1, 0] and found["crashes_share"] == found["stalled_share"] == 0.25
 
 
 def test_a_row_holds_what_was_asked_said_and_decided(grader: MathGrader) -> None:

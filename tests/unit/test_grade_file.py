@@ -16,6 +16,7 @@ import pytest
 from ufo_rl.commands.grade.flow import grade_file
 from ufo_rl.commands.grade.options import read_options
 from ufo_rl.errors import UserError
+from ufo_rl.grader.math.process import verifier
 
 HANGS = r"\boxed{\int_0^1 9^{9^{9^9}} dx}"
 # By hand: three right, one by each of the first three ways; 7 against 8; no answer twice; one that takes for ever.
@@ -61,7 +62,7 @@ def test_counts(here: Path) -> None:
     before = (here / "rows.jsonl").read_bytes()
     text = grade("rows.jsonl", LIMIT)
     # Wilson for 3 of 7: (3/7 + z^2/14 -+ z sqrt(12/343 + z^2/196)) / (1 + z^2/7) with z = 1.96 is 0.158 and 0.750
-    assert cells(text, "rows.jsonl") == ["7", "3", "42.9", "[15.8, 75.0]", "2", "1", "0"]
+    assert cells(text, "rows.jsonl") == ["7", "3", "42.9", "[15.8, 75.0]", "2", "1", "0", "0"]
     assert [cells(text, m) for m in ("exact", "number", "formula", "none")] == [
         ["1", "1"],
         ["2", "1"],
@@ -126,7 +127,7 @@ def test_csv_with_a_completion_longer_than_python_reads_by_default(here: Path) -
             [["answer", "text"], ["1,080", "x\n" * 100_000 + "#### 1080"], ["3", ""], ["3", "#### 4"]]
         )
     text = grade("rows.csv", "--gold", "answer", "--completion", "text", "--out", "out.parquet")
-    assert cells(text, "rows.csv")[:2] + cells(text, "rows.csv")[4:] == ["3", "1", "1", "0", "0"]
+    assert cells(text, "rows.csv")[:2] + cells(text, "rows.csv")[4:] == ["3", "1", "1", "0", "0", "0"]
     assert pq.read_table("out.parquet")["answer"].to_pylist() == ["1,080", "3", "3"]
 
 
@@ -147,7 +148,8 @@ def judge(gold, completion):
 """
 
 
-def test_an_audit_by_a_module_of_this_folder(here: Path) -> None:
+def test_an_audit_by_a_module_of_this_folder(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verifier, "backstop", lambda time_limit_s: 1.0)
     (here / "house.py").write_text(HOUSE)
     completions = ["#### 6", "hang #### 7", "raise #### 7", "it is 6", "leave #### 7", "#### 61", "#### 5", "half"]
     write(here / "rows.jsonl", [{"gold": "6", "completion": text} for text in completions])
@@ -155,9 +157,13 @@ def test_an_audit_by_a_module_of_this_folder(here: Path) -> None:
     written = read(here / "out.jsonl")
     assert [row["correct"] for row in written] == [True, False, False, False, False, False, False, False]
     assert [row["audit_correct"] for row in written] == [True, False, False, True, False, True, False, False]
+    stalled = written[1]["audit_reason"]
+    assert stalled.startswith(
+        "stalled: twice no verdict within 1 s, though it used less than 3 s of CPU time: it waits"
+    )
     assert [row["audit_reason"] for row in written] == [
         "",
-        "timeout: no verdict within 3 s",
+        stalled,
         "crash: ValueError",
         "",
         "crash: the child process ended with status 7",
@@ -165,7 +171,7 @@ def test_an_audit_by_a_module_of_this_folder(here: Path) -> None:
         "",
         "crash: it returned 0.5, not true or false",
     ]
-    assert cells(text, "house:judge") == ["6", "75.0", "1", "0", "2", "5", "1", "3"]
+    assert cells(text, "house:judge") == ["6", "75.0", "1", "0", "2", "5", "0", "1", "3"]
     listed = [line.strip() for line in text.splitlines() if line.startswith("  rows.jsonl:")]
     assert listed == [
         "rows.jsonl:4: gold 6, nothing extracted; ours wrong (unparsed: no final answer), theirs right",
@@ -200,7 +206,7 @@ def test_an_audit_by_math_verify(here: Path) -> None:
     rows = [("1/2", r"\boxed{\frac{2}{4}}"), ("0.5", "\\boxed{\u00bd}"), ("42", "it is 42"), ("42", r"\boxed{43}")]
     write(here / "rows.jsonl", [{"gold": gold, "completion": text} for gold, text in rows])
     text = grade("rows.jsonl", "--audit", "math_verify")
-    assert cells(text, "math_verify") == ["2", "50.0", "1", "1", "1", "1", "0", "0"]
+    assert cells(text, "math_verify") == ["2", "50.0", "1", "1", "1", "1", "0", "0", "0"]
     assert re.findall(r"^  rows.jsonl:(\d)", text, flags=re.M) == ["2", "3"]
 
 
@@ -208,7 +214,7 @@ def test_fifty_disagreements_are_shown_and_all_are_written(here: Path) -> None:
     (here / "never.py").write_text("def judge(gold, completion):\n    return False\n")
     write(here / "rows.jsonl", [{"gold": "6", "completion": ["#### 6", "#### 7"]}] * 30 + [ROWS[0]] * 30)
     text = grade("rows.jsonl", "--audit", "never:judge", "--out", "out.jsonl")
-    assert cells(text, "never:judge") == ["30", "33.3", "0", "60", "0", "30", "0", "0"]
+    assert cells(text, "never:judge") == ["30", "33.3", "0", "60", "0", "30", "0", "0", "0"]
     assert "Disagreements: 60, the first 50\n  rows.jsonl:1 sample 1: gold 6" in text
     assert len(re.findall(r"^  rows.jsonl:", text, flags=re.M)) == 50
     assert [row["audit_correct"] for row in read(here / "out.jsonl")] == [[False, False]] * 30 + [False] * 30

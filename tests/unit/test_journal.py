@@ -34,6 +34,28 @@ def test_attempts_add_up_and_a_killed_one_counts_to_its_last_line() -> None:
     assert spent.total == 5 + 16 + 10
 
 
+def test_a_stage_is_start_up_measuring_and_waiting() -> None:
+    """Of all attempts, the killed one up to its last line; a stage that an earlier version began does not tell."""
+    lines = [
+        line(0, 1, "run", "begin"),
+        line(1, 1, "score", "start", key="a", phase="startup"),
+        line(3, 1, "score", "phase", phase="startup", words="loading the model"),
+        line(7, 1, "score", "phase", phase="measuring", words="first batch"),
+        line(8, 1, "score", "progress"),  # killed
+        line(100, 2, "run", "begin"),
+        line(101, 2, "score", "start", key="a", phase="startup"),
+        line(103, 2, "score", "phase", phase="measuring", words=""),
+        line(113, 2, "score", "phase", phase="waiting", words=""),
+        line(114, 2, "score", "end"),
+        line(120, 2, "train", "start", key="b"),
+        line(130, 2, "train", "end"),
+    ]
+    spent = seconds_spent(lines, now=130)
+    assert spent.phases[("score", "a")] == {"startup": 6 + 2, "measuring": 1 + 10, "waiting": 1}
+    assert spent.stages == {("score", "a"): 7 + 13, ("train", "b"): 10}
+    assert spent.phases[("train", "b")] is None
+
+
 def test_no_lines_no_seconds() -> None:
     assert seconds_spent([], now=3.0).total == 0
 

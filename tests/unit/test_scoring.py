@@ -13,6 +13,7 @@ import pytest
 from ufo_rl.errors import UserError
 from ufo_rl.files.store import Store
 from ufo_rl.launch.publish import PUBLISH_EVERY_S, SignalRow, publish
+from ufo_rl.signals.protocol import TIMES
 
 ROWS = [SignalRow.of(f"id{i}", f"text {i}", 0, "gold") for i in range(6)]
 
@@ -23,19 +24,26 @@ def store(folder: Path) -> Store:
     return made
 
 
-def test_the_seconds_of_a_pool_add_up_to_the_wall_time(tmp_path: Path) -> None:
-    """Two ranks side by side, a batch of 0.2 s each after 0.5 s of loading: 0.7 s of wall time, not 1.4."""
+def test_the_seconds_of_a_pool_add_up_to_the_wall_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two ranks side by side, two batches of 0.2 s each after 0.5 s of loading: 0.9 s of wall time, not 1.8."""
+    now = [100.0]
+    monkeypatch.setattr("ufo_rl.launch.publish.time.perf_counter", lambda: now[0])
 
     def batches(rows: list[SignalRow]) -> Iterator[list[tuple[SignalRow, dict[str, float]]]]:
-        time.sleep(0.2)
-        yield [(row, {"mean_logprob": -1.0}) for row in rows]
+        for part in (rows[:1], rows[1:]):
+            now[0] += 0.2
+            yield [(row, {"mean_logprob": -1.0}) for row in part]
 
     target = store(tmp_path)
     for share in (ROWS[:3], ROWS[3:]):
         assert publish(batches(share), target, 3, startup_seconds=0.5, num_ranks=2) == 3
-    stored = target.read([row.key for row in ROWS], ["seconds", "device_seconds"])
-    assert sum(stored["seconds"].to_pylist()) == pytest.approx(0.7, abs=0.1)
-    assert sum(stored["device_seconds"].to_pylist()) == pytest.approx(1.4, abs=0.2)
+    spent = target.read([row.key for row in ROWS], TIMES)
+    sums = {name: math.fsum(spent[name].to_pylist()) for name in TIMES}
+    assert sums == pytest.approx(
+        {"seconds": 0.9, "device_seconds": 1.8, "startup_seconds": 0.5, "startup_device_seconds": 1.0}
+    )
+    # the first batch of each rank alone holds the start
+    assert spent["startup_device_seconds"].to_pylist() == pytest.approx([0.5, 0, 0, 0.5, 0, 0])
 
 
 def test_a_batch_is_paid_by_generated_tokens(tmp_path: Path) -> None:

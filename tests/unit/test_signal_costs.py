@@ -87,13 +87,14 @@ def test_a_generation_by_the_counter_of_pytorch() -> None:
 
 def test_what_is_stored_tells_what_it_cost(tmp_path: Path) -> None:
     keys, times = ["a", "b", "c"], {"seconds": [1.0, 2.0, 3.0], "device_seconds": [2.0, 4.0, 6.0]}
+    times |= {"startup_seconds": [0.5, 0.0, 1.0], "startup_device_seconds": [1.0, 0.0, 2.0]}
     found = pa.table({"key": keys, "num_tokens": [10, 10, 10], "generated_tokens": [4, 6, 5], **times})
     assert account(found, keys, [], remember(tmp_path, [])).keys().isdisjoint({"cost_flops", "flops"})
 
     ranks = [{**FACTS, "matrix_flops_per_s": 1e5, "peak_memory_gib": peak} for peak in (1.5, 2.5)]
     paid = account(found, ["c"], ranks, remember(tmp_path, ranks))
     assert (paid["flops"], paid["cost_flops"]) == (70_144, 70_144 + 2 * (1224 * 14 + 80 * 5))
-    assert paid["share_of_matrix_rate"] == 70_144 / (3.0 * 2e5)
+    assert paid["share_of_matrix_rate"] == 70_144 / (2.5 * 2e5)  # of measuring: 3 s, 0.5 s of them start-up
     assert (paid["forward_tokens"], paid["generated_tokens"], paid["cost_forward_tokens"]) == (18, 10, 27)
 
     smaller = [{**rank, "peak_memory_gib": 0.5} for rank in ranks]
@@ -102,6 +103,9 @@ def test_what_is_stored_tells_what_it_cost(tmp_path: Path) -> None:
     assert {name: later[name] for name in later if name.startswith("cost_")} == {
         "cost_seconds": 6.0,
         "cost_device_seconds": 12.0,
+        "cost_startup_seconds": 1.5,
+        "cost_measuring_seconds": 4.5,
+        "cost_measuring_device_seconds": 9.0,
         "cost_forward_tokens": 27,
         "cost_padded_tokens": 0,
         "cost_prefix_tokens": 0,
@@ -110,3 +114,14 @@ def test_what_is_stored_tells_what_it_cost(tmp_path: Path) -> None:
         "cost_flops": paid["cost_flops"],
     }
     assert "flops" not in later and later["forward_tokens"] == later["generated_tokens"] == 0
+
+
+def test_rows_of_an_earlier_version_do_not_tell_start_up_from_measuring(tmp_path: Path) -> None:
+    """One such row, in a store of two kinds or alone: not known, which is not 0."""
+    now = pa.table({"key": ["b"], "seconds": [2.0], "device_seconds": [2.0], "startup_seconds": [0.5]})
+    before = pa.table({"key": ["a"], "seconds": [1.0], "device_seconds": [1.0]})
+    for found in (before, pa.concat_tables([before, now], promote_options="permissive")):
+        paid = account(found, [], [], {})
+        assert paid["cost_seconds"] == sum(found["seconds"].to_pylist())
+        assert [paid[f"cost_{name}_seconds"] for name in ("startup", "measuring", "measuring_device")] == [None] * 3
+    assert account(now, [], [], {})["cost_measuring_seconds"] == 1.5

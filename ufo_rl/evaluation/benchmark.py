@@ -19,7 +19,7 @@ GradeAll = Callable[[Sequence[Reference], Sequence[str]], Sequence[Graded]]
 GradedRow = dict[str, Any]
 SHOWN_REPEATS = 3  # rows that ask a question again, in a message
 # Why an answer counts as wrong without a comparison: how the grader's reason begins, and the name of its count.
-REASONS = {"unparsed": "unparsed", "timeout": "timeouts", "crash": "crashes"}
+REASONS = {"unparsed": "unparsed", "timeout": "timeouts", "stalled": "stalled", "crash": "crashes"}
 
 
 def questions(name: str, benchmark: Benchmark, pool: Pool) -> list[Prompt]:

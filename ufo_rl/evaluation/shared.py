@@ -131,9 +131,16 @@ class Evaluations:
         with locked(folder.parent / f"{folder.name}.lock", f"the evaluation on {name}"):
             found = manifest(folder)
             words = " ".join(filter(None, [name, when]))
-            if found is None:
+            if found is None or found.get("stalled"):  # what a loaded machine kept from its verdict gets another try
                 found = self._evaluate(name, stage, model, store, folder, identity)
                 log.info("%s: %s", words, in_words(found))
+                if found["stalled"]:
+                    log.warning(
+                        "%s: %d answers count as wrong because their grading stalled; it is tried again by the next "
+                        "evaluation of this model",
+                        words,
+                        found["stalled"],
+                    )
             else:
                 log.info("%s: %s (stored)", words, in_words(found))
         return folder, found

@@ -73,4 +73,5 @@ class Apart:
         command = f"{self.words} {shlex.join(self.overrides)}"
         parts = {name: self.plain[name].get("name", "custom") for name in ("model", "dataset", "selector", "engine")}
         used = {name: part for name, part in parts.items() if name in self.nodes}
-        return describe(self.folder / f"{self.kind}.json", self.config.name, self.kind, command, used, shown)
+        path, launch = self.folder / f"{self.kind}.json", self.config.launch
+        return describe(path, self.config.name, self.kind, command, used, shown, launch)

@@ -106,6 +106,6 @@ def run_record(config: Config, plain: dict[str, Any], folder: Path) -> dict[str,
     """What run.json says: who this run is and what it was made with. A restart keeps the W&B id."""
     choices = {k: v for k, v in HydraConfig.get().runtime.choices.items() if not k.startswith("hydra/")}
     overrides = list(HydraConfig.get().overrides.task)
-    shown = run_name(plain, overrides)
-    record = describe(folder / "run.json", config.name, "pipeline", f"ufo-rl {shlex.join(overrides)}", choices, shown)
+    shown, command = run_name(plain, overrides), f"ufo-rl {shlex.join(overrides)}"
+    record = describe(folder / "run.json", config.name, "pipeline", command, choices, shown, config.launch)
     return {**record, "cell_id": cell_id(plain)}

@@ -55,6 +55,7 @@ class Pipeline(BeforeTraining):
             final=final,
             seconds=seconds,
             gpu_hours=self.stages.gpu_hours(seconds),
+            phases=self.stages.phases(),
         )
         metrics["facts"] = facts_of_parts(config, self.prepared, RunView(columns, selection.ids, metrics))
         write_json(self.folder / "metrics.json", metrics)

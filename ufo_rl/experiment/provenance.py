@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import time
 import uuid
 from pathlib import Path
 from typing import Any
 
+from ufo_rl.config.schema import Launch
 from ufo_rl.files import environment
 from ufo_rl.files.atomic import read_json
+from ufo_rl.launch import threads
 
 
 def describe(
-    path: Path, name: str, job_type: str, command: str, choices: dict[str, str], display_name: str
+    path: Path, name: str, job_type: str, command: str, choices: dict[str, str], display_name: str, launch: Launch
 ) -> dict[str, Any]:
     """The record of a folder, which `path` in it keeps; what it said before of W&B's id and of attempts goes on."""
     before = read_json(path) if path.is_file() else {}
@@ -29,5 +32,5 @@ def describe(
         "choices": choices,
         "versions": environment.versions(),
         "git": environment.git(),
-        "hardware": environment.hardware(),
+        "hardware": {**environment.hardware(), **threads.record(launch, os.environ)},
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import platform
 import shutil
@@ -12,6 +13,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+log = logging.getLogger(__name__)
+LIMIT_S = (
+    120.0  # nvidia-smi takes half a minute where it wakes eight GPUs on a busy machine, git on a disk far away too
+)
 PACKAGES = (
     "ufo-rl",
     "torch",
@@ -47,13 +52,14 @@ def _installed(package: str) -> str | None:
 
 
 def git() -> dict[str, Any] | None:
-    """Commit and dirty flag of the checkout that the package runs from; None for an installed wheel."""
+    """Commit and dirty flag (None: git did not say) of the checkout that the package runs from; None for an installed
+    wheel."""
     package = Path(__file__).resolve().parents[1]
     if not (package.parent / ".git").exists():
         return None
     commit = _output(["git", "-C", str(package), "rev-parse", "HEAD"])
     changes = _output(["git", "-C", str(package), "status", "--porcelain", "--untracked-files=no"])
-    return None if commit is None else {"commit": commit, "dirty": bool(changes)}
+    return None if commit is None else {"commit": commit, "dirty": None if changes is None else bool(changes)}
 
 
 def hardware() -> dict[str, Any]:
@@ -85,7 +91,8 @@ def _output(command: list[str]) -> str | None:
     if shutil.which(command[0]) is None:
         return None
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, check=False)
     except subprocess.TimeoutExpired:
+        log.warning("%s says nothing within %.0f s; the run goes on as if it were not there", command[0], LIMIT_S)
         return None
     return done.stdout.strip() if done.returncode == 0 else None

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+# What a stage is doing: getting ready (starting, imports, loading the model), its own work, or waiting for the slowest rank
+# and the parent. The first rank says when it passes from one to the next.
+STARTUP, MEASURING, WAITING = PHASES = ("startup", "measuring", "waiting")
 # How a line writes the numbers that JSON lacks.
 NOT_FINITE = ("nan", "inf", "-inf")
 
@@ -35,6 +38,10 @@ class Journal:
     def progress(self, done: int, total: int, unit: str) -> None:
         self.write("progress", done=done, total=total, unit=unit)
 
+    def phase(self, phase: str, words: str) -> None:
+        """From here on the stage is in this one of PHASES; `words` tell a reader what it does ("" for nothing to tell)."""
+        self.write("phase", phase=phase, words=words)
+
 
 class Tail:
     """Reads what was appended to a journal since the last look; a half-written last line waits for its end."""
@@ -56,9 +63,11 @@ class Tail:
 
 @dataclass(frozen=True)
 class Spent:
-    """Wall seconds of a run over all its attempts: by stage and key of what it computed, and in total."""
+    """Wall seconds of a run over all its attempts: by stage and key of what it computed, and in total. `phases` divides
+    the seconds of a stage by PHASES; None where an attempt was made by a version that did not tell them."""
 
     stages: dict[tuple[str, str], float]
+    phases: dict[tuple[str, str], dict[str, float] | None]
     total: float
 
 
@@ -68,6 +77,8 @@ def seconds_spent(lines: Sequence[dict[str, Any]], now: float) -> Spent:
     `now` (seconds since the epoch) ends the attempt that is still running, the last one.
     """
     stages: dict[tuple[str, str], float] = {}
+    phases: dict[tuple[str, str], dict[str, float] | None] = {}
+    phase = STARTUP
     ends: dict[int, tuple[float, float]] = {}  # attempt -> first and last line
     running: tuple[tuple[str, str], float] | None = None  # what runs, and when its last line was written
     for line in lines:
@@ -76,15 +87,22 @@ def seconds_spent(lines: Sequence[dict[str, Any]], now: float) -> Spent:
         if event == "start":
             running = (stage, line.get("key", "")), at
             stages.setdefault(running[0], 0.0)
+            phases.setdefault(running[0], dict.fromkeys(PHASES, 0.0))
+            phase = line.get("phase", "")
+            if not phase:
+                phases[running[0]] = None
         elif event == "begin":
             running = None  # the attempt before did not end its stage
         elif running is not None and stage == running[0][0]:
             stages[running[0]] += at - running[1]
+            if (own := phases[running[0]]) is not None:
+                own[phase] += at - running[1]
+            phase = line.get("phase", phase)
             running = None if event == "end" else (running[0], at)
     if ends:
         last = max(ends)
         ends[last] = (ends[last][0], max(now, ends[last][1]))
-    return Spent(stages, sum(end - start for start, end in ends.values()))
+    return Spent(stages, phases, sum(end - start for start, end in ends.values()))
 
 
 def number(value: Any) -> float | None:

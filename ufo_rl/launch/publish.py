@@ -57,26 +57,29 @@ def publish(
 ) -> int:
     """Publish the measurements as they come; returns how many came. `num_rows` is what `progress` counts to.
 
-    A batch is what became finished together. A row's columns are those of its measurement plus key, id, device_seconds
-    and seconds. device_seconds is its share of its batch's wall time, in the first batch of `startup_seconds` too (start
-    and loading, before this call): by generated tokens, equal where none are. seconds is that divided by the ranks that
-    work beside each other, so that the sum over a pool is the wall time of measuring it.
+    A batch is what became finished together. A row's columns are those of its measurement plus key, id and its times.
+    device_seconds is its share of its batch's wall time, in the first batch of `startup_seconds` too (start and loading,
+    before this call): by generated tokens, equal where none are. startup_device_seconds is how much of that is start-up.
+    seconds and startup_seconds are these divided by the ranks that work beside each other, so that the sum over a pool is
+    the wall time of measuring it.
     """
     promised = store.promised()
     pending: list[dict[str, Any]] = []
     last_publish = time.perf_counter()
-    done, began = 0, last_publish - startup_seconds
+    done, began, startup = 0, last_publish, startup_seconds
     for batch in batches:
         now = time.perf_counter()
         weights = [measured.get("generated_tokens") or 1 for _, measured in batch]
-        seconds = (now - began) / sum(weights)
+        spent, loading = (now - began + startup) / sum(weights), startup / sum(weights)
+        rates = {"device_seconds": spent, "seconds": spent / num_ranks}
+        rates |= {"startup_device_seconds": loading, "startup_seconds": loading / num_ranks}
         for (row, measured), weight in zip(batch, weights, strict=True):
-            times = {"seconds": seconds * weight / num_ranks, "device_seconds": seconds * weight}
+            times = {name: weight * rate for name, rate in rates.items()}
             record = {KEY: row.key, "id": row.id, **measured, **times}
             _refuse_incomplete(record, promised)
             _refuse_not_finite(record)
             pending.append(record)
-        began, done = now, done + len(batch)
+        began, done, startup = now, done + len(batch), 0.0
         if now - last_publish >= PUBLISH_EVERY_S or len(pending) >= PUBLISH_ROWS:
             store.publish(pending)
             pending, last_publish = [], now

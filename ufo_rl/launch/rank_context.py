@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ufo_rl.files.journal import Journal
+from ufo_rl.files.journal import MEASURING, WAITING, Journal
 from ufo_rl.files.store import Store
 from ufo_rl.launch.place import Place
 from ufo_rl.launch.publish import Batch, publish
@@ -39,8 +39,14 @@ class RankContext:
         return read_spool(self.request.rows)
 
     def startup_seconds(self) -> float:
-        """Wall seconds since the parent asked for the stage: start of the ranks and loading of the model."""
+        """Wall seconds since the parent asked for the stage: start of the ranks and loading of the model. On another host
+        than the parent's they are as right as the two clocks agree."""
         return max(0.0, time.time() - self.request.asked)
+
+    def phase(self, phase: str, words: str = "") -> None:
+        """See `Journal.phase`; the first rank speaks for all."""
+        if self.place.is_first:
+            self.journal.phase(phase, words)
 
     def progress(self, unit: str) -> Callable[[int, int], None]:
         """Progress of all ranks, estimated by the first: shares are equal. Throttled."""
@@ -57,6 +63,10 @@ class RankContext:
     def publish(
         self, batches: Iterable[Batch], store: Path, total: int, progress: Callable[[int, int], None] | None = None
     ) -> int:
-        """Publish measurements into the store as they come; returns how many. `total` is what `progress` counts to."""
+        """Publish measurements into the store as they come; returns how many. `total` is what `progress` counts to. What came
+        before this call is start-up."""
         startup = self.startup_seconds()
-        return publish(batches, Store.at(store), total, startup, self.place.world_size, progress)
+        self.phase(MEASURING, "first batch")
+        count = publish(batches, Store.at(store), total, startup, self.place.world_size, progress)
+        self.phase(WAITING)
+        return count

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ufo_rl.config.schema import Launch
-from ufo_rl.files.journal import Journal, parse, seconds_spent
+from ufo_rl.files.journal import PHASES, STARTUP, Journal, parse, seconds_spent
 from ufo_rl.launch.place import is_on_cpu
 from ufo_rl.launch.progress import Progress
 from ufo_rl.launch.request import Request, kind_of, plain
@@ -55,19 +55,28 @@ class Stages:
         """Write the rows that `stage` will work on; returns how many."""
         return write_spool(self._work(stage) / "rows.jsonl", rows)
 
-    def run(self, stage: str, rank: str, request: Any, key: str, owns_device: bool = False) -> list[dict[str, Any]]:
+    def run(
+        self,
+        stage: str,
+        rank: str,
+        request: Any,
+        key: str,
+        owns_device: bool = False,
+        in_words: Callable[[dict[str, Any]], str] = lambda line: "",
+    ) -> list[dict[str, Any]]:
         """Run the rank function at the dotted path `rank` in child ranks over the spooled rows; the result of each rank.
 
         `request` is the function's own frozen dataclass. `key` names what is computed: seconds of earlier attempts at the
-        same are added up. Progress is shown; lines of the journal are fed.
+        same are added up. Progress is shown, and with it what `in_words` says of a line of metrics; lines of the journal
+        are fed.
         """
         self.enter(stage)
-        Journal(self.journal, stage, self.attempt).write("start", key=key)
-        progress = Progress(stage)
+        Journal(self.journal, stage, self.attempt).write("start", key=key, phase=STARTUP)
+        progress, num_ranks = Progress(stage, in_words), self.launch.num_ranks
+        progress.phase(f"starting {num_ranks} rank{'s' if num_ranks > 1 else ''}")
 
         def follow(line: dict[str, Any]) -> None:
-            if line["event"] == "progress":
-                progress.update(line["done"], line["total"], line["unit"])
+            progress.follow(line)
             self.feed(line)
 
         work = self._work(stage)
@@ -88,6 +97,7 @@ class Stages:
                 ),
                 self.folder,
                 follow,
+                progress.tick,
             )
         finally:
             progress.close()
@@ -109,6 +119,18 @@ class Stages:
         for stage, key in self._asked:
             stages[stage] = stages.get(stage, 0.0) + spent.stages.get((stage, key), 0.0)
         return {**stages, "total": spent.total}
+
+    def phases(self) -> dict[str, dict[str, float] | None]:
+        """The seconds of each stage divided by `journal.PHASES`; None where a version before this measured a part."""
+        spent = seconds_spent(parse(self.journal.read_bytes()), time.time())
+        stages: dict[str, dict[str, float] | None] = {}
+        for stage, key in self._asked:
+            nothing = dict.fromkeys(PHASES, 0.0)
+            before, own = stages.get(stage, nothing), spent.phases.get((stage, key), nothing)
+            stages[stage] = (
+                None if before is None or own is None else {name: before[name] + own[name] for name in PHASES}
+            )
+        return stages
 
     def gpu_hours(self, seconds: dict[str, float]) -> float | None:
         """Hours of GPU that the stages held; None where they ran on CPUs."""

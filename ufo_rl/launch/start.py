@@ -20,6 +20,7 @@ from ufo_rl.files.journal import Tail
 from ufo_rl.launch.forked import Forked, start_forked
 from ufo_rl.launch.place import is_on_cpu
 from ufo_rl.launch.request import Request
+from ufo_rl.launch.threads import variables
 
 GRACE_S = 5.0  # between asking a stage to end and ending it
 POLL_S = 0.2
@@ -33,11 +34,16 @@ Child = Forked | subprocess.Popen[bytes]
 PARENT = "UFO_RL_PARENT"  # environment variable: the process whose death ends the ranks
 
 
-def run_ranks(request: Request, folder: Path, follow: Callable[[dict[str, Any]], None]) -> list[dict[str, Any]]:
+def run_ranks(
+    request: Request,
+    folder: Path,
+    follow: Callable[[dict[str, Any]], None],
+    tick: Callable[[], None] = lambda: None,
+) -> list[dict[str, Any]]:
     """Run a stage in `request.launch.num_ranks` processes and return the result of each rank.
 
-    `folder` gets the log (logs/<stage>.log); each journal line that the stage writes is handed to `follow`. Ctrl-C,
-    SIGTERM and errors end all ranks before this returns.
+    `folder` gets the log (logs/<stage>.log); each journal line that the stage writes is handed to `follow`; `tick`
+    is called several times a second. Ctrl-C, SIGTERM and errors end all ranks before this returns.
     """
     stage, work, launch = request.stage, request.work, request.launch
     work.mkdir(parents=True, exist_ok=True)
@@ -53,6 +59,7 @@ def run_ranks(request: Request, folder: Path, follow: Callable[[dict[str, Any]],
         nonlocal last_beat
         for line in tail.lines():
             follow(line)
+        tick()
         if launch.num_nodes > 1 and time.monotonic() - last_beat >= BEAT_S:
             os.utime(path)  # other hosts see that it is waited for
             last_beat = time.monotonic()
@@ -119,17 +126,11 @@ def _start(environment: dict[str, str], request: Path, node_rank: int, log_path:
         )
 
 
-def num_cpus() -> int:
-    """CPUs that this process may run on: a cluster's job often has a part of the machine."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _environment(launch: Launch) -> dict[str, str]:
-    threads = launch.threads_per_rank or max(1, num_cpus() * launch.num_nodes // launch.num_ranks)
     return {
         **os.environ,
         PARENT: str(os.getpid()),
-        "OMP_NUM_THREADS": str(threads),
+        **variables(launch, os.environ),
         **ALLOCATOR,
         "TOKENIZERS_PARALLELISM": "true",
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",

@@ -15,9 +15,10 @@ from typing import Any
 from ufo_rl.errors import UserError
 from ufo_rl.files.atomic import write_json
 from ufo_rl.files.hub_access import quiet_requests
+from ufo_rl.files.journal import STARTUP, Journal
 from ufo_rl.launch.place import Place, is_on_cpu, own_device
 from ufo_rl.launch.rank_context import RankContext
-from ufo_rl.launch.request import Request
+from ufo_rl.launch.request import Request, function_at
 from ufo_rl.launch.start import PARENT
 
 PR_SET_PDEATHSIG = 1  # Linux, <sys/prctl.h>
@@ -53,10 +54,19 @@ def serve(path: Path, node_rank: int = 0) -> None:
 
 
 def run(request: Request) -> dict[str, Any]:
-    """The stage's function, with this rank's place. The device is chosen before torch is imported."""
+    """The stage's function, with this rank's place; how many threads compute is added to what it returns. The device is
+    chosen before torch is imported."""
+    if os.environ["RANK"] == "0":
+        Journal(request.journal, request.stage, request.attempt).phase(STARTUP, "loading libraries")
     if request.owns_device and not is_on_cpu(request.launch):
         os.environ.update(own_device(os.environ))
-    return request.call(RankContext(request, Place.from_environment(request.launch.device)))
+    context = RankContext(request, Place.from_environment(request.launch.device))
+    function_at(request.rank)  # most of a start, where it imports what trains
+    context.phase(STARTUP, "loading the model")
+    result = request.call(context)
+    import torch
+
+    return {"threads": torch.get_num_threads(), **result}
 
 
 def _start_ranks(request: Request, path: Path, node_rank: int) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 
 from ufo_rl.report.text import count, fit, interval, percent, table
 
-HEADER = ["benchmark", "n", "samples", "accuracy %", "95 %", "unparsed", "truncated", "timeouts", "crashes", "tokens"]
+FAILURES = ("timeouts", "stalled", "crashes")
+HEADER = ["benchmark", "n", "samples", "accuracy %", "95 %", "unparsed", "truncated", *FAILURES, "tokens"]
 
 
 def evaluation_table(summaries: Sequence[Mapping[str, Any]]) -> str:
@@ -21,7 +22,7 @@ def evaluation_table(summaries: Sequence[Mapping[str, Any]]) -> str:
             count(one["num_samples"]),
             percent(one["accuracy"]),
             interval(one["ci_low"], one["ci_high"]),
-            *(count(one[name]) for name in ("unparsed", "truncated", "timeouts", "crashes")),
+            *(count(one.get(name)) for name in ("unparsed", "truncated", *FAILURES)),
             f"{one['mean_tokens']:.1f}",
         ]
         for one in summaries

@@ -122,7 +122,8 @@ def _mean_row(mean: Mean) -> list[str]:
 
 
 def _costs(block: Block) -> str:
-    header = ["arm", "seed", "trained", "steps", "epochs", "score", "train", "eval", "total", "signals' cost"]
+    header = ["arm", "seed", "trained", "steps", "epochs", "score", "train", "eval", "total"]
+    header += ["start-up", "waiting", "signals' cost"]
     rows = []
     for run in block.runs:
         paid = run.seconds
@@ -137,12 +138,14 @@ def _costs(block: Block) -> str:
                 seconds(paid.get("train")),
                 seconds(total_of(paid, "base_eval", "eval")),
                 seconds(paid.get("total")),
+                seconds(run.phase_seconds("startup")),
+                seconds(run.phase_seconds("waiting")),
                 seconds(run.signal_seconds) if run.signals else NOTHING,
             ]
         )
     title = (
-        "Budget and seconds paid by each run (score: 0 where stored; eval with the base model's; "
-        "signals' cost: when measured)"
+        "Budget and seconds paid by each run (score: 0 where stored; eval with the base model's; start-up and waiting: of "
+        "all stages, in total; signals' cost: when measured)"
     )
     return f"{title}\n" + table(header, rows)
 

@@ -33,7 +33,8 @@ class Answers(TypedDict):
     ci_high: float
     # Counts of answers, all of them wrong; NAME_share of all answers.
     unparsed: int
-    timeouts: int
+    timeouts: int  # of CPU time
+    stalled: int  # ended by the backstop on the wall clock, twice; not in files of earlier versions
     crashes: int
     truncated: int
     mean_tokens: float
@@ -56,6 +57,9 @@ class Metrics(TypedDict):
     eval: dict[str, BeforeAndAfter]
     facts: list[FactRecord]
     seconds: dict[str, float]  # wall seconds over all attempts, by stage, and "total"
+    # These by stage as startup, measuring (its own work) and waiting; None where an earlier version measured a part. Not in
+    # files of earlier versions.
+    phases: dict[str, dict[str, float] | None]
 
 
 class RunMetrics(Metrics):
@@ -95,6 +99,7 @@ def run_metrics(
     seconds: Mapping[str, float],
     gpu_hours: float | None,
     facts: Sequence[FactRecord] = (),
+    phases: Mapping[str, dict[str, float] | None] | None = None,
 ) -> RunMetrics:
     """metrics.json of a run. `trained` is the manifest of its training, `base` and `final` are summaries by benchmark."""
     return {
@@ -111,14 +116,25 @@ def run_metrics(
         "eval": benchmark_metrics(final, base),
         "facts": list(facts),
         "seconds": dict(seconds),
+        "phases": dict(phases or {}),
         "gpu_hours": gpu_hours,
     }
 
 
-def evaluation_metrics(found: Sequence[Mapping[str, Any]], seconds: Mapping[str, float]) -> Metrics:
+def evaluation_metrics(
+    found: Sequence[Mapping[str, Any]],
+    seconds: Mapping[str, float],
+    phases: Mapping[str, dict[str, float] | None] | None = None,
+) -> Metrics:
     """metrics.json of an evaluation: `found` are the summaries of its benchmarks."""
     final = {one["benchmark"]: one for one in found}
-    return {"schema": SCHEMA, "eval": benchmark_metrics(final), "facts": [], "seconds": dict(seconds)}
+    return {
+        "schema": SCHEMA,
+        "eval": benchmark_metrics(final),
+        "facts": [],
+        "seconds": dict(seconds),
+        "phases": dict(phases or {}),
+    }
 
 
 def headline(metrics: RunMetrics) -> dict[str, Any]:

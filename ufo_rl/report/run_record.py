@@ -134,6 +134,16 @@ class Run:
         """Wall seconds paid by this run over all its attempts, by stage."""
         return self.metrics.get("seconds") or {}
 
+    def phase_seconds(self, phase: str) -> float | None:
+        """Of `seconds`, what all stages spent in startup, measuring or waiting; None where one does not tell."""
+        known = [own[phase] for own in self.phases.values() if own is not None]
+        return sum(known) if known and len(known) == len(self.phases) else None
+
+    @property
+    def phases(self) -> dict[str, dict[str, float] | None]:
+        """`seconds` of each stage as startup, measuring and waiting; {} in folders of earlier versions."""
+        return self.metrics.get("phases") or {}
+
     @property
     def signals(self) -> dict[str, dict[str, Any]]:
         """Costs of the signals that the run used, by signal."""

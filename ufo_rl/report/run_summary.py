@@ -10,7 +10,7 @@ from ufo_rl.report.reader import load_run
 from ufo_rl.report.run_record import Run
 from ufo_rl.report.shared_sentences import correlation, signal_costs
 from ufo_rl.report.signatures import unstable_training
-from ufo_rl.report.text import count, fit, interval, percent, points, seconds
+from ufo_rl.report.text import NOTHING, count, fit, interval, percent, points, seconds
 from ufo_rl.stats.intervals import Difference
 
 
@@ -101,4 +101,9 @@ def _in_words(difference: Difference | None) -> str:
 def _seconds(run: Run) -> list[str]:
     if not run.seconds:
         return []
-    return ["  seconds    " + ", ".join(f"{stage} {seconds(value)}" for stage, value in run.seconds.items())]
+    lines = ["  seconds    " + ", ".join(f"{stage} {seconds(value)}" for stage, value in run.seconds.items())]
+    for phase, word in (("startup", "start-up"), ("waiting", "waiting")):
+        own = {stage: seconds(spent[phase]) if spent else NOTHING for stage, spent in run.phases.items()}
+        if own:
+            lines.append(f"    {word:<8} " + ", ".join(f"{stage} {value}" for stage, value in own.items()))
+    return lines

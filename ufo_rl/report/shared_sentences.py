@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from ufo_rl.report.run_record import Run
 from ufo_rl.report.text import count, seconds
@@ -24,22 +25,52 @@ def budget(runs: Sequence[Run]) -> str:
 
 
 def signal_costs(runs: Sequence[Run]) -> list[str]:
-    """What each signal cost for the whole pool when it was measured, and sampling against scoring."""
-    costs: dict[str, tuple[float, int]] = {}  # wall seconds and prompts of the largest pool
-    for run in runs:
-        for name, signal in run.signals.items():
-            cost, num = signal.get("cost_seconds"), signal.get("num_prompts") or 0  # the other counts are of samples
-            if cost is not None and num > costs.get(name, (0.0, 0))[1]:
-                costs[name] = (cost, num)
+    """What each signal cost for the whole pool when it was measured, and sampling against scoring: of what was measured
+    alone, as the start of a stage costs the same for ten prompts and a million."""
+    costs = _costs_of_largest_pools(runs)
     if not costs:
         return []
-    said = [f"{name} {seconds(cost)} s for {count(num)} prompts" for name, (cost, num) in costs.items()]
-    text = ["Signals, wall time when measured: " + ", ".join(said) + "."]
-    per_prompt = {name: cost / num for name, (cost, num) in costs.items() if cost > 0}
-    if per_prompt.keys() >= {"confidence", "pass_rate"}:
-        ratio = per_prompt["pass_rate"] / per_prompt["confidence"]
-        text.append(f"A prompt costs {ratio:.3g} times as much to sample as to score in one forward pass.")
+    text = ["Signals, wall time when measured: " + ", ".join(_cost(name, one) for name, one in costs.items()) + "."]
+    if costs.keys() >= {"confidence", "pass_rate"}:
+        sampled, scored = (_per_prompt(costs[name]) for name in ("pass_rate", "confidence"))
+        if sampled and scored:
+            times = f"{sampled / scored:.3g} times as much to sample as to score in one forward pass"
+            text.append(f"A prompt costs {times} (measuring alone).")
+        else:
+            text.append(
+                "How much more a prompt costs to sample than to score is not known: an earlier version measured one of the "
+                "two and did not tell start-up and measuring apart."
+            )
     return text
+
+
+def _costs_of_largest_pools(runs: Sequence[Run]) -> dict[str, dict[str, Any]]:
+    """The cost record of each signal, from the run with the largest pool; among like ones one that knows more."""
+    costs: dict[str, dict[str, Any]] = {}
+    for name, signal in (item for run in runs for item in run.signals.items()):
+        if signal.get("cost_seconds") is not None and _weight(signal) > _weight(costs.get(name, {})):
+            costs[name] = signal
+    return costs
+
+
+def _weight(signal: dict[str, Any]) -> tuple[int, bool]:
+    return signal.get("num_prompts") or 0, signal.get(
+        "cost_measuring_seconds"
+    ) is not None  # other counts are of samples
+
+
+def _cost(name: str, signal: dict[str, Any]) -> str:
+    said = f"{name} {seconds(signal['cost_seconds'])} s for {count(signal['num_prompts'])} prompts"
+    if signal.get("cost_measuring_seconds") is None:
+        return f"{said} (start-up and measuring not told apart)"
+    startup, measuring = (seconds(signal[f"cost_{part}_seconds"]) for part in ("startup", "measuring"))
+    return f"{said} (start-up {startup}, measuring {measuring})"
+
+
+def _per_prompt(signal: dict[str, Any]) -> float | None:
+    """Seconds of all ranks together that measuring a prompt took: the ranks of two signals may differ in number."""
+    measuring = signal.get("cost_measuring_device_seconds")
+    return None if measuring is None else measuring / signal["num_prompts"]
 
 
 def correlation(runs: Sequence[Run]) -> list[str]:

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute
 
 from ufo_rl.config.optional import ask
+from ufo_rl.errors import UserError
 from ufo_rl.files.atomic import locked
 from ufo_rl.files.store import Store
 from ufo_rl.launch.stages import Stages, left_out
@@ -81,7 +82,13 @@ class SignalCache:
         plain = SignalRequest(subject.chat.folder, subject.dtype, store.folder, num_missing, self.nodes[name])
         request = ask(signal, "request", subject, store.folder, num_missing, default=plain)
         owns_device = ask(signal, "owns_device", subject, default=False)
-        return self.stages.run(signal.stage, signal.rank, request, store.key, owns_device)
+        results = self.stages.run(signal.stage, signal.rank, request, store.key, owns_device)
+        if num_stalled := sum(result.get("num_stalled", 0) for result in results):
+            raise UserError(
+                f"signal {name}: the grader stalled on {num_stalled} completions, twice each: it waits for something, or the "
+                "machine is overloaded. All others are stored; run the same command again"
+            )
+        return results
 
     def rows(self, name: str) -> PoolRows:
         if name not in self._rows:

@@ -11,7 +11,6 @@ import pyarrow.compute
 
 from ufo_rl.files.atomic import read_json, write_json
 from ufo_rl.files.store import total
-from ufo_rl.signals.protocol import TIMES
 
 pc: Any = pyarrow.compute  # its functions are made at import, where type checkers do not see them
 WEIGHTS = ("token_weights", "target_weights", "body_weights", "head_weights")
@@ -37,14 +36,19 @@ def account(
     facts: see `remember`.
 
     num_* count prompts, of pass rates samples; names with cost_ speak of the whole pool when it was measured, the others
-    of what this run computed. Seconds are wall time, device seconds those of all ranks together.
+    of what this run computed. Seconds are wall time, device seconds those of all ranks together; measuring is what is left
+    of them without start-up, None where a row was stored by a version that did not tell them apart.
     """
     fresh = found.filter(pc.invert(pc.is_in(found["key"], value_set=pa.array(list(stored), pa.string()))))
     costs: dict[str, Any] = {
         "num_scored": len(fresh),
         "num_cached": len(found) - len(fresh),
         **tokens(fresh),
-        **{f"cost_{name}": total(found, name) for name in TIMES},
+        "cost_seconds": total(found, "seconds"),
+        "cost_device_seconds": total(found, "device_seconds"),
+        "cost_startup_seconds": startup(found, "seconds"),
+        "cost_measuring_seconds": measuring(found, "seconds"),
+        "cost_measuring_device_seconds": measuring(found, "device_seconds"),
         **{f"cost_{key}": value for key, value in tokens(found).items()},
     }
     if "peak_memory_gib" in facts:
@@ -54,8 +58,23 @@ def account(
         costs["cost_flops"] = whole
     if results:
         costs["peak_memory_gib"] = max(result.get("peak_memory_gib", 0.0) for result in results)
+        costs["threads_per_rank"] = max(result.get("threads", 0) for result in results)
         costs |= _arithmetic(fresh, results, facts)
     return costs
+
+
+def startup(rows: pa.Table, name: str) -> float | None:
+    """How much of the rows' `seconds` or `device_seconds` (`name`) is start-up; None where a row does not tell."""
+    column = f"startup_{name}"
+    if len(rows) and (column not in rows.column_names or rows[column].null_count):
+        return None
+    return total(rows, column)
+
+
+def measuring(rows: pa.Table, name: str) -> float | None:
+    """What of them is not start-up."""
+    loading = startup(rows, name)
+    return None if loading is None else total(rows, name) - loading
 
 
 def tokens(rows: pa.Table) -> dict[str, int]:
@@ -106,15 +125,15 @@ def _but_the_last(rows: pa.Table) -> int:
 
 
 def _arithmetic(fresh: pa.Table, results: Sequence[dict[str, Any]], facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Operations of the measured rows, and which share of the ranks' matrix rate they reached (start included)."""
+    """Operations of the measured rows, and which share of the ranks' matrix rate they reached while they measured."""
     operations = flops(fresh, facts)
     if operations is None:
         return {}
     if "matrix_flops_per_s" not in results[0]:
         return {"flops": operations}
-    rate, seconds = sum(result["matrix_flops_per_s"] for result in results), total(fresh, "seconds")
+    rate, seconds = sum(result["matrix_flops_per_s"] for result in results), measuring(fresh, "seconds")
     return {
         "flops": operations,
         "matrix_flops_per_s": rate,
-        "share_of_matrix_rate": operations / (seconds * rate) if seconds else 0.0,
+        "share_of_matrix_rate": operations / (seconds * rate) if seconds else None,
     }

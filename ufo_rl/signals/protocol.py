@@ -20,7 +20,8 @@ from ufo_rl.launch.publish import SignalRow
 from ufo_rl.model.chat import ChatModel
 from ufo_rl.records import Prompt
 
-TIMES = ("seconds", "device_seconds")  # columns of every store
+# Columns of every store; those of start-up, which the others contain, not in rows of earlier versions.
+TIMES = ("seconds", "device_seconds", "startup_seconds", "startup_device_seconds")
 
 
 @dataclass(frozen=True)

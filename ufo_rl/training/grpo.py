@@ -18,6 +18,7 @@ from trl.trainer.grpo_trainer import GRPOTrainer
 
 from ufo_rl.config.schema import Train
 from ufo_rl.errors import UserError
+from ufo_rl.files.journal import MEASURING, WAITING
 from ufo_rl.launch.place import Place
 from ufo_rl.model.weights import keep_end_tokens_only
 from ufo_rl.model.whole import load_whole, refuse_not_finite
@@ -72,7 +73,8 @@ def train(
     checkpoints, from which an interrupted training goes on. `journal(event, **values)` gets TRL's metrics under their
     own names, once a step. The tables of completions that TRL may be asked for land beside `policy`.
     """
-    watcher = Watcher(journal if place.is_first else _silent)
+    tell = journal if place.is_first else _silent
+    watcher = Watcher(tell)
     arguments = grpo_arguments(
         settings, deepspeed, seed, work, place.device == "cpu", [part.weight for part in rewards]
     )
@@ -80,15 +82,18 @@ def train(
     checkpoint = last_checkpoint(work)
     if checkpoint is not None:
         log.info("going on from %s", checkpoint.name)
+    tell("phase", phase=MEASURING, words="first step")
     began = time.perf_counter()
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint is not None else None)
     seconds = time.perf_counter() - began
+    tell("phase", phase=MEASURING, words="saving the policy")
     trainer.save_model(str(policy))
     if place.is_first:
         tokenizer.save_pretrained(policy)
         (policy / "training_args.bin").unlink(missing_ok=True)  # a pickle; config.yaml says the same
         if (work / COMPLETIONS).is_dir():  # train.trl.log_completions=true; log_extra's columns stand there
             shutil.copytree(work / COMPLETIONS, policy.parent / COMPLETIONS)
+    tell("phase", phase=WAITING, words="")
     trainer.accelerator.wait_for_everyone()
     return {
         "seconds": seconds,

@@ -17,6 +17,7 @@ from ufo_rl.launch.stages import Stages
 from ufo_rl.model.chat import ChatModel
 from ufo_rl.records import Prompt
 from ufo_rl.reward.columns import row_of
+from ufo_rl.training.step import step_in_words
 
 log = logging.getLogger(__name__)
 NODES = ("template", "grader", "reward", "train", "deepspeed", "seed")  # of the configuration: what a policy depends on
@@ -68,7 +69,8 @@ class PolicyTraining:
         with publish(folder) as (temporary, content):
             self.stages.spool("train", rows)
             request = self._request(work, temporary / "policy")
-            result = self.stages.run("train", "ufo_rl.training.rank.train_policy", request, key)[0]
+            rank = "ufo_rl.training.rank.train_policy"
+            result = self.stages.run("train", rank, request, key, in_words=step_in_words)[0]
             content |= {**result, "key": key}
         shutil.rmtree(work, ignore_errors=True)
         return content

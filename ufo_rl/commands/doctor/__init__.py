@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 
 from ufo_rl.config.words import parse_words
@@ -12,6 +13,7 @@ USAGE = "ufo-rl doctor OVERRIDES...   is the selection of this configuration sta
 def run(arguments: list[str]) -> int:
     from ufo_rl.commands.doctor.stability import doctor
 
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
     parsed = parse_words(arguments)
     sys.stdout.write(doctor(parsed.overrides, parsed.config_dir, parsed.config_name) + "\n")
     return 0

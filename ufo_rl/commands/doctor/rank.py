@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from ufo_rl.commands.doctor.request import ExaminationRequest
+from ufo_rl.files.journal import MEASURING
 from ufo_rl.launch.rank_context import RankContext
 from ufo_rl.model.engine.opening import open_engine
 from ufo_rl.model.weights import load_model, load_tokenizer, pad_id
@@ -36,6 +37,7 @@ def examine_rows(request: ExaminationRequest, context: RankContext) -> dict[str,
     is_vllm = request.settings.engine == "vllm"
     engine = replace(request.engine, name="vllm")
     vllm = partial(open_engine, engine, request.model, request.dtype, context.place.device)
+    context.phase(MEASURING, "first way")
     return {
         "ways": score_in_ways(
             request.model,

@@ -60,7 +60,7 @@ def _measure(config: Config, questions: Questions, work: Apart) -> list[dict[str
         found = [evaluations.final(name, chat.folder, step=0) for name in config.eval]
         for name in config.eval:
             tracker.questions(name, folder / "eval" / name / "questions.parquet")
-        metrics = evaluation_metrics(found, stages.seconds())
+        metrics = evaluation_metrics(found, stages.seconds(), stages.phases())
         tracker.summary(evaluation_headline(metrics))
         write_json(folder / "metrics.json", metrics)
     return found

@@ -26,7 +26,7 @@ from ufo_rl.records import Graded
 if TYPE_CHECKING:
     import pyarrow
 
-AUDIT_LIMIT_S = 5.0  # of one verdict of the audited grader, where ours has no `time_limit_s` of its own
+AUDIT_LIMIT_S = 5.0  # CPU time of one verdict of the audited grader, where ours has no `time_limit_s` of its own
 log = logging.getLogger(__name__)
 BLOCK = 512  # completions in memory at a time, about
 VERDICT = ("extracted", "correct", "method", "reason")
@@ -36,6 +36,7 @@ Pair = tuple[Graded, Verdict | None]  # our verdict, and that of the audited gra
 
 def grade_file(options: Options) -> str:
     """The tables; with `options.out` the verdicts are in that file. Raises UserError for every mistake, before grading."""
+    log.info("grading: reading %s", options.file)
     job = compose_one(options.overrides, options.config_dir, None, "grade")
     config = load(job.plain)
     with ExitStack() as opened:
@@ -87,6 +88,7 @@ def _graded(options: Options, contents: Contents, grader: Grader, other: Verifie
         progress.update(0, contents.num_completions, "completions")
         needed = Needed(options.gold, options.completion, tuple(grader.columns))
         rows = items(options.file, needed, with_others=options.out is not None)
+        log.info("grading: %d completions of %d rows", contents.num_completions, contents.num_rows)
         done = 0
         for block in blocks(rows, max(1, BLOCK * contents.num_rows // contents.num_completions)):
             graded = _pairs(block, grader, other)

@@ -71,7 +71,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="GRADER",
         help="compare with another grader and list where the two disagree: math_verify, or package.module:function, a "
         "function (gold, completion) -> bool of an installed package or of this folder. It runs in child processes "
-        "with the same time limit a call and 2 GiB of memory; a crash or a timeout counts as wrong",
+        "with the same limit of CPU time a call and 2 GiB of memory; a crash, a timeout or a stall counts as wrong",
     )
     made.add_argument(
         "--config-dir", "-cd", metavar="DIR", help="folder with options of your own, for example conf/grader/mine.yaml"

@@ -13,7 +13,7 @@ from ufo_rl.stats.bootstrap import bootstrap_of_counts
 from ufo_rl.stats.samples import SEED
 
 METHODS = ("exact", "number", "formula", "math_verify", "none")  # in order of cost
-REASONS = ("unparsed", "timeout", "crash")  # how reasons begin
+REASONS = ("unparsed", "timeout", "stalled", "crash")  # how reasons begin
 MAX_LISTED = 50
 MAX_SHOWN = 40  # characters of a gold or an answer
 
@@ -53,7 +53,7 @@ class Tally:
         measure = "accuracy" if sizes == [1] else f"avg@{sizes[0]}{most}"
         parts = [
             table(
-                ["file", "n", "right", measure, "95 % interval", "unparsed", "timeouts", "crashes"],
+                ["file", "n", "right", measure, "95 % interval", "unparsed", "timeouts", "stalled", "crashes"],
                 [[source, count(n), count(right), percent(self.mean()), interval(*self.interval()), *counts]],
             )
         ]
@@ -96,8 +96,9 @@ class Audit:
     def text(self) -> str:
         n, agreed = self.pairs.total(), self.pairs[True, True] + self.pairs[False, False]
         pairs = [self.pairs[key] for key in ((True, True), (True, False), (False, True), (False, False))]
-        failed = [self.reasons["timeout"], self.reasons["crash"]]
-        header = ["audit", "agree", "%", "both right", "only ours", "only theirs", "both wrong", "timeouts", "crashes"]
+        failed = [self.reasons[reason] for reason in REASONS[1:]]
+        header = ["audit", "agree", "%", "both right", "only ours", "only theirs", "both wrong"]
+        header += ["timeouts", "stalled", "crashes"]
         cells = [self.name, count(agreed), percent(agreed / n), *map(count, [*pairs, *failed])]
         text = table(header, [cells])
         if agreed == n:

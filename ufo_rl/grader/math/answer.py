@@ -21,9 +21,10 @@ Gold = Reference | str  # a bare text is the answer of a reference without colum
 
 
 class MathGrader:
-    """Grades completions, each within about `time_limit_s` seconds. Thread-safe; the verifier starts when first needed.
+    """Grades completions, each within about `time_limit_s` seconds of CPU time. Thread-safe; the verifier starts when first
+    needed.
 
-    time_limit_s: wall-clock seconds that one comparison may take, > 0.
+    time_limit_s: seconds of CPU time that one comparison may take, > 0; whatever else the machine computes does not count.
     max_chars: longest answer that is compared by more than its text or number, in characters, >= 1; longer ones count as
         unparsed.
     relative_tolerance: > 0: numbers that are not equal still count as equal, by method `tolerance`, when they differ by at
@@ -57,14 +58,14 @@ class MathGrader:
 
         In this order: no final answer (wrong, `unparsed`), same text (`exact`), two exact rationals (`number`, decides
         both ways), formulas and what is built of them (`formula`), math-verify. Several boxes on one line are one list if the
-        gold is a list. A timeout, a crash and what cannot be parsed are wrong, each with its reason.
+        gold is a list. A timeout, a stall, a crash and what cannot be parsed are wrong, each with its reason.
         """
         gold, completion = _answer(reference), completion[-MAX_COMPLETION:]
         extracted = extract(completion)
         if not extracted:
             return Graded(False, "", "none", "unparsed: no final answer")
         graded = self._grade(gold, extracted)
-        if graded.correct or graded.reason.startswith("timeout"):  # which has taken all the time there is
+        if graded.correct or graded.reason.startswith(("timeout", "stalled")):  # which has taken all the time there is
             return graded
         if (boxes := extract_list(completion)) and num_items(gold) > 1:
             together = self._grade(gold, boxes)
@@ -106,7 +107,7 @@ class MathGrader:
         if is_same or (is_same is False and self.relative_tolerance is None):
             return Graded(is_same, extracted, "number")
         verdict = self._verifier.verify(gold, extracted)
-        if verdict.reason.startswith("crash"):
+        if verdict.reason.startswith(("crash", "stalled")):
             raise _Undecided(verdict.reason)
         if verdict.reason:
             return Graded(False, extracted, "none", verdict.reason)
@@ -128,7 +129,7 @@ def _answer(reference: Gold) -> str:
 
 
 class _Undecided(Exception):
-    """A crash: another try may end well, so the verdict is not kept."""
+    """A crash or a stall: another try may end well, so the verdict is not kept."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)

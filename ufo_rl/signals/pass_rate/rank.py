@@ -8,6 +8,7 @@ from typing import Any
 
 from ufo_rl.config.build import build
 from ufo_rl.files.store import sample_key
+from ufo_rl.grader import Grader
 from ufo_rl.launch.publish import Batch, SignalRow
 from ufo_rl.launch.rank_context import BLOCK_ROWS, RankContext
 from ufo_rl.model.engine import Sampling
@@ -24,10 +25,7 @@ def measure(request: PassRateRequest, context: RankContext) -> dict[str, Any]:
     """The rank function: see `Signal.rank`."""
     settings, share = request.settings, context.share()
     grader = build(request.grader, "grader", request.plugins)
-
-    def is_correct(reference: Reference, completion: str) -> bool:
-        return grader.grade_all([reference], [completion])[0].correct
-
+    is_correct = Verdicts(grader)
     sampling = Sampling(settings.temperature, settings.max_completion_tokens)
     tokenizer = load_tokenizer(request.model)
     engine = (
@@ -52,14 +50,36 @@ def measure(request: PassRateRequest, context: RankContext) -> dict[str, Any]:
             for finished in found:
                 done += len(finished)
                 progress(done, total)
-                yield [_sampled(rows[i], one, lengths[i]) for i, one in finished]
+                yield [
+                    _sampled(rows[i], one, lengths[i])
+                    for i, one in finished
+                    if (rows[i].gold, one.completion) not in is_correct.stalled  # it would stay in the store as wrong
+                ]
             done += sum(verdict is None for own in verdicts for verdict in own)  # adaptive mode needs them no more
             progress(done, total)
 
     scored = context.publish(batches(), request.store, total)
     facts = {} if engine is None else _facts(engine)
     grader.close()
-    return {"num_scored": scored, "peak_memory_gib": context.place.peak_memory_gib(), **facts}
+    return {
+        "num_scored": scored,
+        "num_stalled": len(is_correct.stalled),
+        "peak_memory_gib": context.place.peak_memory_gib(),
+        **facts,
+    }
+
+
+class Verdicts:
+    """The grader's, and in `stalled` the answers and completions on which it came to none: for the machine's reasons."""
+
+    def __init__(self, grader: Grader) -> None:
+        self.grader, self.stalled = grader, set[tuple[str, str]]()
+
+    def __call__(self, reference: Reference, completion: str) -> bool:
+        graded = self.grader.grade_all([reference], [completion])[0]
+        if graded.reason.startswith("stalled"):
+            self.stalled.add((reference.answer, completion))
+        return graded.correct
 
 
 def _sampled(row: SignalRow, one: Sampled, num_tokens: int | None) -> tuple[SignalRow, dict[str, Any]]:

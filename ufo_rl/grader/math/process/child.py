@@ -6,9 +6,9 @@ import contextlib
 import json
 import os
 import selectors
+import signal
 import subprocess
 import sys
-import time
 import weakref
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,10 @@ from typing import Any
 import ufo_rl
 from ufo_rl.grader.math.process.verdict import Verdict
 
-# Importing sympy takes a second, on a busy machine many; beyond this the installation is broken.
-START_LIMIT_S = 120.0
+# Importing sympy takes a second of CPU time; on a disk far away, or while the machine swaps, minutes of the wall clock.
+START_LIMIT_S = 600.0
+SLICE_S = 1.0
+OUT_OF_TIME = -signal.SIGPROF  # status of a child that the system ended at its limit of CPU time
 
 
 class Died(Exception):
@@ -31,10 +33,11 @@ class Died(Exception):
 class Child:
     """One running child and the two ends of its pipes."""
 
-    def __init__(self, time_limit_s: float, other: str) -> None:
+    def __init__(self, time_limit_s: float, backstop_s: float, other: str) -> None:
         package_home = str(Path(ufo_rl.__file__).resolve().parents[1])
         search_path = os.pathsep.join(filter(None, [package_home, os.environ.get("PYTHONPATH", "")]))
-        command = [sys.executable, "-P", "-m", "ufo_rl.grader.math.process.judge", str(time_limit_s)]
+        command = [sys.executable, "-P", "-m", "ufo_rl.grader.math.process.judge"]
+        command += [str(time_limit_s), str(backstop_s)]
         self.process = subprocess.Popen(
             [*command, other] if other else command,
             stdin=subprocess.PIPE,
@@ -56,7 +59,8 @@ class Child:
             raise Died(f"no sign of life within {START_LIMIT_S:g} s", 0, is_early=True) from None
         except EOFError:
             status = self._status()
-            raise Died(f"it ended with status {status}", status, is_early=True) from None
+            words = "its imports take too much CPU time" if status == OUT_OF_TIME else f"it ended with status {status}"
+            raise Died(words, status, is_early=True) from None
         if "error" in hello:
             self.end()
             raise Died(hello["error"], 0, is_early=True)
@@ -81,7 +85,7 @@ class Child:
             raise self._death() from None
 
     def reply(self, limit_s: float) -> Verdict | None:
-        """The verdict; None where there is none within `limit_s` more seconds. Raises Died."""
+        """The verdict; None where there is none within `limit_s` more seconds of waiting. Raises Died."""
         try:
             reply = self._read(limit_s)
         except TimeoutError:
@@ -95,14 +99,21 @@ class Child:
         return Died(f"the child process ended with status {status}", status)
 
     def _read(self, limit_s: float) -> dict[str, Any]:
-        """TimeoutError after `limit_s` seconds; EOFError when the child has ended."""
+        """TimeoutError after `limit_s` seconds of waiting; EOFError when the child has ended.
+
+        Counted is what this process waited awake, in slices: while it is stopped or the machine sleeps, the child is too.
+        """
         assert self.process.stdout is not None
-        deadline = time.monotonic() + limit_s
+        waited = 0.0
         with selectors.DefaultSelector() as selector:
             selector.register(self.process.stdout, selectors.EVENT_READ)
             while b"\n" not in self._received:
-                if not selector.select(max(0.0, deadline - time.monotonic())):
+                if waited >= limit_s:
                     raise TimeoutError
+                patience = min(SLICE_S, limit_s - waited)
+                if not selector.select(patience):
+                    waited += patience
+                    continue
                 chunk = os.read(self.process.stdout.fileno(), 1 << 16)
                 if not chunk:
                     raise EOFError

@@ -20,8 +20,10 @@ from ufo_rl.grader.math.process.verdict import Verdict
 
 # Address space. An ordinary child has 0.07 GiB; a question that wants thirty times as much would not end in time either.
 MEMORY_LIMIT_BYTES = 2 << 30
-# The parent ends a slow child at its limit; where the parent is gone, the child's own alarm does, even inside a C call.
-GRACE_S = 0.5
+# The system ends a child at its limit of CPU time, even inside a C call. The parent ends one that waits for something, at
+# the backstop on the wall clock; where the parent is gone, the child's own alarm does.
+GRACE_S = 5.0
+START_LIMIT_S = 60.0  # CPU time of the imports; ours take a second
 # A chain of 2,000 signs is a tree of a thousand levels, two calls each; Python allows a thousand calls.
 MAX_CALLS = 10_000
 
@@ -33,8 +35,9 @@ FLOAT_PLACES = 14
 PLAIN = re.compile(r"[\d\s.,+*/^()\u00d7\u00f7-]+")
 
 
-def main(time_limit_s: float, other: str = "") -> None:
-    """Serves `other` (see other.py), or our own comparison where that is empty.
+def main(time_limit_s: float, backstop_s: float, other: str = "") -> None:
+    """Serves `other` (see other.py), or our own comparison where that is empty. A question may take `time_limit_s` seconds
+    of CPU time and `backstop_s` of the wall clock.
 
     Questions are {"gold", "answer", "relative_tolerance"}; the last is null for exact answers, and nothing to others.
     """
@@ -44,21 +47,26 @@ def main(time_limit_s: float, other: str = "") -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT_BYTES, MEMORY_LIMIT_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     sys.setrecursionlimit(MAX_CALLS)
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)  # it ends the process
+    for number in (signal.SIGPROF, signal.SIGALRM):
+        signal.signal(number, signal.SIG_DFL)  # it ends the process
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
+    signal.setitimer(signal.ITIMER_PROF, START_LIMIT_S)
     try:
         judge = other_judge(other) if other else judge_of_all()
     except Exception as err:  # a module of the user's may raise anything
         _send(replies, {"error": f"{type(err).__name__}: {err}"})
         return
+    signal.setitimer(signal.ITIMER_PROF, 0)
     _send(replies, {"ready": True})
     for line in sys.stdin:
         question = json.loads(line)
-        signal.setitimer(signal.ITIMER_REAL, time_limit_s + GRACE_S)
+        signal.setitimer(signal.ITIMER_PROF, time_limit_s)  # CPU time: what else the machine computes does not count
+        signal.setitimer(signal.ITIMER_REAL, backstop_s + GRACE_S)
         try:
             verdict = judge(question["gold"], question["answer"], question["relative_tolerance"])
         except Exception as err:
             verdict = Verdict(False, f"crash: {type(err).__name__}")
+        signal.setitimer(signal.ITIMER_PROF, 0)
         signal.setitimer(signal.ITIMER_REAL, 0)
         _send(replies, {"equal": verdict.equal, "reason": verdict.reason, "method": verdict.method})
 
@@ -120,4 +128,4 @@ def _math_verify() -> Callable[[str, str], Verdict]:
 
 
 if __name__ == "__main__":
-    main(float(sys.argv[1]), *sys.argv[2:])
+    main(float(sys.argv[1]), float(sys.argv[2]), *sys.argv[3:])

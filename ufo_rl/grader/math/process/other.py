@@ -40,7 +40,7 @@ def _math_verify() -> Callable[[str, str, float | None], Verdict]:
     from math_verify import parse, verify
 
     def judge(gold: str, completion: str, relative_tolerance: float | None = None) -> Verdict:
-        # Its own time limits are off: they stop no C call, and the parent owns the deadline.
+        # Its own time limits are off: they stop no C call, and count the wall clock.
         reference, found = (parse(text, parsing_timeout=0) for text in (f"${gold}$", completion))
         return Verdict(verify(reference, found, timeout_seconds=0), method=MATH_VERIFY)
 
