@@ -25,7 +25,7 @@ test: $(VENV)/.installed  ## Tests but those of soak and test-vllm, eight minute
 	$(QUIETLY) $(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder --ignore tests/vllm \
 		--ignore tests/soak --ignore tests/smoke/test_scoring_resume.py
 
-soak: $(VENV)/.installed  ## Scoring killed ten times at random, stopped, raced, and on a disk that fills up
+soak: $(VENV)/.installed  ## Scoring killed ten times at random, stopped, raced, on a disk that fills up, and of every architecture
 	$(QUIETLY) UFO_RL_KILLS=10 $(BIN)/python -m pytest -q tests/smoke/test_scoring_resume.py tests/soak
 
 vllm-env: .venv-vllm/.installed  ## An environment of its own for vLLM on a CPU (on GPUs: pip install 'ufo-rl[vllm]')
