@@ -14,5 +14,5 @@ USAGE = "ufo-rl compare DIR...   the runs in these run or sweep folders, one row
 def run(arguments: list[str]) -> int:
     if not arguments:
         raise UserError("compare: name at least one run or sweep folder, for example outputs/sweeps/dev")
-    sys.stdout.write(compare([Path(a) for a in arguments]) + "\n")
+    sys.stdout.write(compare([Path(a).expanduser() for a in arguments]) + "\n")
     return 0

@@ -29,6 +29,7 @@ MODES = ("auto", "online", "offline", "off")
 # Keys of a journal line that say what the line is; the others are its values.
 LINE_KEYS = {"time", "stage", "attempt", "event", "step", "done", "total", "benchmark"}
 NUM_BINS = 50
+INTERRUPTED = 130  # exit status of a program that Ctrl-C ended, as shells have it
 TAG_GROUPS = ("model", "dataset", "selector")  # whose choices are tags
 # W&B waits 90 s by default; on a node without internet every job of a sweep would.
 SECONDS_TO_CONNECT = 30.0
@@ -47,9 +48,10 @@ class Tracker:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        failed = kind is not None
-        self.summary({"status": "failed" if failed else "completed"})
-        self._send(lambda run: run.finish(exit_code=int(failed)))
+        is_interrupted = kind is not None and issubclass(kind, KeyboardInterrupt)
+        failed = "interrupted" if is_interrupted else "failed"
+        self.summary({"status": "completed" if kind is None else failed})
+        self._send(lambda run: run.finish(exit_code=0 if kind is None else INTERRUPTED if is_interrupted else 1))
         self._run = None
 
     def feed(self, line: Mapping[str, Any]) -> None:
@@ -223,7 +225,7 @@ def _start(
 ) -> Any:
     import wandb
 
-    names = [config[group]["name"] for group in TAG_GROUPS if group in config]
+    names = [config[group].get("name", "custom") for group in TAG_GROUPS if group in config]
     tags = dict.fromkeys(str(tag) for tag in [*names, *tracker["tags"]])
     choices = {f"choice/{group}": option for group, option in record["choices"].items()}
     about = {key: record.get(key) for key in ("cell_id", "command", "created", "versions", "git", "hardware")}

@@ -19,6 +19,7 @@ from ufo_rl.experiment.model_check import check_fetched
 from ufo_rl.experiment.prepare import check_evaluation
 from ufo_rl.experiment.provenance import describe
 from ufo_rl.experiment.status import claimed
+from ufo_rl.experiment.surroundings import check_device
 from ufo_rl.files.atomic import write_json, write_text
 from ufo_rl.files.keys import digest
 from ufo_rl.launch.follow import follow
@@ -38,6 +39,8 @@ def evaluate(overrides: Sequence[str], config_dir: str | None, config_name: str 
     """Evaluate the model, or with `multirun` each of several; returns their tables. UserError names all mistakes of all."""
     jobs = [job.plain for job in compose_jobs(overrides, config_dir, config_name, multirun)]
     problems = Problems()
+    for plain in jobs:
+        problems.attempt(check_device, plain["launch"]["device"])
     checked: list[Any] = [problems.attempt(check_evaluation, plain) for plain in jobs]
     problems.raise_any()
     command = "ufo-rl evaluate " + shlex.join(overrides)

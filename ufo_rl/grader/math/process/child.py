@@ -18,6 +18,7 @@ from ufo_rl.grader.math.process.verdict import Verdict
 
 # Importing sympy takes a second, on a busy machine many; beyond this the installation is broken.
 START_LIMIT_S = 120.0
+JUDGE = "ufo_rl.grader.math.process.judge"
 
 
 class Died(Exception):
@@ -33,8 +34,12 @@ class Child:
 
     def __init__(self, time_limit_s: float, other: str) -> None:
         package_home = str(Path(ufo_rl.__file__).resolve().parents[1])
-        search_path = os.pathsep.join(filter(None, [package_home, os.environ.get("PYTHONPATH", "")]))
-        command = [sys.executable, "-P", "-m", "ufo_rl.grader.math.process.judge", str(time_limit_s)]
+        # behind Python's own modules: a file in the folder of the start named like one (random.py) is in nobody's way
+        begin = f"import sys; sys.path.append({package_home!r}); from {JUDGE} import main"
+        program = f"{begin}; main(float(sys.argv[1]), *sys.argv[2:])"
+        given, here = os.environ.get("PYTHONPATH", "").split(os.pathsep), os.getcwd()
+        search_path = os.pathsep.join(path for path in given if path and os.path.abspath(path) != here)
+        command = [sys.executable, "-P", "-c", program, str(time_limit_s)]
         self.process = subprocess.Popen(
             [*command, other] if other else command,
             stdin=subprocess.PIPE,
