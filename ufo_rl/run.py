@@ -5,55 +5,75 @@ Light on purpose: --help and --cfg must answer at once, so a job imports its wor
 
 from __future__ import annotations
 
+import os
+import re
 import runpy
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import hydra
 from omegaconf import DictConfig, OmegaConf
 
 from ufo_rl.commands import usages
-from ufo_rl.config.compose import compose_jobs, plain_config
+from ufo_rl.config.compose import Job, compose_jobs, for_hydra, plain_config
 from ufo_rl.config.folder import conf_folder
 from ufo_rl.config.help import help_text
-from ufo_rl.config.open_nodes import freely
-from ufo_rl.config.words import parse_words
-from ufo_rl.errors import UserError
+from ufo_rl.config.words import check_flags, parse_words
+from ufo_rl.errors import Problems
+
+HOME = re.compile(r"(?<![^=])~(?=/|$)")  # where the home folder stands in a flag: ~/conf, --config-dir=~/conf
 
 
-def main(words: Sequence[str]) -> int:
-    """Validate all jobs of the command line, then let Hydra run them; 1 if any job did not complete."""
+def main(words: Sequence[str], begin: Callable[[], None] = lambda: None) -> int:
+    """Validate all jobs of the command line, then let Hydra run them; 1 if any job did not complete. `begin` is called before
+    the first of them."""
     parsed = parse_words(words)
     if parsed.help:
         sys.stdout.write(help_text(parsed.overrides, parsed.config_dir, parsed.config_name) + "\n")
         return 0
-    flags = [word for word in words if word not in parsed.overrides]
-    sys.argv[1:] = [*flags, *freely(parsed.overrides)]  # Hydra alone refuses flags between overrides
-    if parsed.hydra_help or parsed.shell_completion or parsed.info:
+    flags = [HOME.sub(os.path.expanduser("~"), word) for word in words if word not in parsed.overrides]
+    check_flags(parsed)
+    if parsed.hydra_help or parsed.shell_completion:
+        sys.argv[1:] = [*flags, *parsed.overrides]
         start()
         return 0
-    if parsed.config_path:
-        raise UserError("--config-path replaces all of conf/; add a folder of your own with --config-dir")
-    if parsed.cfg:
-        if parsed.multirun:
-            raise UserError("--cfg shows one configuration: leave -m out, and give one value per key")
-        compose_jobs(parsed.overrides, parsed.config_dir, parsed.config_name, parsed.multirun)
-        start()
-        return 0
-    from ufo_rl.experiment.prepare import check
-
     jobs = compose_jobs(parsed.overrides, parsed.config_dir, parsed.config_name, parsed.multirun)
-    problems: list[str] = []
-    for job_to_be in jobs:
-        try:
-            check(job_to_be.plain)
-        except UserError as error:
-            problems.extend(p for p in error.problems if p not in problems)
-    if problems:
-        raise UserError(*problems)
-    start()
-    return outcome([job_to_be.folder for job_to_be in jobs])
+    # Hydra alone refuses flags between overrides
+    sys.argv[1:] = [*flags, *for_hydra(parsed.overrides, parsed.config_dir, parsed.config_name)]
+    if parsed.cfg or parsed.info:
+        start()
+        return 0
+    check_jobs(jobs)
+    from ufo_rl.experiment.made import collected
+
+    begin()
+    with collected(Path(os.path.expanduser(jobs[0].plain["paths"]["outputs"]))) as made:
+        start()
+        return outcome(jobs, made.folders())
+
+
+def check_jobs(jobs: Sequence[Job]) -> None:
+    """UserError with everything that is wrong with any of them, before the first starts."""
+    from ufo_rl.config.identity import run_id
+    from ufo_rl.experiment.prepare import check
+    from ufo_rl.experiment.surroundings import check_device, check_folder
+
+    problems, seen = Problems(), dict[Path, Job]()
+    for job in jobs:
+        if job.is_here:
+            problems.attempt(check_device, job.plain["launch"]["device"])
+        problems.attempt(check, job.plain)
+    if not problems.found:
+        for job in jobs:
+            problems.attempt(check_folder, job.folder, job.plain)
+            first = seen.setdefault(job.folder, job)
+            if run_id(first.plain) != run_id(job.plain):
+                problems.add(
+                    f"hydra.sweep.subdir: {first.words} and {job.words} would both be in {job.folder}, and only one would run; "
+                    "name the folders by ${run_id:} or ${hydra.job.num}"
+                )
+    problems.raise_any()
 
 
 def start() -> None:
@@ -68,18 +88,24 @@ def job(cfg: DictConfig) -> float | None:
     return experiment(plain_config(cfg))
 
 
-def outcome(folders: Sequence[Path]) -> int:
+def outcome(jobs: Sequence[Job], made: Mapping[int, Path]) -> int:
     """What became of the jobs: the arms of a sweep in one table, each failed job with its reason."""
     from ufo_rl.experiment.status import Status
     from ufo_rl.report import compare
 
-    unique = list(dict.fromkeys(folders))
-    failed = [folder for folder in unique if not Status(folder).is_completed()]
-    if len(unique) > 1:
-        sys.stdout.write(f"\n{compare(unique)}\n")
-    for folder in failed:
-        sys.stderr.write(f"ufo-rl: {folder} did not complete: {Status(folder).error()}\n")
-    return 1 if failed else 0
+    folders = list(dict.fromkeys(made.values()))
+    failed = [
+        f"{folder} did not complete: {Status(folder).error()}"
+        for folder in folders
+        if not Status(folder).is_completed()
+    ]
+    if not jobs[0].is_sample:
+        failed += [f"job {number} ({job.words}) never started" for number, job in enumerate(jobs) if number not in made]
+    if len(folders) > 1:
+        sys.stdout.write(f"\n{compare(folders)}\n")
+    for problem in failed:
+        sys.stderr.write(f"ufo-rl: {problem}\n")
+    return 1 if failed or not made else 0
 
 
 OmegaConf.register_new_resolver("commands", usages, replace=True)  # ${commands:} in the text of --help

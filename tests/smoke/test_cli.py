@@ -59,7 +59,10 @@ CUSTOM = ("dataset=custom", "dataset.question=question", "dataset.answer=answer"
         ),
         (["-m", "--cfg", "job", "seed=0,1"], ["leave -m out"]),
         (["--config-path", "."], ["--config-dir"]),
-        (["ratio.value=2", "seed=-1"], ["ratio.value=2 must be in (0, 1]", "selector=full", "seed=-1 must be >= 0"]),
+        (
+            ["ratio.value=2", "seed=-1"],
+            ["ratio.value=2 must be in (0, 1]", "selector=full", "seed=-1 must be in [0, 4294967295]"],
+        ),
         (["dataset=gsm8k", "paths.data=nowhere"], ["paths.data=nowhere is no folder", "UFO_RL_DATA"]),
         (["dataset=gsm8k", "paths.data=empty"], ["gsm8k_train.jsonl"]),
         ([*CUSTOM, "dataset.path=holes.jsonl"], ["holes.jsonl:2", "holes.jsonl:3", "no answer"]),
@@ -86,6 +89,13 @@ CUSTOM = ("dataset=custom", "dataset.question=question", "dataset.answer=answer"
         (["compair"], ["compair: no such command", '"compare"']),
         (["compare", "nowhere"], ["nowhere"]),
         (["-cd", "nowhere"], ["--config-dir nowhere is no folder"]),
+        (["-m", "--cfg", "job"], ["leave -m out"]),
+        (["--resolve"], ["--resolve belongs to --cfg"]),
+        (["--run", "-m"], ["--run and --multirun exclude each other"]),
+        (["-m", "selector=glob(zz*)"], ["selector=glob(zz*): no value, and so no job"]),
+        (["paths.outputs=broken.jsonl"], ["broken.jsonl is no folder"]),
+        (["hydra.run.dir=broken.jsonl/x"], ["the run's folder broken.jsonl/x cannot be used"]),
+        (["model.name=Qwen/Qwen3", "name=../up"], ['model.name="Qwen/Qwen3" must be one word', 'name="../up" must be']),
         (["--multirn"], ["unrecognized arguments: --multirn", "ufo-rl --hydra-help"]),
         (
             ["doctor", "-cd", CD, "-cn", "ratio"],
@@ -121,7 +131,8 @@ def test_a_mistake_is_told_in_plain_words(
 def test_a_mistake_ends_the_process_with_status_2_and_no_traceback(ufo: Ufo) -> None:
     output = ufo.run("ratio.value=2", "seed=-1", status=2)
     assert output == (
-        "ufo-rl: ratio.value=2 must be in (0, 1]; for everything use selector=full\nufo-rl: seed=-1 must be >= 0\n"
+        "ufo-rl: ratio.value=2 must be in (0, 1]; for everything use selector=full\n"
+        "ufo-rl: seed=-1 must be in [0, 4294967295]\n"
     )
 
 

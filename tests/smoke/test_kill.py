@@ -96,4 +96,7 @@ def test_ctrl_c_keeps_what_is_finished(ufo: Ufo) -> None:
     output, _ = process.communicate(timeout=BACKSTOP_S)
     assert process.returncode == 130, output
     assert "Traceback" not in output and "the same command goes on" in output
+    (folder,) = ufo.folder.glob("outputs/runs/dev/*")
+    assert json.loads((folder / "status.json").read_text())["state"] == "interrupted"
+    assert "interrupted at base_eval" in ufo.run("compare", "outputs/runs")
     assert not family(mark)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import importlib
 import inspect
 from collections.abc import Iterator
 from pathlib import Path
@@ -211,6 +212,48 @@ def test_a_column_with_the_name_of_a_signals_is_told_before_anything_is_measured
     prepare(load(job.plain))  # random measures nothing
 
 
+SORT = """
+class Greedy:
+    signals, keeps_all = ("confidence",), False
+    def sort_key(self, columns):
+        {body}
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "missing"),
+    [
+        ('return columns["tokns"]', "tokns"),
+        ('return columns["confidence"] + columns["tokns"]', "tokns"),
+        ('return [len(q) + columns["hint"][0] for q in columns["question"]]', "hint"),
+        ('return columns["tokens"] + columns["log_confidence"]', ""),
+        ('return {"a": 1}["b"]', ""),  # its own affair
+        ('return columns.get("tokns", columns["tokens"])', ""),
+        ('return columns["tokens"] if columns.get("tokens") is not None else columns["none"]', ""),
+        ('raise ValueError("not for such numbers")', ""),
+    ],
+)
+def test_a_column_that_a_selector_asks_for_in_vain_is_told_before_anything_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str, missing: str
+) -> None:
+    import sys
+
+    monkeypatch.delitem(sys.modules, "greedy", raising=False)
+    (tmp_path / "greedy.py").write_text(SORT.format(body=body))
+    importlib.invalidate_caches()
+    (job,) = compose_jobs(
+        ["plugins=[greedy]", "selector=random", "selector._target_=greedy.Greedy", "selector.name=greedy"]
+    )
+    try:
+        prepare(load(job.plain))
+        assert not missing
+    except UserError as error:
+        (problem,) = error.problems
+        assert missing and problem.startswith(f"selector=greedy reads the column {missing}, which neither the dataset")
+    finally:
+        sys.modules.pop("greedy", None)
+
+
 def test_graders_get_the_reference_that_the_evaluation_makes() -> None:
     class Told:
         def grade_all(self, references: Any, completions: Any) -> list[Graded]:
@@ -222,7 +265,10 @@ def test_graders_get_the_reference_that_the_evaluation_makes() -> None:
     assert called(part, ("a", "b"), environments=None) == [1.0, 1.0]
     assert grader.told == ([PROMPTS[0].reference, PROMPTS[1].reference], ["x", "x"])
     assert references_of(["1"], {"level": ["2"], "log_metric": print}) == [Reference("1")]
-    with pytest.raises(UserError, match=r"reward.parts.right: missing a required argument: 'grader'"):
+    with pytest.raises(
+        UserError,
+        match=r"reward.parts.right: missing a required argument: 'grader'; set reward.parts.right.grader=VALUE",
+    ):
         build_part("right", {"_target_": "ufo_rl.reward.correctness.Correctness", "weight": 1})
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
+import logging
 import os
 import re
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -18,6 +20,7 @@ from pydantic import ValidationError
 from ufo_rl.config.messages import sentences
 from ufo_rl.errors import UserError, nearest
 
+log = logging.getLogger(__name__)
 VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 ARGUMENT = re.compile(r"[\w.]+(=|: )")  # how a part's complaint about one of its arguments begins
 LABEL = "name"  # stands beside _target_ for tables and run names; no argument of the part
@@ -36,7 +39,9 @@ def part_class(node: Mapping[str, Any], key: str, plugins: Sequence[str] = ()) -
     try:
         part = getattr(_imported(module_name), name)
     except (ImportError, AttributeError) as error:
-        raise UserError(f"{key}._target_={target} cannot be imported: {error}") from error
+        hidden = f"; {found}" if (found := hidden_package(package)) else ""
+        raise UserError(f"{key}._target_={target} cannot be imported: {error}{hidden}") from error
+    _tell_hidden(package)
     if not callable(part):
         raise UserError(f"{key}._target_={target} is no class or function")
     return part
@@ -72,6 +77,24 @@ def find_from_here() -> None:
         sys.path.append(here)
 
 
+def hidden_package(package: str) -> str:
+    """That the folder of the start has a package of this name and another one is imported in its place; "" where not."""
+    own = next((path for path in (Path(package), Path(f"{package}.py")) if path.exists()), None)
+    found = sys.modules.get(package)
+    origin = getattr(found, "__file__", None) or next(iter(getattr(found, "__path__", [])), None)
+    if own is None or found is None or (origin is not None and Path(origin).resolve().is_relative_to(own.resolve())):
+        return ""
+    return (
+        f"{package} is {origin or 'part of Python'}, which hides {own.absolute()}: rename yours, or uninstall the other"
+    )
+
+
+@functools.cache
+def _tell_hidden(package: str) -> None:
+    if package != "ufo_rl" and (found := hidden_package(package)):
+        log.warning("plugins=[%s]: %s", package, found)
+
+
 def build(node: Mapping[str, Any], key: str, plugins: Sequence[str] = (), **extra: Any) -> Any:
     """The part that `node` describes: its `_target_` class called with its other keys and `extra`. A function is not
     called: it is given back, with these keys as arguments where there are any.
@@ -96,7 +119,15 @@ def build(node: Mapping[str, Any], key: str, plugins: Sequence[str] = (), **extr
     try:
         signature.bind(**arguments, **extra)
     except TypeError as error:
-        raise UserError(f"{key}: {error}") from error
+        lacking = [
+            n for n, p in signature.parameters.items() if n in names and n not in arguments and p.default is p.empty
+        ]
+        cure = (
+            f"; set {' and '.join(f'{key}.{n}=VALUE' for n in lacking)}, with a + before it where it is new"
+            if lacking
+            else ""
+        )
+        raise UserError(f"{key}: {error}{cure} ({node['_target_']}{signature})") from error
     try:
         return part(**arguments, **extra)
     except ValidationError as error:

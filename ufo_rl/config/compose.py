@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-import copy
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.types import Override
-from hydra.types import RunMode
 from omegaconf import MISSING, DictConfig, OmegaConf
 
 from ufo_rl.config.grid import grid
+from ufo_rl.config.job_config import first_of, job_configs, job_folder, runs_grid, sweep_of
 from ufo_rl.config.names import check_names, flat_keys
-from ufo_rl.config.open_nodes import CHECKED_NODES, is_below
 from ufo_rl.config.tree import Tree, open_tree, plainly
-from ufo_rl.errors import UserError
+from ufo_rl.errors import Problems, UserError
 
 
 @dataclass(frozen=True)
 class Job:
-    """A run to be: its resolved plain configuration, its folder, and the overrides that made it."""
+    """A run to be: its resolved plain configuration, the folder that Hydra will make for it as far as that can be known
+    before, what tells it from other jobs, and all overrides that made it. `is_here`: this machine runs it; a scheduler's
+    launcher asks others. `is_sample`: a sweeper of another package makes the jobs; this is one that it could make."""
 
     plain: dict[str, Any]
     folder: Path
+    words: str = ""
+    is_here: bool = True
+    is_sample: bool = False
     overrides: tuple[str, ...] = ()
 
 
@@ -42,8 +46,16 @@ def _run_id(*, _root_: Any) -> str:
     return run_id(plain_config(_root_))
 
 
-# ${run_id:} of Hydra's output folders. At import, because launchers unpickle their jobs in processes of their own.
+def _this_host(num_nodes: Any) -> Any:
+    """Which host SLURM says this is, as it stands where that is no number; the only one of a run is its first."""
+    said = os.environ.get("SLURM_NODEID", "0")
+    return 0 if num_nodes == 1 else int(said) if said.strip().isdecimal() else said
+
+
+# Of Hydra's output folders and of conf/. At import, because launchers unpickle their jobs in processes of their own.
 OmegaConf.register_new_resolver("run_id", _run_id, replace=True)
+OmegaConf.register_new_resolver("home", os.path.expanduser, replace=True)
+OmegaConf.register_new_resolver("this_host", _this_host, replace=True)
 
 
 def compose_jobs(
@@ -53,11 +65,13 @@ def compose_jobs(
     with open_tree(config_dir, config_name) as tree:
         parsed = tree.parse(overrides)
         check_names(tree, parsed)
-        sweep = _sweep(tree, parsed, multirun)
+        sweep = sweep_of(tree, parsed, multirun)
         swept = [override for override in parsed if override.is_sweep_override()]
         if sweep is None and swept:
             cure = "several values; add -m to run them all, or quote one value"
-            raise UserError(*[f"{override.input_line}: {cure}" for override in swept])
+            problems = Problems(f"{override.input_line}: {cure}" for override in swept)
+            problems.attempt(job_configs, tree, [[*map(first_of, parsed)]], parsed)
+            problems.raise_any()
         return _jobs(tree, parsed, sweep)
 
 
@@ -66,7 +80,7 @@ def compose_one(overrides: Sequence[str], config_dir: str | None, config_name: s
     with open_tree(config_dir, config_name) as tree:
         parsed = tree.parse(overrides)
         check_names(tree, parsed)
-        sweep = _sweep(tree, parsed, multirun=False)
+        sweep = sweep_of(tree, parsed, multirun=False)
         asked = {override.get_key_element(): override for override in sweep or parsed}
         swept = [override for override in asked.values() if override.is_sweep_override()]
         if sweep is not None and swept:
@@ -78,31 +92,36 @@ def compose_one(overrides: Sequence[str], config_dir: str | None, config_name: s
         return job
 
 
-def _sweep(tree: Tree, overrides: Sequence[Override], multirun: bool) -> list[Override] | None:
-    """What the sweep's file asks, narrowed by the user; None for a single run."""
-    one = _set(tree, [override for override in overrides if not override.is_sweep_override()])
-    if not (multirun or one.hydra.mode == RunMode.MULTIRUN):
-        return None
-    params = one.hydra.sweeper.get("params") or {}
-    if bare := [key for key in params if is_below(key, CHECKED_NODES)]:
-        raise UserError(
-            *[f"hydra.sweeper.params.{key}: write ++{key} there, as Hydra asks for new keys" for key in bare]
-        )
-    return [*tree.parse([f"{key}={value}" for key, value in params.items()]), *overrides]
+def for_hydra(overrides: Sequence[str], config_dir: str | None, config_name: str | None) -> list[str]:
+    """Sound overrides in the words that Hydra itself takes for them."""
+    with open_tree(config_dir, config_name) as tree:
+        return [tree.in_hydras_words(text) for text in overrides]
 
 
 def _jobs(tree: Tree, overrides: Sequence[Override], sweep: Sequence[Override] | None) -> list[Job]:
     if sweep is None:
-        texts = [str(override.input_line) for override in overrides]
-        return [_job(_set(tree, overrides), texts, is_swept=False)]
-    return [_job(_set(tree, tree.parse(texts)), texts, is_swept=True) for texts in grid(sweep)]
+        texts = [[str(override.input_line) for override in overrides]]
+    else:
+        texts = grid(sweep) if (is_grid := runs_grid(tree, sweep)) else [[first_of(override) for override in sweep]]
+    found, problems = job_configs(tree, texts, sweep or overrides), Problems()
+    swept = {override.get_key_element() for override in sweep or () if override.is_sweep_override()}
+    jobs = []
+    for number, (cfg, words) in enumerate(zip(found, texts, strict=True)):
+        told = " ".join(word for word in words if word.split("=")[0] in swept)
+        plain = problems.attempt(_plain, cfg)
+        number_there = None if sweep is None else number
+        folder = None if plain is None else problems.attempt(job_folder, tree, cfg, words, number_there)
+        if plain is not None and folder is not None:
+            is_here = "submitit" not in str(cfg.hydra.launcher._target_)
+            jobs.append(Job(plain, folder, told, is_here, sweep is not None and not is_grid, tuple(words)))
+    problems.raise_any()
+    return jobs
 
 
-def _job(cfg: DictConfig, overrides: Sequence[str], is_swept: bool) -> Job:
+def _plain(cfg: DictConfig) -> dict[str, Any]:
     try:
         with plainly():
-            folder = Path(cfg.hydra.sweep.dir, cfg.hydra.sweep.subdir) if is_swept else Path(cfg.hydra.run.dir)
-            return Job(plain_config(cfg), folder, tuple(overrides))
+            return plain_config(cfg)
     except UserError:
         problems = [
             f"{key} is missing: set {key}=VALUE, or give it in its file"
@@ -112,17 +131,3 @@ def _job(cfg: DictConfig, overrides: Sequence[str], is_swept: bool) -> Job:
         if not problems:
             raise
         raise UserError(*problems) from None
-
-
-def _set(tree: Tree, overrides: Sequence[Override]) -> DictConfig:
-    """The configuration under these overrides. Composing reads dozens of files: it is done once per choice of options,
-    and the values are set on a copy."""
-    options, values = [], []
-    for override in overrides:
-        is_option = override.is_delete() or override.is_hydra_override() or override.key_or_group in tree.groups
-        (options if is_option else values).append(override)
-    cfg = copy.deepcopy(tree.compose([str(option.input_line) for option in options]))
-    with plainly():
-        for override in values:
-            OmegaConf.update(cfg, override.key_or_group, override.value(), force_add=True)
-    return cfg

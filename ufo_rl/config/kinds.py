@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import types
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from typing import Annotated, Any, TypeVar, Union, dataclass_transform, get_args, get_origin, get_type_hints
 
-from pydantic import BeforeValidator, ConfigDict, Strict
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Strict, StringConstraints
 from pydantic.dataclasses import dataclass as validated
 from pydantic.types import AllowInfNan
 
@@ -15,6 +16,12 @@ Type = TypeVar("Type")
 
 Word = BeforeValidator(lambda value: "off" if value is False else value)  # YAML reads the word off as false
 Text = Annotated[str, Word]
+# A path as a user types it: ~ is the home folder, as in a shell.
+Folder = Annotated[str, Word, AfterValidator(os.path.expanduser)]
+# What names folders, files, tags and addresses: one word, the same on every system, so short that a folder holds several.
+NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+NAME_KIND = 'one word of at most 64 letters (a to z), digits, ".", "-" and "_" that begins with a letter or a digit'
+Name = Annotated[str, Word, StringConstraints(pattern=rf"^{NAME}$")]
 Number = Annotated[float, Strict(), AllowInfNan(False)]
 Whole = Annotated[int, Strict()]
 Flag = Annotated[bool, Strict()]

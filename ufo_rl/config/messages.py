@@ -8,7 +8,7 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from ufo_rl.config.kinds import Cure, keys_of, kind_at, opened
+from ufo_rl.config.kinds import NAME_KIND, Cure, keys_of, kind_at, opened
 from ufo_rl.errors import nearest
 
 KINDS = {
@@ -19,6 +19,7 @@ KINDS = {
     "bool_type": "true or false",
     "string_type": "text",
 }
+MAX_SHOWN = 80  # characters of a value in a message
 BOUNDS = ("greater_than", "greater_than_equal", "less_than", "less_than_equal", "finite_number")
 
 
@@ -35,7 +36,7 @@ def _sentence(error: ErrorDetails, kind: Any, top: str) -> str:
     if problem == "unexpected_keyword_argument":
         names = list(keys_of(opened(kind_at(kind, place[:-1]))[0]))
         return f"{key}: unknown key{nearest(str(place[-1]), names)} (keys here: {', '.join(names)})"
-    value = "null" if error["input"] is None else error["input"]
+    value = "null" if error["input"] is None else brief(error["input"])
     if problem == "value_error" and not place:  # a rule of the node's own, which begins with the key that it is about
         return f"{key}.{error['msg'].removeprefix('Value error, ')}"
     base, marks = opened(kind_at(kind, place))
@@ -44,13 +45,22 @@ def _sentence(error: ErrorDetails, kind: Any, top: str) -> str:
         return f"{key}={value} must be {_range(marks)}{''.join(cures)}"
     if problem == "literal_error":
         return f"{key}={value} must be one of {', '.join(get_args(base))}{nearest(str(value), get_args(base))}"
+    if problem == "string_pattern_mismatch":
+        return f'{key}="{value}" must be {NAME_KIND}: it names folders'
     if problem == "list_type":
         return f"{key}={value} must be a list, for example {key}=[a,b]"
     if problem in KINDS:
-        named = marks if problem == "dict_type" and isinstance(value, str) else ()
+        is_word = problem == "dict_type" and isinstance(error["input"], str)
+        named = marks if is_word or problem == "int_type" else ()
         cures = [f"; {mark.text.format(key=key, value=value)}" for mark in named if isinstance(mark, Cure)]
         return f"{key}={value} must be {KINDS[problem]}{''.join(cures)}"
     return f"{key}={value}: {error['msg']}"
+
+
+def brief(value: Any) -> str:
+    """A value as far as a line has room for it."""
+    text = str(value)
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}... ({len(text):,} characters)"
 
 
 def _key(top: str, place: tuple[int | str, ...]) -> str:
@@ -62,8 +72,8 @@ def _key(top: str, place: tuple[int | str, ...]) -> str:
 
 def _range(marks: tuple[Any, ...]) -> str:
     """The bounds in the usual bracket notation: in (0, 1], or > 0 where nothing is above."""
-    above = [f"> {m.gt:g}" if isinstance(m, Gt) else f">= {m.ge:g}" for m in marks if isinstance(m, Gt | Ge)]
-    below = [f"< {m.lt:g}" if isinstance(m, Lt) else f"<= {m.le:g}" for m in marks if isinstance(m, Lt | Le)]
+    above = [f"> {m.gt:.10g}" if isinstance(m, Gt) else f">= {m.ge:.10g}" for m in marks if isinstance(m, Gt | Ge)]
+    below = [f"< {m.lt:.10g}" if isinstance(m, Lt) else f"<= {m.le:.10g}" for m in marks if isinstance(m, Lt | Le)]
     if not (above and below):
         return next(iter((*above, *below)), "a finite number")
     (left, low), (right, high) = above[0].split(), below[0].split()

@@ -9,58 +9,41 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from hydra.core.override_parser.types import Override
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
+from ufo_rl.config.grid import texts_of
+from ufo_rl.config.group_choices import chooses_options, option_problems
 from ufo_rl.config.open_nodes import OPEN_NODES, is_below
 from ufo_rl.config.tree import Tree
-from ufo_rl.errors import UserError, nearest
+from ufo_rl.errors import Problems, nearest
 
 
 def check_names(tree: Tree, overrides: Sequence[Override]) -> None:
-    """Raises UserError with every wrong option and key."""
-    groups, problems, sound = tree.groups, [], []
-    for override in overrides:
-        if override.key_or_group in groups:
-            found = _option_problems(tree, override)
-            problems += found
-            if not found:
-                sound.append(_first_choice(override))
-        elif override.is_hydra_override():
-            if override.is_sweep_override():
-                problems.append(f"{override.input_line}: Hydra's own keys take one value")
-            else:
-                sound.append(_first_choice(override))
-    cfg = tree.compose(sound)
-    known = {key for key, _ in flat_keys(OmegaConf.to_container(cfg, resolve=False)) if key.split(".")[0] != "hydra"}
-    for override in overrides:
-        if override.key_or_group not in groups and not override.is_hydra_override():
-            problems += _key_problems(override, known, groups)
-    if problems:
-        raise UserError(*problems)
+    """Raises UserError with every wrong option, and with the keys that are wrong under the first of the right ones.
+
+    Keys that another option of a sweep lacks are told by `check_keys`.
+    """
+    problems, sound = Problems(), []
+    for override, found in option_problems(tree, overrides):
+        problems.add(*found)
+        if not found:
+            first = texts_of(override)[0] if override.is_sweep_override() else str(override.input_line)
+            sound.append(tree.in_hydras_words(first))
+    if problems.found:
+        known = known_keys(tree.compose(sound))
+        for override in overrides:
+            problems.add(*key_problems(tree, override, known, str(override.input_line)))
+    problems.raise_any()
 
 
-def _option_problems(tree: Tree, override: Override) -> list[str]:
-    group = override.key_or_group
-    if override.is_delete():
+def key_problems(tree: Tree, override: Override, known: set[str], line: str) -> list[str]:
+    """What is wrong with the key of one override, nothing where it chooses options. `known` are the keys that are there,
+    `line` is what the user typed."""
+    if chooses_options(tree, override) or override.is_hydra_override():
         return []
-    options, chosen = tree.options(group), _options_of(tree, override)
-    if None in chosen:
-        return [f"{group}=null: a group is left out with ~{group} (options: {', '.join(options)})"]
-    wrong = [str(option) for option in chosen if str(option) not in options]
-    return [f"{group}={word}: no such option{_option_hint(group, word, options)}" for word in wrong]
-
-
-def _options_of(tree: Tree, override: Override) -> list[Any]:
-    """The options that an override names; a sweep names some with each of its values."""
-    if override.is_sweep_override():
-        texts = [f"{override.key_or_group}={text}" for text in override.sweep_string_iterator()]
-        return [option for one in tree.parse(texts) for option in _options_of(tree, one)]
-    value = override.value()
-    return list(value) if isinstance(value, list) else [value]
-
-
-def _key_problems(override: Override, known: set[str], groups: Sequence[str]) -> list[str]:
-    key, line = override.key_or_group, override.input_line
+    key = override.key_or_group
+    if override.package is not None:
+        return [f"{line}: {key} is no group of options, and only those have a @package"]
     if is_below(key, OPEN_NODES):
         if override.is_force_add():
             return []
@@ -69,19 +52,18 @@ def _key_problems(override: Override, known: set[str], groups: Sequence[str]) ->
             is_there = key in known and not is_whole
             return [f"{line}: {key} is there already; to set it: {key}=VALUE"] if is_there else []
         if key not in known:
-            return [f"{line}: no such key{_key_hint(key, known, groups)}; to add it: +{line}"]
+            return [f"{line}: no such key{_key_hint(key, known, tree.groups)}; to add it: +{line}"]
         return []
     if key not in known:
-        return [f"{line}: no such key{_key_hint(key, known, groups)}"]
+        return [f"{line}: no such key{_key_hint(key, known, tree.groups)}"]
     if override.is_add() or override.is_delete():
         return [f"{line}: keys are neither added nor removed; set one with {key}=VALUE"]
     return []
 
 
-def _option_hint(group: str, word: str, options: Sequence[str]) -> str:
-    hint = f"{nearest(word, options)} (options: {', '.join(options)})"
-    is_number = word.replace(".", "", 1).replace("e-", "", 1).isdigit()
-    return f"{hint}; for any other value: {group}.value={word}" if group == "ratio" and is_number else hint
+def known_keys(cfg: DictConfig) -> set[str]:
+    """The dotted keys of a composed configuration, without Hydra's own."""
+    return {key for key, _ in flat_keys(OmegaConf.to_container(cfg, resolve=False)) if key.split(".")[0] != "hydra"}
 
 
 def _key_hint(key: str, known: set[str], groups: Sequence[str]) -> str:
@@ -91,12 +73,6 @@ def _key_hint(key: str, known: set[str], groups: Sequence[str]) -> str:
     if parent in known and beside:
         return nearest(leaf, beside) or f" (keys of {parent}: {', '.join(sorted(beside))})"
     return nearest(key, [*known, *groups]) or " (see the keys with --cfg job)"
-
-
-def _first_choice(override: Override) -> str:
-    if override.is_sweep_override():
-        return f"{override.get_key_element()}={next(iter(override.sweep_string_iterator()))}"
-    return str(override.input_line)
 
 
 def flat_keys(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import datetime
 import math
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+import re
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from ufo_rl.config.kinds import NAME, NAME_KIND
+from ufo_rl.config.messages import brief
 
 if TYPE_CHECKING:
     from ufo_rl.config.schema import Config
@@ -62,10 +66,28 @@ def _limit_within_size(config: Config) -> list[str]:
     ]
 
 
-def _name_is_a_word(config: Config) -> list[str]:
-    if config.name.replace("-", "").replace("_", "").replace(".", "").isalnum():
-        return []
-    return [f'name="{config.name}" must be one word of letters, digits, ".", "-" and "_": it names a folder']
+def _part_name(group: str) -> Callable[[Config], list[str]]:
+    """The name of a part of the user's choice, which its class does not see."""
+
+    def rule(config: Config) -> list[str]:
+        name = getattr(config, group).get("name")
+        return [] if name is None or _is_name(name) else [f'{group}.name="{brief(name)}" must be {NAME_KIND}: {NAMES}']
+
+    return rule
+
+
+def _keys_are_names(config: Config) -> list[str]:
+    named = {"eval": config.eval, "signal": config.signal, "reward.parts": config.reward.parts}
+    return [
+        f'{node}: the key "{brief(key)}" must be {NAME_KIND}: {NAMES}'
+        for node, keys in named.items()
+        for key in keys
+        if not _is_name(key)
+    ]
+
+
+def _is_name(word: Any) -> bool:
+    return isinstance(word, str) and re.fullmatch(NAME, word) is not None
 
 
 def _zero_stage(config: Config) -> list[str]:
@@ -89,6 +111,7 @@ def _nodes(config: Config) -> list[str]:
     return problems
 
 
+NAMES = "it names folders"
 # Rules that tie keys together, and the groups whose values they look at.
 RELATIONS = (
     ({"train", "launch"}, _whole_groups),
@@ -98,6 +121,9 @@ RELATIONS = (
     ({"eval"}, _is_evaluated),
     ({"eval"}, _samples_differ),
     ({"eval"}, _limit_within_size),
-    ({"name"}, _name_is_a_word),
+    ({"dataset"}, _part_name("dataset")),
+    ({"selector"}, _part_name("selector")),
+    ({"grader"}, _part_name("grader")),
+    ({"eval", "signal", "reward"}, _keys_are_names),
     ({"deepspeed"}, _zero_stage),
 )

@@ -11,12 +11,12 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import ConfigDict
 
-from ufo_rl.config.kinds import CHANGES_NO_RESULT, Cure, Flag, Number, Text, Whole, Word, node
+from ufo_rl.config.kinds import CHANGES_NO_RESULT, Cure, Flag, Folder, Name, Number, Text, Whole, Word, node
 
 Positive = Annotated[Number, Gt(0)]
 NotNegative = Annotated[Number, Ge(0)]
 Count = Annotated[Whole, Ge(1)]
-Seed = Annotated[Whole, Ge(0)]
+Seed = Annotated[Whole, Ge(0), Le(2**32 - 1)]  # what numpy takes
 Proportion = Annotated[Number, Gt(0), Le(1)]
 Dtype = Literal["float32", "bfloat16", "float16"]
 Seam = dict[str, Any]  # a part of the user's choice: _target_ and keyword arguments, see build.py
@@ -24,7 +24,7 @@ Seam = dict[str, Any]  # a part of the user's choice: _target_ and keyword argum
 
 @node
 class Model:
-    name: Text
+    name: Name
     path: Text
     revision: Text | None
     dtype: Dtype
@@ -34,7 +34,7 @@ class Model:
 
 @node
 class Template:
-    name: Text
+    name: Name
     system: Text
     user: Text
 
@@ -46,13 +46,13 @@ class Ratio:
 
 @node
 class Reward:
-    name: Text
+    name: Name
     parts: dict[str, Seam]
 
 
 @node
 class Train:
-    name: Text
+    name: Name
     learning_rate: Positive
     lr_scheduler_type: Literal["constant", "constant_with_warmup", "linear", "cosine"]
     warmup_ratio: Annotated[Number, Ge(0), Lt(1)]
@@ -89,7 +89,7 @@ class Train:
 
 @node
 class DeepSpeed:
-    name: Text
+    name: Name
     config: dict[str, Any] | None
 
 
@@ -128,7 +128,7 @@ class Benchmark:
 @node
 class TrackerConfig:
     mode: Annotated[Literal["auto", "online", "offline", "off"], Word]
-    project: Text
+    project: Name
     entity: Text | None
     tags: list[Text]
 
@@ -137,7 +137,9 @@ class TrackerConfig:
 class Launch:
     num_ranks: Count
     num_nodes: Annotated[Count, CHANGES_NO_RESULT]
-    node_rank: Annotated[Whole, Ge(0), CHANGES_NO_RESULT]
+    node_rank: Annotated[
+        Whole, Ge(0), CHANGES_NO_RESULT, Cure("where it is not set, SLURM_NODEID says which host this is")
+    ]
     rendezvous: Annotated[Text | None, CHANGES_NO_RESULT]
     threads_per_rank: Annotated[Count | None, CHANGES_NO_RESULT]
     device: Annotated[Literal["auto", "cuda", "cpu"], CHANGES_NO_RESULT]
@@ -145,8 +147,8 @@ class Launch:
 
 @node
 class Paths:
-    outputs: Text
-    data: Text | None
+    outputs: Folder
+    data: Folder | None
 
 
 @node
@@ -178,7 +180,7 @@ class Config:
     eval: dict[str, Benchmark]
     tracker: Annotated[TrackerConfig, CHANGES_NO_RESULT]
     launch: Launch
-    name: Annotated[Text, CHANGES_NO_RESULT]
+    name: Annotated[Name, CHANGES_NO_RESULT]
     seed: Seed
     force: Annotated[Flag, CHANGES_NO_RESULT]
     plugins: Annotated[list[Text], CHANGES_NO_RESULT]

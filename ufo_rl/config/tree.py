@@ -3,19 +3,18 @@ of it."""
 
 from __future__ import annotations
 
-import functools
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from hydra import compose, initialize_config_dir
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import ChoiceSweep, Override
 from hydra.core.plugins import Plugins
 from hydra.errors import HydraException
 from hydra.plugins.search_path_plugin import SearchPathPlugin
@@ -45,9 +44,12 @@ class Tree:
     def __init__(self, config_name: str | None) -> None:
         self.name = config_name or "config"
         self.loader = GlobalHydra.instance().config_loader()
+        self.searchpath: list[str] = []  # overrides that add folders to look for options in
+        self.known: dict[tuple[str, ...], set[str]] = {}  # keys that are there, by the options
+        self._listed: dict[tuple[Any, ...], list[str]] = {}
         self._composed: dict[tuple[str, ...], DictConfig] = {}
 
-    @functools.cached_property
+    @property
     def groups(self) -> list[str]:
         """The groups whose options a user chooses; those below them are parts that options share."""
         return [group for group in self._list("", ObjectType.GROUP) if group != "hydra"]
@@ -55,16 +57,31 @@ class Tree:
     def options(self, group: str) -> list[str]:
         return self._list(group, ObjectType.CONFIG)
 
+    def has_default(self, group: str) -> bool:
+        """Whether some option of the group is chosen where the user names none, or none is on purpose."""
+        composed = self.compose(self.searchpath)
+        return group in composed or group in composed.hydra.runtime.choices
+
+    def takes_none(self, group: str) -> bool:
+        """Whether the group may be left out: a preset, which has no key of its own, or one that takes a list."""
+        return group not in self.compose(self.searchpath) or self.takes_several(group)
+
+    def takes_several(self, group: str) -> bool:
+        """Whether the group takes a list of options: Hydra knows no choice of such a one."""
+        return group not in self.compose(self.searchpath).hydra.runtime.choices
+
     def _list(self, group: str, kind: ObjectType) -> list[str]:
-        return self.loader.get_group_options(group, kind, config_name=self.name, overrides=[])
+        key = (group, kind, *self.searchpath)
+        if key not in self._listed:
+            self._listed[key] = self.loader.get_group_options(group, kind, self.name, self.searchpath)
+        return self._listed[key]
 
     def parse(self, texts: Sequence[str]) -> list[Override]:
-        """The overrides, as Hydra takes them (`freely`), each with the text that was typed; UserError with all that are
-        none."""
-        parser, parsed, problems = OverridesParser.create(self.loader), [], []
+        """The overrides, each with the text that was typed; UserError with all that are none."""
+        parsed, problems = [], []
         for text in texts:
             try:
-                (override,) = parser.parse_overrides(freely([text]))
+                override = self._parse(self.in_hydras_words(text))
                 override.input_line = text
                 parsed.append(override)
             except HydraException as error:
@@ -75,20 +92,43 @@ class Tree:
                 )
         if problems:
             raise UserError(*problems)
+        self.searchpath += [str(one.input_line) for one in parsed if one.key_or_group == "hydra.searchpath"]
         return parsed
+
+    def in_hydras_words(self, text: str) -> str:
+        """An override as Hydra takes it (`freely`): an option of null, which it takes in files alone, as an empty list."""
+        (text,) = freely([text])
+        override = self._parse(text) if "null" in text else None
+        if override is None or override.is_delete() or override.key_or_group not in self.groups:
+            return text
+        value, key = override.value(), override.get_key_element()
+        if value is None:
+            return f"{key}=[]"
+        if isinstance(value, ChoiceSweep) and None in value.list:
+            return f"{key}={','.join('[]' if one == 'null' else one for one in override.sweep_string_iterator())}"
+        return text
+
+    def _parse(self, text: str) -> Override:
+        (override,) = OverridesParser.create(self.loader).parse_overrides([text])
+        return override
 
     def compose(self, overrides: Sequence[str]) -> DictConfig:
         """The configuration with Hydra's own node; to be copied, not changed: it is read from its files once."""
         key = tuple(overrides)
         if key not in self._composed:
-            with plainly():
-                self._composed[key] = compose(self.name, list(overrides), return_hydra_config=True)
+            try:
+                with plainly():
+                    self._composed[key] = compose(self.name, list(overrides), return_hydra_config=True)
+            except (AssertionError, AttributeError, TypeError, ValueError) as error:  # what Hydra did not foresee
+                reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+                raise UserError(f"{' '.join(overrides)}: Hydra cannot compose this ({reason})") from error
         return self._composed[key]
 
 
 @contextmanager
 def open_tree(config_dir: str | None, config_name: str | None) -> Iterator[Tree]:
     """The tree. Hydra has one global state, which is empty before and after."""
+    config_dir = None if config_dir is None else os.path.expanduser(config_dir)
     if config_dir is not None and not Path(config_dir).is_dir():
         raise UserError(f"--config-dir {config_dir} is no folder")
     Plugins.instance().register(UserFolder)

@@ -33,3 +33,20 @@ def parse_words(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--cfg", "-c", choices=("job", "hydra", "all"))
     parser.add_argument("--info", "-i", nargs="?", const="all", choices=INFO)
     return parser.parse_intermixed_args(list(words))
+
+
+def check_flags(parsed: argparse.Namespace) -> None:
+    """UserError where flags exclude each other, or one does nothing without another."""
+    if parsed.config_path:
+        raise UserError("--config-path replaces all of conf/; add a folder of your own with --config-dir")
+    if parsed.cfg and parsed.multirun:
+        raise UserError("--cfg shows one configuration: leave -m out, and give one value per key")
+    asked = {"--run": parsed.run, "--multirun": parsed.multirun, "--cfg": parsed.cfg, "--info": parsed.info}
+    asked["--shell-completion"] = parsed.shell_completion
+    given = [flag for flag, value in asked.items() if value]
+    if len(given) > 1:
+        raise UserError(f"{' and '.join(given)} exclude each other; give one of them")
+    if parsed.resolve and not parsed.cfg:
+        raise UserError("--resolve belongs to --cfg: ufo-rl ... --cfg job --resolve")
+    if parsed.package and not parsed.cfg:
+        raise UserError(f"--package {parsed.package} belongs to --cfg: ufo-rl ... --cfg job --package {parsed.package}")

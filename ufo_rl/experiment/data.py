@@ -17,7 +17,7 @@ from ufo_rl.evaluation.benchmark import open_grader, questions
 from ufo_rl.experiment.surroundings import has_data
 from ufo_rl.records import Pool, Prompt
 from ufo_rl.selector import Selector, named_columns
-from ufo_rl.selector.columns import OF_EVERY_POOL
+from ufo_rl.selector.columns import OF_EVERY_POOL, asked_in_vain
 from ufo_rl.selector.cut import num_kept
 from ufo_rl.signals.protocol import Signal
 
@@ -99,6 +99,8 @@ def check_selector_columns(config: Config, selector: Selector, signals: Sequence
         )
     known = {*OF_EVERY_POOL, *carried, *measured}
     missing = [name for name in named_columns(selector) if name not in known]
+    if not missing and (name := asked_in_vain(selector, pool.prompts, measured)):
+        missing = [name]
     if missing:
         raise UserError(
             *(

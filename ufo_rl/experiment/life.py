@@ -18,10 +18,12 @@ from ufo_rl.config.load import load
 from ufo_rl.config.optional import ask
 from ufo_rl.config.schema import Config
 from ufo_rl.errors import UserError
+from ufo_rl.experiment.made import tell_folder
 from ufo_rl.experiment.pipeline import Pipeline
 from ufo_rl.experiment.prepare import Prepared, prepare
 from ufo_rl.experiment.provenance import describe
 from ufo_rl.experiment.status import Status, claimed
+from ufo_rl.experiment.surroundings import check_folder
 from ufo_rl.files.atomic import write_json, write_text
 from ufo_rl.files.keys import digest
 from ufo_rl.launch.follow import follow
@@ -42,24 +44,31 @@ def experiment(plain: dict[str, Any]) -> float | None:
     """
     folder = Path(HydraConfig.get().runtime.output_dir)
     config = load(plain)
-    if config.launch.node_rank > 0:  # this host serves the leader's stages; what it finds out is told there
-        return first_accuracy(folder, config) if follow(folder, config.launch) == "completed" else None
     try:
-        with claimed(folder, "run") as state:
-            prepared = prepare(config)
-            inputs = inputs_key(config, prepared)
-            if state.is_completed(inputs) and not config.force:
-                state.path.touch()  # hosts that follow see that nothing will come
-                log.info("%s: done before; force=true runs it again", folder.name)
-            else:
-                execute(config, plain, folder, state, prepared, inputs)
-            return first_accuracy(folder, config)
+        check_folder(folder, plain)
+        tell_folder(folder)
+        return run_in(folder, config, plain)
     except UserError as error:
         for problem in error.problems:
             log.error("%s", problem)
     except Exception as error:
         log.error("%s failed: %s (all of it: %s)", folder.name, error, folder / "error.txt")
     return None
+
+
+def run_in(folder: Path, config: Config, plain: dict[str, Any]) -> float | None:
+    """The run that the folder is for; None where the first host's failed."""
+    if config.launch.node_rank > 0:  # this host serves the leader's stages; what it finds out is told there
+        return first_accuracy(folder, config) if follow(folder, config.launch) == "completed" else None
+    with claimed(folder, "run") as state:
+        prepared = prepare(config)
+        inputs = inputs_key(config, prepared)
+        if state.is_completed(inputs) and not config.force:
+            state.path.touch()  # hosts that follow see that nothing will come
+            log.info("%s: done before; force=true runs it again", folder.name)
+        else:
+            execute(config, plain, folder, state, prepared, inputs)
+        return first_accuracy(folder, config)
 
 
 def first_accuracy(folder: Path, config: Config) -> float:

@@ -12,6 +12,8 @@ from typing import Any
 from ufo_rl.errors import UserError
 from ufo_rl.files.atomic import locked, read_json, write_json, write_text
 
+INTERRUPTED = "interrupted"  # by Ctrl-C, SIGTERM, or the end of the terminal
+
 
 class Status:
     """status.json of a folder that a run or an evaluation owns."""
@@ -33,6 +35,8 @@ class Status:
     def error(self) -> str:
         """Why the run is not completed, in a few words."""
         status = self._read()
+        if status.get("state") == INTERRUPTED:
+            return INTERRUPTED + (f" in stage {status['stage']}" if status.get("stage") else "")
         stopped = f"stopped in stage {status['stage']}" if status.get("stage") else "never started"
         return status.get("error") or stopped
 
@@ -58,7 +62,8 @@ class Status:
 
 @contextmanager
 def claimed(folder: Path, what: str) -> Iterator[Status]:
-    """Hold the folder, so that nobody else works in it; whatever ends the block badly is written down, and raised.
+    """Hold the folder, so that nobody else works in it; whatever ends the block badly is written down, and raised: as failed,
+    or as interrupted.
 
     status.json gets the first line of the reason; error.txt the traceback, unless it was the user's mistake.
     """
@@ -67,7 +72,8 @@ def claimed(folder: Path, what: str) -> Iterator[Status]:
         try:
             yield state
         except KeyboardInterrupt:
-            state.fail("interrupted")
+            with suppress(UserError, OSError):
+                state.write(INTERRUPTED)
             raise
         except UserError as error:
             state.fail(error.problems[0])

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any
 
+import yaml
+
+from ufo_rl.config.identity import run_id
 from ufo_rl.config.schema import Config
 from ufo_rl.errors import Problems, UserError
+from ufo_rl.files.atomic import why_unusable
+from ufo_rl.files.environment import why_no_gpu
 from ufo_rl.model.engine.vllm_fields import vllm_problems
 from ufo_rl.model.weights import local_folder
 
@@ -16,7 +21,7 @@ def check_places(config: Config, wrong: Collection[str] = ()) -> None:
     """The folders for results and data, the model's folder, its engine's arguments, and W&B's key must be right."""
     problems = Problems()
     if not {"paths", "plugins"} & set(wrong):
-        problems.attempt(check_outputs, Path(config.paths.outputs))
+        problems.attempt(check_outputs, config.paths.outputs)
         if not has_data(config, wrong):
             problems.add(
                 f"paths.data={config.data} is no folder; set UFO_RL_DATA or paths.data to the folder of local "
@@ -40,12 +45,39 @@ def has_data(config: Config, wrong: Collection[str] = ()) -> bool:
     return not {"paths", "plugins"} & set(wrong) and (config.data is None or config.data.is_dir())
 
 
-def check_outputs(folder: Path) -> None:
-    """The folder for results must be there or be creatable."""
-    there = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
-    if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
-        what = "cannot be written to" if there.is_dir() else "is no folder"
-        raise UserError(f"paths.outputs={folder} cannot be used: {there} {what}; choose another place")
+def check_outputs(outputs: str) -> None:
+    """The folder for results must be there or be creatable, with those that all runs share in it."""
+    if not outputs or outputs.startswith("~"):
+        why = "no folder is named" if not outputs else f"there is no user {outputs.split('/')[0][1:]}"
+        raise UserError(f"paths.outputs={outputs} cannot be used: {why}; choose another place")
+    for folder in (Path(outputs), Path(outputs, "cache"), Path(outputs, "evaluations")):
+        if why := why_unusable(folder):
+            raise UserError(f"paths.outputs={outputs} cannot be used: {why}; choose another place")
+
+
+def check_folder(folder: Path, plain: Mapping[str, Any]) -> None:
+    """The folder of a run must be usable, and hold no run of another configuration, whose results would count as its own."""
+    if why := why_unusable(folder):
+        raise UserError(f"the run's folder {folder} cannot be used: {why}; move that away, or choose another name=...")
+    path = folder / "config.yaml"
+    if folder.name == run_id(plain) or not path.is_file():
+        return
+    try:
+        before = yaml.safe_load(path.read_text(encoding="utf-8"))
+        is_same = run_id(before) == run_id(plain)
+    except (yaml.YAMLError, UnicodeDecodeError, AttributeError, KeyError, TypeError):
+        is_same = False
+    if not is_same:
+        raise UserError(
+            f"{folder} holds a run of another configuration ({path}), whose results would be taken for this one's; remove it, "
+            "or choose another hydra.run.dir, for example with ${run_id:} in it"
+        )
+
+
+def check_device(device: str) -> None:
+    """With launch.device=cuda a GPU must be there, as far as that is certain without torch."""
+    if device == "cuda" and (why := why_no_gpu()):
+        raise UserError(f"launch.device=cuda: {why}; leave it out, or take launch.device=cpu")
 
 
 def _check_tracker(config: Config) -> None:

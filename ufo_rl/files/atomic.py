@@ -21,6 +21,23 @@ MANIFEST = "manifest.json"
 log = logging.getLogger(__name__)
 
 
+def why_unusable(folder: Path) -> str:
+    """Why nothing can be written into a folder, there or to be made, "" where it can."""
+    path = folder.absolute()
+    try:
+        there = next(parent for parent in (path, *path.parents) if os.path.lexists(parent))
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except (OSError, ValueError) as error:  # too long, or characters that no path can have
+        return f"{getattr(error, 'strerror', None) or error}"
+    if there.is_symlink() and not there.exists():
+        return f"{there} is a link to nothing ({os.readlink(there)})"
+    if not there.is_dir():
+        return f"{there} is no folder"
+    return "" if os.access(there, os.W_OK | os.X_OK) else f"{there} cannot be written to"
+
+
 @contextlib.contextmanager
 def writing(path: Path) -> Iterator[Path]:
     """A temporary name in the same folder, renamed to `path` when the block succeeds, removed when it fails."""

@@ -7,6 +7,7 @@ import os
 import platform
 import shutil
 import subprocess
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
@@ -76,6 +77,22 @@ def gpu_bytes() -> int | None:
     """Memory of the smallest GPU of this host; None where nvidia-smi names none."""
     said = (_output(["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]) or "").split()
     return min(map(int, said)) * 2**20 if said and all(word.isdigit() for word in said) else None
+
+
+# What drivers of GPUs that torch calls cuda leave: NVIDIA's, those of Tegra and of WSL, AMD's.
+DEVICES = ("nvidia*", "nvhost-gpu", "nvgpu", "dxg", "kfd")
+
+
+def why_no_gpu(folder: Path = Path("/dev")) -> str:
+    """Why torch can surely use no GPU here, "" where it may; instant, without torch or a driver's program."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None and visible.strip() in ("", "-1"):
+        return f'CUDA_VISIBLE_DEVICES="{visible}" hides every GPU'
+    if (_installed("torch") or "").endswith("+cpu"):
+        return f"torch {_installed('torch')} is a build without CUDA"
+    if sys.platform == "linux" and not any(next(folder.glob(name), None) for name in DEVICES):
+        return f"this machine has no GPU (no {folder}/nvidia*)"
+    return ""
 
 
 def _cpu() -> str:

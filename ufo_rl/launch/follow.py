@@ -42,7 +42,7 @@ def follow(folder: Path, launch: Launch) -> str:
                 run_agent(request["stage"], Path(request["work"]) / "request.json", folder, launch)
         status = _status(folder)
         is_news = status != at_start or time.monotonic() - began > PATIENCE_S
-        if status[0] in ("completed", "failed") and is_news:
+        if status[0] in ("completed", "failed", "interrupted") and is_news:
             log.info("the run is %s", status[0])
             return status[0]
         time.sleep(POLL_S)

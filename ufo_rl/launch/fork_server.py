@@ -1,4 +1,4 @@
-"""`python -m ufo_rl.launch.fork_server FD`: a process that has torch and transformers imported and forks ranks.
+"""The program `ufo_rl.launch.fork_server FD`: a process that has torch and transformers imported and forks ranks.
 
 On a CPU these imports are most of a short stage, and every stage has processes of its own. Commands come over the socket FD,
 one JSON object a line (request, num_ranks, log, folder to be in). Answers: `pid N` by the first process of the stage once it
@@ -89,7 +89,3 @@ def _be_rank(request: Path, place: dict[str, Any]) -> None:
     os.environ.update({name: str(value) for name, value in place.items()})
     np.random.seed()  # as in a process of its own; Python's own generator does so at a fork
     serve(request)
-
-
-if __name__ == "__main__":
-    main()

@@ -8,10 +8,11 @@ import os
 import select
 import socket
 import subprocess
-import sys
 import threading
 from collections.abc import Mapping
 from pathlib import Path
+
+from ufo_rl.launch.program import program
 
 
 class Forked:
@@ -46,7 +47,7 @@ class ForkServer:
         self.channel, its = socket.socketpair()
         with its, log.open("a") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "ufo_rl.launch.fork_server", str(its.fileno())],
+                [*program("ufo_rl.launch.fork_server"), str(its.fileno())],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

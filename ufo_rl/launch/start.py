@@ -19,6 +19,7 @@ from ufo_rl.errors import StageFailed, UserError
 from ufo_rl.files.journal import Tail
 from ufo_rl.launch.forked import Forked, start_forked
 from ufo_rl.launch.place import is_on_cpu
+from ufo_rl.launch.program import program, search
 from ufo_rl.launch.request import Request
 from ufo_rl.launch.threads import variables
 
@@ -29,7 +30,6 @@ FULL = 2**20  # bytes left: too few to publish anything
 # glibc gives freed blocks of some MiB back to the system and asks for them again, a page fault every 4 KiB: every
 # activation of a forward pass on a CPU is such a block. Kept instead, up to its largest allowed size.
 ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(32 * 2**20), "MALLOC_TRIM_THRESHOLD_": str(2**30)}
-PACKAGE = Path(__file__).resolve().parents[1]
 Child = Forked | subprocess.Popen[bytes]
 PARENT = "UFO_RL_PARENT"  # environment variable: the process whose death ends the ranks
 
@@ -117,7 +117,7 @@ def run_agent(
 def _start(environment: dict[str, str], request: Path, node_rank: int, log_path: Path) -> subprocess.Popen[bytes]:
     with log_path.open("a") as log:
         return subprocess.Popen(
-            [sys.executable, "-m", "ufo_rl.launch.worker", str(request), str(node_rank)],
+            [*program("ufo_rl.launch.worker"), str(request), str(node_rank)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -135,8 +135,8 @@ def _environment(launch: Launch) -> dict[str, str]:
         "TOKENIZERS_PARALLELISM": "true",
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
         "PYTHONUNBUFFERED": "1",
-        # a folder of the user's that is named like a package (datasets, wandb) must not stand before it
-        **({} if PACKAGE.parent == Path.cwd() else {"PYTHONSAFEPATH": "1"}),
+        "PYTHONIOENCODING": "utf-8:backslashreplace",  # of the log: a locale without a character ends no stage
+        **search(),
     }
 
 

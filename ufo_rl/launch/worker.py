@@ -17,6 +17,7 @@ from ufo_rl.files.atomic import write_json
 from ufo_rl.files.hub_access import quiet_requests
 from ufo_rl.files.journal import STARTUP, Journal
 from ufo_rl.launch.place import Place, is_on_cpu, own_device
+from ufo_rl.launch.program import program
 from ufo_rl.launch.rank_context import RankContext
 from ufo_rl.launch.request import Request, function_at
 from ufo_rl.launch.start import PARENT
@@ -26,7 +27,7 @@ WATCH_S = 1.0
 
 
 def main() -> None:
-    """`python -m ufo_rl.launch.worker REQUEST [NODE_RANK]`."""
+    """The words of the command: REQUEST [NODE_RANK]."""
     serve(Path(sys.argv[1]), *map(int, sys.argv[2:]))
 
 
@@ -83,7 +84,7 @@ def _start_ranks(request: Request, path: Path, node_rank: int) -> None:
             f"--rdzv-id={request.asked}",
         ]
     per_node = f"--nproc-per-node={launch.num_ranks // launch.num_nodes}"
-    start_ranks([*place, per_node, "-m", "ufo_rl.launch.worker", str(path)])
+    start_ranks([*place, per_node, "--no-python", *program("ufo_rl.launch.worker"), str(path)])
 
 
 def die_with_parent() -> None:
@@ -132,7 +133,3 @@ def address() -> dict[str, str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(probe.getsockname()[1])}
-
-
-if __name__ == "__main__":
-    main()

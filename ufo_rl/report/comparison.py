@@ -181,6 +181,8 @@ def _why_not(run: Run) -> str:
     at = f" at {stage}" if stage else ""
     if state == "failed":
         return f"failed{at}: {run.status.get('error') or 'no reason recorded'}"
+    if state == "interrupted":
+        return f"interrupted{at}; the same command goes on from what is finished"
     if state == "completed":
         return "completed, but metrics.json is missing; run it again to have it written"
     if state == "running":

@@ -178,7 +178,10 @@ class Run:
         if not cache:
             return None
         # found from the run folder upwards: moving outputs/ as a whole keeps the pointer right
-        outputs = [*self.folder.resolve().parents, Path(str(self.config.get("paths", {}).get("outputs", "")))]
+        outputs = [
+            *self.folder.resolve().parents,
+            Path(str(self.config.get("paths", {}).get("outputs", ""))).expanduser(),
+        ]
         found = (_correct(folder / cache / "questions.parquet") for folder in outputs)
         return next((table for table in found if table is not None), None)
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 
 from ufo_rl.records import OWN, TEXTS, Prompt
+from ufo_rl.selector import Selector
 
+FEW = 64  # prompts that a selector is tried on
 # `tokens` are those of the prompt as the model reads it; where confidence is measured, of the whole scored text.
 OF_EVERY_POOL = (*OWN, "tokens")
 
@@ -31,12 +34,47 @@ class Columns(dict[str, np.ndarray]):
     def __contains__(self, name: object) -> bool:
         return super().__contains__(name) or name in self.later
 
+    def get(self, name: str, default: Any = None) -> Any:
+        if name not in self:
+            return default
+        return self[name]
+
     def in_order(self, order: np.ndarray) -> Columns:
         """The same columns with their rows in another order."""
         return Columns({}, {name: partial(self._ordered, name, order) for name in {*self, *self.later}})
 
     def _ordered(self, name: str, order: np.ndarray) -> np.ndarray:
         return self[name][order]
+
+
+class _Dry(Columns):
+    """Columns that remember what was asked of them in vain."""
+
+    vain: KeyError | None = None
+    name = ""
+
+    def __missing__(self, name: str) -> np.ndarray:
+        try:
+            return super().__missing__(name)
+        except KeyError as error:
+            self.vain, self.name = error, name
+            raise
+
+
+def asked_in_vain(selector: Selector, prompts: Sequence[Prompt], measured: Iterable[str]) -> str:
+    """The column for want of which the selector stops, "" for none: it is tried on a few prompts, with numbers from 0.1 to 0.9
+    for what is not yet measured. Whatever else stops it on such numbers says nothing."""
+    few = prompts[:FEW]
+    table = of_pool(few, lambda of: [len(prompt.question) for prompt in of])
+    dry = _Dry(table, {**table.later, **dict.fromkeys(measured, lambda: np.linspace(0.1, 0.9, len(few)))})
+    try:
+        selector.sort_key(dry)
+    except Exception as error:  # a class of the user's may raise anything
+        reasons: list[BaseException | None] = [error]
+        while (last := reasons[-1]) is not None:
+            reasons.append(last.__cause__ or last.__context__)
+        return dry.name if dry.vain is not None and dry.vain in reasons else ""
+    return ""
 
 
 def of_pool(prompts: Sequence[Prompt], num_tokens: Callable[[Sequence[Prompt]], Sequence[int]]) -> Columns:

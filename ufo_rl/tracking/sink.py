@@ -35,6 +35,7 @@ logger = logging.getLogger(__name__)
 # Keys of a journal line that say what the line is; the others are its values.
 LINE_KEYS = {"time", "stage", "attempt", "event", "step", "done", "total", "benchmark"}
 NUM_BINS = 50
+INTERRUPTED = 130  # exit status of a program that Ctrl-C ended, as shells have it
 TAG_GROUPS = ("model", "dataset", "selector")  # whose choices are tags
 # W&B waits 90 s by default; on a node without internet every job of a sweep would.
 SECONDS_TO_CONNECT = 30.0
@@ -55,9 +56,10 @@ class Tracker:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        failed = kind is not None
-        self.summary({"status": "failed" if failed else "completed"})
-        self._send(lambda run: run.finish(exit_code=int(failed)))
+        is_interrupted = kind is not None and issubclass(kind, KeyboardInterrupt)
+        failed = "interrupted" if is_interrupted else "failed"
+        self.summary({"status": "completed" if kind is None else failed})
+        self._send(lambda run: run.finish(exit_code=0 if kind is None else INTERRUPTED if is_interrupted else 1))
         self._run = None
 
     def feed(self, line: Mapping[str, Any]) -> None:
@@ -219,7 +221,7 @@ def _start(
 ) -> Any:
     import wandb
 
-    names = [str(config[group]["name"])[:MAX_TAG_CHARS] for group in TAG_GROUPS if group in config]
+    names = [str(config[group].get("name", "custom"))[:MAX_TAG_CHARS] for group in TAG_GROUPS if group in config]
     tags = dict.fromkeys(tag for tag in [*names, *map(str, tracker["tags"])] if tag)
     choices = {f"choice/{group}": option for group, option in record["choices"].items()}
     about = {key: record.get(key) for key in ("cell_id", "command", "created", "versions", "git", "hardware")}

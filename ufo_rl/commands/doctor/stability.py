@@ -23,6 +23,7 @@ from ufo_rl.config.load import load
 from ufo_rl.errors import UserError
 from ufo_rl.experiment.model_check import check_fetched
 from ufo_rl.experiment.prepare import prepare
+from ufo_rl.experiment.surroundings import check_device
 from ufo_rl.launch.publish import SignalRow
 from ufo_rl.launch.stages import Stages
 from ufo_rl.model.chat import ChatModel
@@ -63,6 +64,7 @@ def compare_ways(
     """How many prompts were scored (at most `sample`, drawn at random), and what came of it in each way."""
     job = compose_one(overrides, config_dir, config_name, "doctor")
     config = load(job.plain)
+    check_device(config.launch.device)
     prepared = prepare(config)
     signal = prepared.signals.get("confidence")
     if signal is None or tuple(prepared.selector.signals) != ("confidence",):

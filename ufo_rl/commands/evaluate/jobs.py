@@ -13,6 +13,7 @@ from ufo_rl.evaluation.shared import Asked, Evaluations
 from ufo_rl.experiment.apart import Apart, checked_jobs
 from ufo_rl.experiment.model_check import check_fetched
 from ufo_rl.experiment.prepare import check_evaluation
+from ufo_rl.experiment.surroundings import check_device
 from ufo_rl.files.atomic import write_json
 from ufo_rl.files.keys import digest
 from ufo_rl.launch.follow import follow
@@ -29,8 +30,13 @@ Questions = dict[str, list[Prompt]]
 
 def evaluate(overrides: Sequence[str], config_dir: str | None, config_name: str | None, multirun: bool) -> list[str]:
     """Evaluate the model, or with `multirun` each of several; returns their tables. UserError names all mistakes of all."""
-    jobs = checked_jobs(overrides, config_dir, config_name, multirun, lambda job: check_evaluation(job.plain))
+    jobs = checked_jobs(overrides, config_dir, config_name, multirun, _checked)
     return [_evaluate(*checked, job) for job, checked in jobs]
+
+
+def _checked(job: Job) -> tuple[Config, Questions]:
+    check_device(job.plain["launch"]["device"])
+    return check_evaluation(job.plain)
 
 
 def _evaluate(config: Config, questions: Questions, job: Job) -> str:

@@ -90,7 +90,7 @@ def read_options(arguments: Sequence[str]) -> Options:
     ]
     if not unknown:
         problems += filter(None, map(_problem_of_word, found.words))
-    file, out = Path(found.file), None if found.out is None else Path(found.out)
+    file, out = Path(found.file).expanduser(), None if found.out is None else Path(found.out).expanduser()
     if not found.file:
         problems.append("grade: name a file, for example ufo-rl grade rollouts.jsonl --gold answer")
     elif file.suffix not in SUFFIXES:

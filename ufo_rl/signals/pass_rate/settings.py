@@ -62,7 +62,7 @@ class PassRate:
         """The completions that stand for samples; None where they are sampled."""
         if self.rollouts is None:
             return None
-        path = Path(self.rollouts)
+        path = Path(self.rollouts).expanduser()
         return _read_rollouts(path, path.stat().st_mtime_ns if path.is_file() else 0)
 
     def inputs(self) -> str | None:

@@ -20,6 +20,7 @@ from ufo_rl.grader.math.process.verdict import Verdict
 START_LIMIT_S = 600.0
 SLICE_S = 1.0
 OUT_OF_TIME = -signal.SIGPROF  # status of a child that the system ended at its limit of CPU time
+JUDGE = "ufo_rl.grader.math.process.judge"
 
 
 class Died(Exception):
@@ -35,9 +36,12 @@ class Child:
 
     def __init__(self, time_limit_s: float, backstop_s: float, other: str) -> None:
         package_home = str(Path(ufo_rl.__file__).resolve().parents[1])
-        search_path = os.pathsep.join(filter(None, [package_home, os.environ.get("PYTHONPATH", "")]))
-        command = [sys.executable, "-P", "-m", "ufo_rl.grader.math.process.judge"]
-        command += [str(time_limit_s), str(backstop_s)]
+        # behind Python's own modules: a file in the folder of the start named like one (random.py) is in nobody's way
+        begin = f"import sys; sys.path.append({package_home!r}); from {JUDGE} import main"
+        program = f"{begin}; main(float(sys.argv[1]), float(sys.argv[2]), *sys.argv[3:])"
+        given, here = os.environ.get("PYTHONPATH", "").split(os.pathsep), os.getcwd()
+        search_path = os.pathsep.join(path for path in given if path and os.path.abspath(path) != here)
+        command = [sys.executable, "-P", "-c", program, str(time_limit_s), str(backstop_s)]
         self.process = subprocess.Popen(
             [*command, other] if other else command,
             stdin=subprocess.PIPE,
