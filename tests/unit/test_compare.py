@@ -11,7 +11,7 @@ import pytest
 from tests.planted import plant
 from ufo_rl.errors import UserError
 from ufo_rl.report import compare, summary
-from ufo_rl.report.reader import load_run
+from ufo_rl.report.run_folders import load_run
 
 
 def line_of(text: str, *beginning: str) -> str:

@@ -30,7 +30,7 @@ from ufo_rl.launch.follow import follow
 from ufo_rl.model.weights import fingerprint, local_folder
 from ufo_rl.report import summary
 from ufo_rl.report.metrics import headline
-from ufo_rl.report.reader import read_metrics
+from ufo_rl.report.run_folders import read_metrics
 from ufo_rl.tracking.sink import open_run
 
 log = logging.getLogger(__name__)

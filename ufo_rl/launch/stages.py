@@ -101,12 +101,15 @@ class Stages:
             )
         finally:
             progress.close()
-        without = left_out(results)
+        self._end(stage, left_out(results))
+        return results
+
+    def _end(self, stage: str, without: dict[str, str]) -> None:
+        """Write down that a stage has ended, and what its ranks left out, with the reasons."""
         Journal(self.journal, stage, self.attempt).write("end", **({"without": without} if without else {}))
         if without:
             why = "; ".join(f"{name} ({reason})" for name, reason in without.items())
             log.info("%s: this model is run without %s", stage, why)
-        return results
 
     def record(self, stage: str, **values: Any) -> None:
         """A line of metrics that the parent knows: into the journal, and fed as those of the ranks are."""

@@ -3,7 +3,7 @@
 metrics           metrics.json: its schema, and what writes it
 schema_1          the step from an earlier schema
 facts             what the parts of a run report
-reader            finds and reads run folders
+run_folders       finds and reads run folders
 run_record        one run folder as a record
 pairing           pairs arms with their full run
 signatures        the three failure signatures

@@ -12,7 +12,7 @@ from typing import Any
 
 from ufo_rl.report.comparison import NOT_SCORING, incomplete, total_of, warnings_of
 from ufo_rl.report.pairing import Block, Result, gather
-from ufo_rl.report.reader import find_runs
+from ufo_rl.report.run_folders import find_runs
 from ufo_rl.report.run_record import EvaluatedModel
 
 FORMATS = ("csv", "json")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ufo_rl.report.facts import fact_tables
 from ufo_rl.report.pairing import Block, Mean, Result, gather, means
-from ufo_rl.report.reader import find_runs
+from ufo_rl.report.run_folders import find_runs
 from ufo_rl.report.run_record import EvaluatedModel, Run
 from ufo_rl.report.shared_sentences import budget, correlation, signal_costs
 from ufo_rl.report.signatures import costly_selection, is_step_matched, unstable_training, worse_than

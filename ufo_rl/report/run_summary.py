@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ufo_rl.report.facts import fact_lines
 from ufo_rl.report.pairing import change
-from ufo_rl.report.reader import load_run
+from ufo_rl.report.run_folders import load_run
 from ufo_rl.report.run_record import Run
 from ufo_rl.report.shared_sentences import correlation, signal_costs
 from ufo_rl.report.signatures import unstable_training

@@ -29,7 +29,7 @@ def find_runs(paths: Sequence[str | Path]) -> list[Run]:
         found = [
             below
             for start in sorted(glob.glob(str(path))) or [str(path)]  # a literal name with [ ] still works
-            for below in _folders(Path(start), (RUN_FILE, EVALUATION_FILE))
+            for below in _folders(Path(start).expanduser(), (RUN_FILE, EVALUATION_FILE))
         ]
         if not found:
             raise UserError(f"{path}: no run in or below it {_hint(Path(path))}")
