@@ -8,7 +8,7 @@ from dataclasses import is_dataclass
 from typing import Any
 
 from ufo_rl.config.build import part_class
-from ufo_rl.config.kinds import changes_no_result
+from ufo_rl.config.kinds import changes_no_result, stated
 from ufo_rl.config.schema import Config
 from ufo_rl.errors import UserError
 from ufo_rl.files.keys import digest
@@ -43,7 +43,7 @@ def identity(config: Mapping[str, Any]) -> dict[str, Any]:
     for it; a selector that keeps everything has the ratio 1 whatever was asked, so that a sweep over ratios trains it
     once.
     """
-    kept = copy.deepcopy(dict(config))
+    kept = copy.deepcopy(stated(Config, config))
     for key in volatile(config, config.get("plugins", [])):
         *parents, last = key.split(".")
         node: Any = kept

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Iterator
-from dataclasses import dataclass, fields, is_dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from typing import Annotated, Any, TypeVar, Union, dataclass_transform, get_args, get_origin, get_type_hints
 
 from pydantic import BeforeValidator, ConfigDict, Strict
@@ -80,3 +80,25 @@ def _marked(kind: Any, prefix: str) -> Iterator[str]:
             yield prefix + name
         elif is_dataclass(base):
             yield from _marked(base, f"{prefix}{name}.")
+
+
+def stated(kind: Any, plain: Any) -> Any:
+    """A plain node without the keys that hold the default of their field, so that what a configuration is called does not
+    change with keys that are added to it. Values of another shape than `kind` stay as they are."""
+    base, _ = opened(kind)
+    if not isinstance(plain, Mapping):
+        return plain
+    if get_origin(base) is dict:
+        return {key: stated(get_args(base)[1], value) for key, value in plain.items()}
+    if not is_dataclass(base):
+        return plain
+    kinds, own = keys_of(base), {field.name: field for field in fields(base)}
+    return {
+        key: stated(kinds[key], value) if key in kinds else value
+        for key, value in plain.items()
+        if key not in own or value != _default(own[key])
+    }
+
+
+def _default(field: Field[Any]) -> Any:
+    return field.default_factory() if field.default_factory is not MISSING else field.default

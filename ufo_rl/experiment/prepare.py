@@ -12,6 +12,7 @@ from ufo_rl.config.optional import ask
 from ufo_rl.config.schema import Config
 from ufo_rl.errors import Problems
 from ufo_rl.experiment.data import check_batch, check_selector_columns, load_benchmarks, load_pool
+from ufo_rl.experiment.shots import check_shots
 from ufo_rl.experiment.surroundings import check_places, has_data
 from ufo_rl.grader import Grader
 from ufo_rl.records import Pool, Prompt
@@ -81,6 +82,7 @@ def prepare(config: Config, wrong: Collection[str] = ()) -> Prepared:
         for signal in needed:
             problems.attempt(ask, signal, "check", pool.prompts)
     benchmarks = problems.attempt(load_benchmarks, config, wrong)
+    problems.attempt(check_shots, config, benchmarks or ())
     problems.raise_any()
     # What belongs to a wrong group is None, and unused.
     return Prepared(cast(Any, selector), signals, rewards, cast(Any, grader), pool or Pool([]), benchmarks or {})
@@ -136,7 +138,8 @@ def check_evaluation(plain: Mapping[str, Any]) -> tuple[Config, dict[str, list[P
     problem."""
     config, found, wrong = examine(plain)
     problems = Problems(found)
-    problems.attempt(check_places, config, wrong)
+    problems.attempt(check_places, config, wrong, is_evaluation=True)
     benchmarks = problems.attempt(load_benchmarks, config, wrong)
+    problems.attempt(check_shots, config, benchmarks or ())
     problems.raise_any()
     return config, benchmarks or {}

@@ -107,11 +107,11 @@ def fingerprint(folder: Path, memo: Path) -> dict[str, str]:
     return {"weights": digest(weights), "tokenizer": digest(tokenizer), "generation": digest(generation)}
 
 
-def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
-    """The tokenizer with left padding and a pad token. Raises UserError where there is no chat template."""
+def load_tokenizer(folder: Path, chat_template: str | None = None) -> PreTrainedTokenizerBase:
+    """The tokenizer with left padding and a pad token. chat_template: the text of one that stands in place of its own."""
     tokenizer = _tokenizer_class(folder).from_pretrained(folder, padding_side="left")
-    if tokenizer.chat_template is None:
-        raise UserError(f"the tokenizer in {folder} has no chat template; use the instruct variant of the model")
+    if chat_template is not None:
+        tokenizer.chat_template = chat_template
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ufo_rl.config.schema import Config, Seam, Train
+from ufo_rl.config.kinds import stated
+from ufo_rl.config.schema import Config, Seam, Template, Train
 from ufo_rl.files.atomic import manifest, publish
 from ufo_rl.files.keys import digest
 from ufo_rl.launch.stages import Stages
 from ufo_rl.model.chat import ChatModel
-from ufo_rl.records import Prompt
+from ufo_rl.records import AnswerForm, Prompt
 from ufo_rl.reward.columns import row_of
 
 log = logging.getLogger(__name__)
@@ -23,7 +24,8 @@ NODES = ("template", "grader", "reward", "train", "deepspeed", "seed")  # of the
 
 @dataclass(frozen=True)
 class TrainRequest:
-    """What a rank is asked: the policy into the folder `policy`, checkpoints into `checkpoints`."""
+    """What a rank is asked: the policy into the folder `policy`, checkpoints into `checkpoints`. chat_template: the text of
+    one that stands in place of the model's."""
 
     model: Path
     rewards: dict[str, Seam]
@@ -34,6 +36,9 @@ class TrainRequest:
     seed: int
     checkpoints: Path
     policy: Path
+    chat_template: str | None
+    template: Template
+    answer_form: AnswerForm
 
 
 class PolicyTraining:
@@ -45,8 +50,10 @@ class PolicyTraining:
     def run(self, prompts: Sequence[Prompt]) -> dict[str, Any]:
         """Train on the prompts unless that is done; returns the policy's manifest."""
         folder = self.stages.folder / "train"
-        rows = [row_of(prompt, self.chat.messages(prompt)) for prompt in prompts]
-        key = digest([rows, self.chat.id, [self.nodes[name] for name in NODES], self.config.launch.num_ranks])
+        rows = [row_of(prompt, self.chat.training_prompt(prompt)) for prompt in prompts]
+        nodes = stated(Config, {name: self.nodes[name] for name in NODES})
+        begun = [self.chat.form.begun] if self.chat.form.begun else []
+        key = digest([rows, self.chat.id, [nodes[name] for name in NODES], self.config.launch.num_ranks, *begun])
         self.stages.asks("train", key)
         done = manifest(folder)
         if done is not None and done["key"] == key:
@@ -75,4 +82,7 @@ class PolicyTraining:
             seed=config.seed,
             checkpoints=checkpoints,
             policy=policy,
+            chat_template=self.chat.files.chat_template,
+            template=config.template,
+            answer_form=self.chat.form,
         )

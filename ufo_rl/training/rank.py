@@ -19,9 +19,10 @@ def train_policy(request: TrainRequest, context: RankContext) -> dict[str, Any]:
     return train(
         context.rows(),
         request.model,
-        load_tokenizer(request.model),
-        build_parts(request.rewards, request.plugins, grader=grader),
+        load_tokenizer(request.model, request.chat_template),
+        build_parts(request.rewards, request.plugins, grader=grader, answer_form=request.answer_form),
         request.train,
+        request.template,
         request.deepspeed,
         request.seed,
         context.place,

@@ -79,7 +79,7 @@ def compare_ways(
     with tempfile.TemporaryDirectory() as work:
         chat = ChatModel(config.model, config.template, Path(work) / "fingerprints.json")
         rows = [
-            SignalRow.of(prompt.id, *scored_text(signal.target, chat.render(prompt), prompt), prompt.answer)
+            SignalRow.of(prompt.id, *scored_text(signal.target, chat.render(prompt), prompt, chat.form), prompt.answer)
             for prompt in prompts
         ]
         request = ExaminationRequest(chat.folder, signal.dtype or config.model.dtype, signal, config.engine)

@@ -11,11 +11,13 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from ufo_rl.config.compose import compose_jobs
+from ufo_rl.config.kinds import stated
 from ufo_rl.config.schema import Config
 from ufo_rl.errors import Problems
 from ufo_rl.evaluation.shared import Asked, Evaluations
 from ufo_rl.experiment.prepare import check_evaluation
 from ufo_rl.experiment.provenance import describe
+from ufo_rl.experiment.shots import drawn_shots
 from ufo_rl.experiment.status import claimed
 from ufo_rl.files.atomic import write_json, write_text
 from ufo_rl.files.keys import digest
@@ -73,7 +75,7 @@ def _measure(
         stages.begin()
         chat = ChatModel(config.model, config.template, cache / "fingerprints.json")
         asked = {
-            name: Asked.of(benchmark, questions[name], config.grader, config.plugins)
+            name: Asked.of(benchmark, questions[name], config.grader, config.plugins, drawn_shots(name, config))
             for name, benchmark in config.eval.items()
         }
         evaluations = Evaluations(asked, chat, config.engine, cache, stages)
@@ -89,5 +91,6 @@ def _measure(
 
 def _folder(config: Config, plain: dict[str, Any]) -> Path:
     """outputs/evaluations/NAME/MODEL-hash: the same command again finds it."""
-    about = {**{node: plain[node] for node in NODES}, "engine": decides(config.engine.name, config.engine.vllm)}
+    nodes = stated(Config, {node: plain[node] for node in NODES})
+    about = {**nodes, "engine": decides(config.engine.name, config.engine.vllm)}
     return Path(config.paths.outputs) / "evaluations" / config.name / f"{config.model.name}-{digest(about, 8)}"
