@@ -138,7 +138,7 @@ def check_evaluation(plain: Mapping[str, Any]) -> tuple[Config, dict[str, list[P
     problem."""
     config, found, wrong = examine(plain)
     problems = Problems(found)
-    problems.attempt(check_places, config, wrong, is_evaluation=True)
+    problems.attempt(check_places, config, wrong, True)
     benchmarks = problems.attempt(load_benchmarks, config, wrong)
     problems.attempt(check_shots, config, benchmarks or ())
     problems.raise_any()

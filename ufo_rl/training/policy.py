@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ufo_rl.config.folder_facts import RECORD
 from ufo_rl.config.kinds import stated
 from ufo_rl.config.schema import Config, Seam, Template, Train
-from ufo_rl.files.atomic import manifest, publish
+from ufo_rl.files.atomic import manifest, publish, write_json
 from ufo_rl.files.keys import digest
 from ufo_rl.launch.stages import Stages
 from ufo_rl.model.chat import ChatModel
@@ -66,9 +67,16 @@ class PolicyTraining:
             self.stages.spool("train", rows)
             request = self._request(work, temporary / "policy")
             result = self.stages.run("train", "ufo_rl.training.rank.train_policy", request, key)[0]
+            write_json(temporary / "policy" / RECORD, self._record())
             content |= {**result, "key": key}
         shutil.rmtree(work, ignore_errors=True)
         return content
+
+    def _record(self) -> dict[str, Any]:
+        """How the policy was asked: where it is a model.path, it is asked so again."""
+        model, train = self.config.model, self.config.train
+        own = {"name": model.name, "dtype": model.dtype, "max_completion_tokens": model.max_completion_tokens}
+        return {"model": own, "template": self.nodes["template"], "train": train.name}
 
     def _request(self, checkpoints: Path, policy: Path) -> TrainRequest:
         config = self.config

@@ -10,7 +10,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from ufo_rl.config.compose import compose_jobs
+from ufo_rl.config.compose import compose_jobs, tell
 from ufo_rl.config.kinds import stated
 from ufo_rl.config.schema import Config
 from ufo_rl.errors import Problems
@@ -36,10 +36,12 @@ Questions = dict[str, list[Prompt]]
 
 def evaluate(overrides: Sequence[str], config_dir: str | None, config_name: str | None, multirun: bool) -> list[str]:
     """Evaluate the model, or with `multirun` each of several; returns their tables. UserError names all mistakes of all."""
-    jobs = [job.plain for job in compose_jobs(overrides, config_dir, config_name, multirun)]
+    composed = compose_jobs(overrides, config_dir, config_name, multirun)
+    jobs = [job.plain for job in composed]
     problems = Problems()
     checked: list[Any] = [problems.attempt(check_evaluation, plain) for plain in jobs]
     problems.raise_any()
+    tell(composed)
     command = "ufo-rl evaluate " + shlex.join(overrides)
     return [_evaluate(found[0], found[1], plain, command) for found, plain in zip(checked, jobs, strict=True)]
 
