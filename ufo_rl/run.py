@@ -14,7 +14,7 @@ import hydra
 from omegaconf import DictConfig, OmegaConf
 
 from ufo_rl.commands import usages
-from ufo_rl.config.compose import compose_jobs, plain_config
+from ufo_rl.config.compose import compose_jobs, plain_config, tell
 from ufo_rl.config.folder import conf_folder
 from ufo_rl.config.help import help_text
 from ufo_rl.config.open_nodes import freely
@@ -38,7 +38,8 @@ def main(words: Sequence[str]) -> int:
     if parsed.cfg:
         if parsed.multirun:
             raise UserError("--cfg shows one configuration: leave -m out, and give one value per key")
-        compose_jobs(parsed.overrides, parsed.config_dir, parsed.config_name, parsed.multirun)
+        (shown,) = compose_jobs(parsed.overrides, parsed.config_dir, parsed.config_name, parsed.multirun)
+        sys.argv += shown.choice.added
         start()
         return 0
     from ufo_rl.experiment.prepare import check
@@ -47,11 +48,14 @@ def main(words: Sequence[str]) -> int:
     problems: list[str] = []
     for job_to_be in jobs:
         try:
+            job_to_be.check_model()
             check(job_to_be.plain)
         except UserError as error:
             problems.extend(p for p in error.problems if p not in problems)
     if problems:
         raise UserError(*problems)
+    sys.argv += jobs[0].choice.added  # the same for all: Hydra composes again
+    tell(jobs)
     start()
     return outcome([job_to_be.folder for job_to_be in jobs])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from hydra.types import RunMode
 from omegaconf import MISSING, DictConfig, OmegaConf
 
 from ufo_rl.config.grid import grid
+from ufo_rl.config.model_choice import CUSTOM, ModelChoice, choose_model, in_words, refuse_default
 from ufo_rl.config.names import check_names, flat_keys
 from ufo_rl.config.open_nodes import CHECKED_NODES, is_below
 from ufo_rl.config.tree import Tree, open_tree, plainly
@@ -21,10 +23,19 @@ from ufo_rl.errors import UserError
 
 @dataclass(frozen=True)
 class Job:
-    """A run to be: its resolved plain configuration and its folder."""
+    """A run to be: its resolved plain configuration and its folder.
+
+    choice: what the command line means of the model. notice: what a model given by its path runs with, "" for others.
+    """
 
     plain: dict[str, Any]
     folder: Path
+    choice: ModelChoice = ModelChoice()
+    notice: str = ""
+
+    def check_model(self) -> None:
+        """UserError where nobody chose a model, and the default cannot be meant."""
+        refuse_default(self.choice.is_default, self.plain)
 
 
 def plain_config(cfg: Any) -> dict[str, Any]:
@@ -91,16 +102,24 @@ def _sweep(tree: Tree, overrides: Sequence[Override], multirun: bool) -> list[Ov
 
 
 def _jobs(tree: Tree, overrides: Sequence[Override], sweep: Sequence[Override] | None) -> list[Job]:
-    if sweep is None:
-        return [_job(_set(tree, overrides), is_swept=False)]
-    return [_job(_set(tree, tree.parse(texts)), is_swept=True) for texts in grid(sweep)]
+    params = sweep[: len(sweep) - len(overrides)] if sweep is not None else []
+    asked = [overrides] if sweep is None else [tree.parse(texts) for texts in grid(sweep)]
+    choice = choose_model(tree, overrides, params, asked)
+    added = tree.parse(choice.added)
+    own = {one.key_or_group for one in added}
+    return [
+        _job(_set(tree, [*(one for one in job if one.key_or_group not in own), *added]), sweep is not None, choice)
+        for job in asked
+    ]
 
 
-def _job(cfg: DictConfig, is_swept: bool) -> Job:
+def _job(cfg: DictConfig, is_swept: bool, choice: ModelChoice) -> Job:
     try:
         with plainly():
             folder = Path(cfg.hydra.sweep.dir, cfg.hydra.sweep.subdir) if is_swept else Path(cfg.hydra.run.dir)
-            return Job(plain_config(cfg), folder)
+            plain = plain_config(cfg)
+            is_custom = cfg.hydra.runtime.choices.get("model") == CUSTOM
+            return Job(plain, folder, choice, in_words(plain) if is_custom else "")
     except UserError:
         problems = [
             f"{key} is missing: set {key}=VALUE, or give it in its file"
@@ -117,10 +136,15 @@ def _set(tree: Tree, overrides: Sequence[Override]) -> DictConfig:
     and the values are set on a copy."""
     options, values = [], []
     for override in overrides:
-        is_option = override.is_delete() or override.is_hydra_override() or override.key_or_group in tree.groups
-        (options if is_option else values).append(override)
+        (options if tree.is_option(override) else values).append(override)
     cfg = copy.deepcopy(tree.compose([str(option.input_line) for option in options]))
     with plainly():
         for override in values:
             OmegaConf.update(cfg, override.key_or_group, override.value(), force_add=True)
     return cfg
+
+
+def tell(jobs: Sequence[Job]) -> None:
+    """A line a model that was given by its path: what it runs with."""
+    for notice in dict.fromkeys(job.notice for job in jobs if job.notice):
+        sys.stderr.write(f"ufo-rl: {notice}\n")

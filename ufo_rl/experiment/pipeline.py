@@ -8,18 +8,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ufo_rl.config.kinds import stated
 from ufo_rl.config.optional import ask
-from ufo_rl.config.schema import Config
+from ufo_rl.config.schema import Config, Template
 from ufo_rl.evaluation.shared import Asked, Evaluations
 from ufo_rl.experiment.data import check_batch, whole_benchmarks
 from ufo_rl.experiment.model_check import check_fetched
 from ufo_rl.experiment.pool import RunPool
 from ufo_rl.experiment.prepare import Prepared
+from ufo_rl.experiment.shots import drawn_shots
 from ufo_rl.experiment.told import facts_of_parts
 from ufo_rl.files.atomic import write_json
 from ufo_rl.grader import grader_id
 from ufo_rl.launch.stages import Stages
 from ufo_rl.model.chat import ChatModel
+from ufo_rl.model.turn import in_words
 from ufo_rl.records import RunView
 from ufo_rl.report.metrics import RunMetrics, run_metrics
 from ufo_rl.selector.columns import Columns, of_pool
@@ -60,6 +63,8 @@ class Pipeline:
         config = self.config
         self.stages.begin()
         check_fetched(config, self.chat)
+        if begun := in_words(self.chat.form):
+            log.info("%s", begun)
         self.pool.decontaminate(whole_benchmarks(config), config.contamination, self.folder / "contamination.json")
         self.pool.limit_tokens(config.train.max_prompt_tokens, self.chat)
         check_batch(config, self.prepared.selector, len(self.pool.prompts))
@@ -96,7 +101,9 @@ class Pipeline:
     def evaluations(self) -> Evaluations:
         config = self.config
         asked = {
-            name: Asked.of(benchmark, self.prepared.benchmarks[name], config.grader, config.plugins)
+            name: Asked.of(
+                benchmark, self.prepared.benchmarks[name], config.grader, config.plugins, drawn_shots(name, config)
+            )
             for name, benchmark in config.eval.items()
         }
         return Evaluations(asked, self.chat, config.engine, self.cache, self.stages)
@@ -108,7 +115,7 @@ class Pipeline:
             chat=self.chat,
             dtype=config.model.dtype,
             engine=config.engine,
-            template=self.plain["template"],
+            template=stated(Template, self.plain["template"]),
             grader=config.grader,
             grader_id=grader_id(config.grader, grader),
             grader_columns=grader.columns,

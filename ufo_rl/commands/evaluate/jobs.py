@@ -10,7 +10,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from ufo_rl.config.compose import compose_jobs
+from ufo_rl.config.compose import compose_jobs, tell
 from ufo_rl.config.kinds import stated
 from ufo_rl.config.schema import Config
 from ufo_rl.errors import Problems
@@ -18,6 +18,7 @@ from ufo_rl.evaluation.shared import Asked, Evaluations
 from ufo_rl.experiment.model_check import check_fetched
 from ufo_rl.experiment.prepare import check_evaluation
 from ufo_rl.experiment.provenance import describe
+from ufo_rl.experiment.shots import drawn_shots
 from ufo_rl.experiment.status import claimed
 from ufo_rl.files.atomic import write_json, write_text
 from ufo_rl.files.keys import digest
@@ -36,10 +37,12 @@ Questions = dict[str, list[Prompt]]
 
 def evaluate(overrides: Sequence[str], config_dir: str | None, config_name: str | None, multirun: bool) -> list[str]:
     """Evaluate the model, or with `multirun` each of several; returns their tables. UserError names all mistakes of all."""
-    jobs = [job.plain for job in compose_jobs(overrides, config_dir, config_name, multirun)]
+    composed = compose_jobs(overrides, config_dir, config_name, multirun)
+    jobs = [job.plain for job in composed]
     problems = Problems()
     checked: list[Any] = [problems.attempt(check_evaluation, plain) for plain in jobs]
     problems.raise_any()
+    tell(composed)
     command = "ufo-rl evaluate " + shlex.join(overrides)
     return [_evaluate(found[0], found[1], plain, command) for found, plain in zip(checked, jobs, strict=True)]
 
@@ -74,9 +77,9 @@ def _measure(
         stages = Stages(folder, config.launch, record["attempt"], tracker.feed, enter)
         stages.begin()
         chat = ChatModel(config.model, config.template, cache / "fingerprints.json")
-        check_fetched(config, chat)
+        check_fetched(config, chat, is_evaluation=True)
         asked = {
-            name: Asked.of(benchmark, questions[name], config.grader, config.plugins)
+            name: Asked.of(benchmark, questions[name], config.grader, config.plugins, drawn_shots(name, config))
             for name, benchmark in config.eval.items()
         }
         evaluations = Evaluations(asked, chat, config.engine, cache, stages)

@@ -12,10 +12,12 @@ from transformers import (
     LogitsProcessorList,
     PreTrainedModel,
     PreTrainedTokenizerBase,
+    StoppingCriteria,
+    StoppingCriteriaList,
 )
 
 from ufo_rl.errors import UserError
-from ufo_rl.model.engine import Sampling, completion
+from ufo_rl.model.engine import Sampling, completion, stop_tokens
 from ufo_rl.model.weights import keep_end_tokens_only
 from ufo_rl.records import Completion
 
@@ -51,10 +53,12 @@ class HFEngine:
         width = padded["input_ids"].shape[1]
         # the draw is ours, one uniform number a row and step; generate only takes the largest of what it leaves
         drawn = [InverseTransform(seeds, sampling, width)] if sampling.temperature > 0 else []
+        ends = [*self.eos_ids, *stop_tokens(self.tokenizer, sampling.stop)]
+        stops = [StopTexts(self.tokenizer, sampling.stop, width)] if sampling.stop else []
         config = GenerationConfig(
             max_new_tokens=sampling.max_tokens,
             do_sample=False,
-            eos_token_id=self.eos_ids,
+            eos_token_id=ends,
             pad_token_id=self.tokenizer.pad_token_id,
             disable_compile=True,
         )
@@ -63,8 +67,25 @@ class HFEngine:
             attention_mask=padded["attention_mask"],
             generation_config=config,
             logits_processor=LogitsProcessorList([Numbers(), *drawn]),
+            stopping_criteria=StoppingCriteriaList(stops),
         )
-        return [completion(self.tokenizer, row, self.eos_ids) for row in output[:, width:].tolist()]
+        pad = self.tokenizer.pad_token_id
+        return [completion(self.tokenizer, row, ends, sampling.stop, pad) for row in output[:, width:].tolist()]
+
+
+class StopTexts(StoppingCriteria):
+    """Ends each row whose completion holds one of the texts. It reads the last tokens alone, as many as the longest text has
+    bytes: no text is longer in tokens."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, stop: Sequence[str], width: int) -> None:
+        self.tokenizer, self.stop, self.width = tokenizer, stop, width
+        self.num_tokens = 1 + max(len(text.encode()) for text in stop)
+
+    def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor, **_: object) -> torch.BoolTensor:
+        begin = max(self.width, input_ids.shape[1] - self.num_tokens)
+        texts = self.tokenizer.batch_decode(input_ids[:, begin:], skip_special_tokens=True)
+        found = [any(one in text for one in self.stop) for text in texts]
+        return torch.tensor(found, device=input_ids.device)  # pyright: ignore[reportReturnType]
 
 
 class Numbers(LogitsProcessor):

@@ -26,9 +26,10 @@ def measure(request: PassRateRequest, context: RankContext) -> dict[str, Any]:
     grader = build(request.grader, "grader", request.plugins)
 
     def is_correct(reference: Reference, completion: str) -> bool:
-        return grader.grade_all([reference], [completion])[0].correct
+        begun = "" if settings.rollouts else request.begun
+        return grader.grade_all([reference], [begun + completion])[0].correct
 
-    sampling = Sampling(settings.temperature, settings.max_completion_tokens)
+    sampling = Sampling(settings.temperature, settings.max_completion_tokens, request.stop)
     tokenizer = load_tokenizer(request.model)
     engine = (
         None if settings.rollouts else open_engine(request.engine, request.model, request.dtype, context.place.device)
