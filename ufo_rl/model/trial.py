@@ -41,8 +41,8 @@ def check_model(
     """UserError with everything that would keep the model in `folder`, whose files are sound, from being what it is taken
     for.
 
-    called: how the user named it. ways: templates and worked examples, see `check_template`. chat_template: the text of one that
-    stands in place of its own.
+    called: how the user named it. ways: templates and worked examples, see `check_template`. chat_template: the text of one
+    that stands in place of its own.
     """
     problems = Problems()
     model = problems.attempt(_model_of, folder, called)
