@@ -91,6 +91,32 @@ class Graded:
 
 
 @dataclass(frozen=True)
+class AnswerForm:
+    """The form of an answer: what stands before and behind the final one, and what the prompt itself holds of it already.
+
+    begun: the end of the prompt, from the first mark of the form on, such as `<think>\n`; "" where there is none. think: the
+    marks around reasoning. is_thinking: the prompt leaves reasoning open. is_answering: it leaves the final answer open.
+    """
+
+    prefix: str = "<answer> "
+    suffix: str = "</answer>"
+    begun: str = ""
+    think: tuple[str, str] = ("<think>", "</think>")
+    is_thinking: bool = False
+    is_answering: bool = False
+
+    @property
+    def has_tags(self) -> bool:
+        """Reasoning in its tags, then the answer in its own; other forms ask for the answer's marks alone."""
+        return self.prefix.strip() == "<answer>"
+
+    @property
+    def opened(self) -> str:
+        """What a completion lacks of an answer that the prompt begins: graders read it with this in front."""
+        return self.begun if self.is_answering else ""
+
+
+@dataclass(frozen=True)
 class Completion:
     """What an engine generated for one prompt: `ids` with the end token; `finish` is `stop` or `length` (cut)."""
 

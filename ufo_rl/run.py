@@ -16,7 +16,7 @@ import hydra
 from omegaconf import DictConfig, OmegaConf
 
 from ufo_rl.commands import usages
-from ufo_rl.config.compose import Job, compose_jobs, for_hydra, plain_config
+from ufo_rl.config.compose import Job, compose_jobs, for_hydra, plain_config, tell
 from ufo_rl.config.folder import conf_folder
 from ufo_rl.config.help import help_text
 from ufo_rl.config.words import check_flags, parse_words
@@ -41,10 +41,12 @@ def main(words: Sequence[str], begin: Callable[[], None] = lambda: None) -> int:
     jobs = compose_jobs(parsed.overrides, parsed.config_dir, parsed.config_name, parsed.multirun)
     # Hydra alone refuses flags between overrides
     sys.argv[1:] = [*flags, *for_hydra(parsed.overrides, parsed.config_dir, parsed.config_name)]
+    sys.argv += jobs[0].choice.added  # the same for all
     if parsed.cfg or parsed.info:
         start()
         return 0
     check_jobs(jobs)
+    tell(jobs)
     from ufo_rl.experiment.made import collected
 
     begin()
@@ -63,6 +65,7 @@ def check_jobs(jobs: Sequence[Job]) -> None:
     for job in jobs:
         if job.is_here:
             problems.attempt(check_device, job.plain["launch"]["device"])
+        problems.attempt(job.check_model)
         problems.attempt(check, job.plain)
     if not problems.found:
         for job in jobs:

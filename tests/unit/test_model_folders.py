@@ -42,7 +42,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 def problems_of(folder: Path) -> list[str]:
     try:
         check_files(folder, f"model.path={folder}")
-        check_model(folder, f"model.path={folder}", SHORT, [])
+        check_model(folder, f"model.path={folder}", [(SHORT, [])])
     except UserError as error:
         return error.problems
     return []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 
 from ufo_rl.config.grid import grid
 from ufo_rl.config.job_config import first_of, job_configs, job_folder, runs_grid, sweep_of
+from ufo_rl.config.model_choice import CUSTOM, ModelChoice, choose_model, in_words, refuse_default
 from ufo_rl.config.names import check_names, flat_keys
 from ufo_rl.config.tree import Tree, open_tree, plainly
 from ufo_rl.errors import Problems, UserError
@@ -22,7 +24,8 @@ from ufo_rl.errors import Problems, UserError
 class Job:
     """A run to be: its resolved plain configuration, the folder that Hydra will make for it as far as that can be known
     before, what tells it from other jobs, and all overrides that made it. `is_here`: this machine runs it; a scheduler's
-    launcher asks others. `is_sample`: a sweeper of another package makes the jobs; this is one that it could make."""
+    launcher asks others. `is_sample`: a sweeper of another package makes the jobs; this is one that it could make.
+    choice: what the command line means of the model. notice: what a model given by its path runs with, "" for others."""
 
     plain: dict[str, Any]
     folder: Path
@@ -30,6 +33,12 @@ class Job:
     is_here: bool = True
     is_sample: bool = False
     overrides: tuple[str, ...] = ()
+    choice: ModelChoice = ModelChoice()
+    notice: str = ""
+
+    def check_model(self) -> None:
+        """UserError where nobody chose a model, and the default cannot be meant."""
+        refuse_default(self.choice.is_default, self.plain)
 
 
 def plain_config(cfg: Any) -> dict[str, Any]:
@@ -103,7 +112,12 @@ def _jobs(tree: Tree, overrides: Sequence[Override], sweep: Sequence[Override] |
         texts = [[str(override.input_line) for override in overrides]]
     else:
         texts = grid(sweep) if (is_grid := runs_grid(tree, sweep)) else [[first_of(override) for override in sweep]]
-    found, problems = job_configs(tree, texts, sweep or overrides), Problems()
+    params = sweep[: len(sweep) - len(overrides)] if sweep is not None else []
+    choice = choose_model(tree, overrides, params, [tree.parse(words) for words in texts])
+    added = tree.parse(choice.added)
+    own = {one.key_or_group for one in added}
+    texts = [[*(word for word in words if word.split("=")[0] not in own), *choice.added] for words in texts]
+    found, problems = job_configs(tree, texts, [*(sweep or overrides), *added]), Problems()
     swept = {override.get_key_element() for override in sweep or () if override.is_sweep_override()}
     jobs = []
     for number, (cfg, words) in enumerate(zip(found, texts, strict=True)):
@@ -113,7 +127,9 @@ def _jobs(tree: Tree, overrides: Sequence[Override], sweep: Sequence[Override] |
         folder = None if plain is None else problems.attempt(job_folder, tree, cfg, words, number_there)
         if plain is not None and folder is not None:
             is_here = "submitit" not in str(cfg.hydra.launcher._target_)
-            jobs.append(Job(plain, folder, told, is_here, sweep is not None and not is_grid, tuple(words)))
+            is_sample = sweep is not None and not is_grid
+            notice = in_words(plain) if cfg.hydra.runtime.choices.get("model") == CUSTOM else ""
+            jobs.append(Job(plain, folder, told, is_here, is_sample, tuple(words), choice, notice))
     problems.raise_any()
     return jobs
 
@@ -131,3 +147,9 @@ def _plain(cfg: DictConfig) -> dict[str, Any]:
         if not problems:
             raise
         raise UserError(*problems) from None
+
+
+def tell(jobs: Sequence[Job]) -> None:
+    """A line a model that was given by its path: what it runs with."""
+    for notice in dict.fromkeys(job.notice for job in jobs if job.notice):
+        sys.stderr.write(f"ufo-rl: {notice}\n")

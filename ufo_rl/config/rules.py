@@ -12,7 +12,7 @@ from ufo_rl.config.kinds import NAME, NAME_KIND
 from ufo_rl.config.messages import brief
 
 if TYPE_CHECKING:
-    from ufo_rl.config.schema import Config
+    from ufo_rl.config.schema import Config, Template
 
 
 def _whole_groups(config: Config) -> list[str]:
@@ -30,10 +30,42 @@ def _whole_groups(config: Config) -> list[str]:
 
 
 def _shows_question(config: Config) -> list[str]:
-    user = config.template.user
-    if "{question}" in user:
-        return []
-    return [f'template.user="{user}" has no {{question}}: the model would never see the question']
+    return [
+        f'{key}.user="{template.user}" has no {{question}}: the model would never see the question'
+        for key, template in _templates(config)
+        if "{question}" not in template.user
+    ]
+
+
+def _templates(config: Config) -> list[tuple[str, Template]]:
+    """The run's template and those that benchmarks have of their own, with their keys."""
+    asked = config.eval or {}  # None where its values are wrong
+    own = [(f"eval.{name}.template", one.template) for name, one in asked.items() if one.template]
+    return [("template", config.template), *own]
+
+
+def _stops_at_something(config: Config) -> list[str]:
+    return [
+        f'{key}.stop holds "": every completion would end at once; leave it out, or {key}.stop=[] for none'
+        for key, template in _templates(config)
+        if "" in template.stop
+    ]
+
+
+def _layout_takes_arguments(config: Config) -> list[str]:
+    return [
+        f"{key}.chat_template_kwargs={template.chat_template_kwargs}: {key}.layout=text uses no chat template; leave them out"
+        for key, template in _templates(config)
+        if template.layout == "text" and template.chat_template_kwargs
+    ]
+
+
+def _one_kind_of_shots(config: Config) -> list[str]:
+    return [
+        f"eval.{name}.few_shot and eval.{name}.drawn_shots exclude each other; take one: eval.{name}.drawn_shots=null"
+        for name, benchmark in config.eval.items()
+        if benchmark.few_shot and benchmark.drawn_shots
+    ]
 
 
 def _date_is_one(config: Config) -> list[str]:
@@ -117,7 +149,10 @@ RELATIONS = (
     ({"train", "launch"}, _whole_groups),
     ({"launch"}, _nodes),
     ({"template"}, _shows_question),
+    ({"template"}, _stops_at_something),
+    ({"template"}, _layout_takes_arguments),
     ({"model"}, _date_is_one),
+    ({"eval"}, _one_kind_of_shots),
     ({"eval"}, _is_evaluated),
     ({"eval"}, _samples_differ),
     ({"eval"}, _limit_within_size),

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from dataclasses import field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -29,6 +30,7 @@ class Model:
     revision: Text | None
     dtype: Dtype
     max_completion_tokens: Count
+    chat_template: Text | None = None
     date: Text = "2024-07-26"
 
 
@@ -37,6 +39,11 @@ class Template:
     name: Name
     system: Text
     user: Text
+    layout: Literal["chat", "text"] = "chat"
+    chat_template_kwargs: dict[str, Any] = field(default_factory=dict)
+    stop: list[Text] = field(default_factory=list)
+    answer_prefix: Text = "<answer> "
+    answer_suffix: Text = "</answer>"
 
 
 @node
@@ -110,6 +117,15 @@ class Shot:
 
 
 @node
+class DrawnShots:
+    """Worked examples drawn for each question of a benchmark: `num` rows of a dataset, its solutions as responses."""
+
+    dataset: Seam
+    num: Count
+    seed: Seed
+
+
+@node
 class Benchmark:
     """A fixed set of questions of declared size; `limit` takes the first so many by id and is labelled a subset."""
 
@@ -123,6 +139,8 @@ class Benchmark:
     few_shot: list[Shot]
     relative_tolerance: Positive | None
     grader: Annotated[Seam | None, Cure("to choose one: +grader@{key}={value}")]
+    template: Annotated[Template | None, Cure("to choose one: +template@{key}={value}")] = None
+    drawn_shots: DrawnShots | None = None
 
 
 @node

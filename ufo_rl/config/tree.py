@@ -18,7 +18,8 @@ from hydra.core.override_parser.types import ChoiceSweep, Override
 from hydra.core.plugins import Plugins
 from hydra.errors import HydraException
 from hydra.plugins.search_path_plugin import SearchPathPlugin
-from omegaconf import DictConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import MarkedYAMLError, YAMLError, scan
 from yaml.reader import ReaderError
@@ -48,6 +49,7 @@ class Tree:
         self.known: dict[tuple[str, ...], set[str]] = {}  # keys that are there, by the options
         self._listed: dict[tuple[Any, ...], list[str]] = {}
         self._composed: dict[tuple[str, ...], DictConfig] = {}
+        self._options: dict[tuple[str, str], Any] = {}
 
     @property
     def groups(self) -> list[str]:
@@ -75,6 +77,24 @@ class Tree:
         if key not in self._listed:
             self._listed[key] = self.loader.get_group_options(group, kind, self.name, self.searchpath)
         return self._listed[key]
+
+    def is_option(self, override: Override) -> bool:
+        """Whether an override chooses options or is Hydra's own: composing depends on it."""
+        return override.is_delete() or override.is_hydra_override() or override.key_or_group in self.groups
+
+    def chosen_by_files(self, options: Sequence[str]) -> set[str]:
+        """The groups whose option the primary file or a preset overrides, under these overrides."""
+        with plainly():
+            found = self.loader.compute_defaults_list(self.name, list(options), RunMode.RUN).overrides
+        return {group for group, meta in found.override_metadata.items() if not meta.external_override}
+
+    def own_value(self, group: str, option: str, key: str) -> Any:
+        """What an option itself says of a key, without a primary file or preset over it; None where it leaves that open."""
+        if (group, option) not in self._options:
+            with plainly():
+                self._options[group, option] = compose("config", [f"{group}={option}"])[group]
+        node = self._options[group, option]
+        return None if OmegaConf.is_missing(node, key) else node.get(key)
 
     def parse(self, texts: Sequence[str]) -> list[Override]:
         """The overrides, each with the text that was typed; UserError with all that are none."""

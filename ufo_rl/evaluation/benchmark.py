@@ -74,15 +74,20 @@ def open_grader(name: str, benchmark: Benchmark, of_run: Seam, plugins: Sequence
 
 
 def judge(
-    asked: Iterable[tuple[Prompt, str]], completions: Iterable[dict[str, Any]], grade_all: GradeAll
+    asked: Iterable[tuple[Prompt, str]],
+    completions: Iterable[dict[str, Any]],
+    grade_all: GradeAll,
+    begun: str = "",
 ) -> Iterator[GradedRow]:
     """The rows of a benchmark: one for every completion that was asked for, graded.
 
     asked: prompts and rendered texts, once for each of their samples. completions: what the model said, in the same
-    order (sample, completion, generated_tokens, finish). ValueError where one is missing.
+    order (sample, completion, generated_tokens, finish). begun: what the prompts begin of the answer; it is graded in front
+    of each completion. ValueError where one is missing.
     """
     pairs = list(zip(asked, completions, strict=True))
-    verdicts = grade_all([prompt.reference for (prompt, _), _ in pairs], [said["completion"] for _, said in pairs])
+    texts = [begun + said["completion"] for _, said in pairs]
+    verdicts = grade_all([prompt.reference for (prompt, _), _ in pairs], texts)
     for ((prompt, text), said), verdict in zip(pairs, verdicts, strict=True):
         yield {
             "id": prompt.id,

@@ -16,7 +16,8 @@ from ufo_rl.records import Completion
 
 @dataclass(frozen=True)
 class CompletionsRequest:
-    """What a rank is asked: completions by the model in `model` into the store's folder. made_with: kept with each."""
+    """What a rank is asked: completions by the model in `model` into the store's folder, each up to the first text of
+    `stop`. made_with: kept with each."""
 
     model: Path
     dtype: str
@@ -25,6 +26,7 @@ class CompletionsRequest:
     max_completion_tokens: int
     engine: EngineConfig
     made_with: dict[str, Any]
+    stop: tuple[str, ...] = ()
 
 
 def generate(request: CompletionsRequest, context: RankContext) -> dict[str, Any]:
@@ -32,7 +34,7 @@ def generate(request: CompletionsRequest, context: RankContext) -> dict[str, Any
     from ufo_rl.model.engine import Sampling
     from ufo_rl.model.engine.opening import open_engine
 
-    share, sampling = context.share(), Sampling(request.temperature, request.max_completion_tokens)
+    share, sampling = context.share(), Sampling(request.temperature, request.max_completion_tokens, request.stop)
     engine = open_engine(request.engine, request.model, request.dtype, context.place.device)
     made_with = json.dumps({"device": context.place.device.partition(":")[0], **request.made_with})
 

@@ -7,7 +7,7 @@ import logging
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ufo_rl.config.build import build
-from ufo_rl.config.schema import Benchmark, EngineConfig, Seam
+from ufo_rl.config.schema import Benchmark, EngineConfig, Seam, Shot
 from ufo_rl.evaluation.benchmark import GradedRow, judge, open_grader, summarise
 from ufo_rl.evaluation.rank import CompletionsRequest
 from ufo_rl.files.atomic import locked, manifest, publish, write_json, writing
@@ -42,8 +42,8 @@ MADE_WITH = ("torch", "transformers")  # packages whose versions are kept with e
 class Asked:
     """A benchmark that is asked: its settings, its questions, and who grades them.
 
-    grader: its YAML node, grader_id: what its verdicts depend on, grader_columns: the
-    dataset columns that it reads.
+    grader: its YAML node, grader_id: what its verdicts depend on, grader_columns: the dataset columns that it reads. drawn:
+    the worked examples of each question by its id, where each has its own.
     """
 
     settings: Benchmark
@@ -52,20 +52,32 @@ class Asked:
     grader_id: list[Any]
     grader_columns: tuple[str, ...]
     plugins: Sequence[str]
+    drawn: Mapping[str, Sequence[Shot]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, settings: Benchmark, questions: Sequence[Prompt], grader: Seam, plugins: Sequence[str]) -> Asked:
+    def of(
+        cls,
+        settings: Benchmark,
+        questions: Sequence[Prompt],
+        grader: Seam,
+        plugins: Sequence[str],
+        drawn: Mapping[str, Sequence[Shot]],
+    ) -> Asked:
         """A benchmark graded by its own grader, or else by the run's."""
         node = settings.grader or grader
         built = build(node, "grader", plugins)
-        return cls(settings, questions, node, grader_id(node, built), tuple(built.columns), plugins)
+        return cls(settings, questions, node, grader_id(node, built), tuple(built.columns), plugins, drawn)
+
+    def render(self, prompt: Prompt, chat: ChatModel) -> str:
+        """What the model reads: the question behind its worked examples."""
+        return chat.render(prompt, self.drawn.get(prompt.id, self.settings.few_shot))
 
     def questions_key(self, chat: ChatModel) -> str:
         """What verdicts depend on of the questions: texts, answers, labels, and the columns that the grader reads."""
         return digest(
             [
                 [
-                    *(p.id, chat.render(p, self.settings.few_shot), p.answer, p.level, p.subject),
+                    *(p.id, self.render(p, chat), p.answer, p.level, p.subject),
                     *([{name: p.columns[name] for name in self.grader_columns}] if self.grader_columns else []),
                 ]
                 for p in self.questions
@@ -75,7 +87,7 @@ class Asked:
     def requests(self, chat: ChatModel) -> Iterator[tuple[Prompt, dict[str, Any]]]:
         """Every completion that is asked for: prompt and request, in the order of the questions and their samples."""
         for prompt in self.questions:
-            text = chat.render(prompt, self.settings.few_shot)
+            text = self.render(prompt, chat)
             key = digest([text])
             for sample in range(self.settings.num_samples):
                 seed = sample_seed(self.settings.seed, prompt.id, sample)
@@ -93,6 +105,10 @@ class Evaluations:
         self, asked: Mapping[str, Asked], chat: ChatModel, engine: EngineConfig, cache: Path, stages: Stages
     ) -> None:
         self.asked, self.chat, self.engine, self.cache, self.stages = asked, chat, engine, cache, stages
+
+    def chat_of(self, name: str) -> ChatModel:
+        """The model as the benchmark asks it: by a template of its own, or else by the run's."""
+        return self.chat.asked_by(self.asked[name].settings.template)
 
     def base(self, name: str) -> dict[str, Any]:
         """The untrained model on a benchmark, evaluated once for all runs, in the cache."""
@@ -117,15 +133,16 @@ class Evaluations:
 
     def of(self, name: str, stage: str, model: Path, when: str = "") -> tuple[Path, dict[str, Any]]:
         """The published evaluation of the model in `model`: its folder and its summary."""
-        asked, settings = self.asked[name], self.asked[name].settings
-        store = Store.of(self.cache / "completions", name, self.said_by(settings, self.chat.id_of(model)))
+        asked, settings, chat = self.asked[name], self.asked[name].settings, self.chat_of(name)
+        store = Store.of(self.cache / "completions", name, self.said_by(name, chat.id_of(model)))
         self.stages.asks(stage, store.key)
         identity = {
             **store.identity,
             "num_samples": settings.num_samples,
-            "questions": asked.questions_key(self.chat),
+            "questions": asked.questions_key(chat),
             "size": settings.size,
             "grader": [*asked.grader_id, settings.relative_tolerance],
+            **({"begun": chat.form.opened} if chat.form.opened else {}),
         }
         folder = self.cache / "evaluations" / f"{name}-{digest(identity)}"
         with locked(folder.parent / f"{folder.name}.lock", f"the evaluation on {name}"):
@@ -145,8 +162,9 @@ class Evaluations:
                 log.info("%s: %s (stored)", words, in_words(found))
         return folder, found
 
-    def said_by(self, settings: Benchmark, model_id: dict[str, str]) -> dict[str, Any]:
+    def said_by(self, name: str, model_id: dict[str, str]) -> dict[str, Any]:
         """What the completions of a text depend on."""
+        settings, stop = self.asked[name].settings, self.chat_of(name).template.stop
         return {
             "version": VERSION,
             "model": model_id,
@@ -155,6 +173,7 @@ class Evaluations:
             "max_completion_tokens": settings.max_completion_tokens,
             "temperature": settings.temperature,
             "seed": settings.seed if settings.temperature > 0 else None,
+            **({"stop": stop} if stop else {}),
         }
 
     def _evaluate(
@@ -180,15 +199,15 @@ class Evaluations:
 
     def _completions(self, name: str, stage: str, model: Path, store: Store) -> pa.Table:
         """The stored completions, in the order of `Asked.requests`; those that are missing are generated first."""
-        asked, settings = self.asked[name], self.asked[name].settings
+        asked, settings, chat = self.asked[name], self.asked[name].settings, self.chat_of(name)
         store.create()
         with locked(store.lock_path, f"the completions of {name}"):
             stored = store.keys()
-            keys = [row[KEY] for _, row in asked.requests(self.chat)]
+            keys = [row[KEY] for _, row in asked.requests(chat)]
             missing = [key for key in keys if key not in stored]
             if missing:
                 wanted, num_asked = set(missing), len(keys)
-                self.stages.spool(stage, (row for _, row in asked.requests(self.chat) if row[KEY] in wanted))
+                self.stages.spool(stage, (row for _, row in asked.requests(chat) if row[KEY] in wanted))
                 log.info("%s: generating %d of %d completions", name, len(missing), num_asked)
                 request = CompletionsRequest(
                     model=model,
@@ -198,6 +217,7 @@ class Evaluations:
                     max_completion_tokens=settings.max_completion_tokens,
                     engine=self.engine,
                     made_with=self._making(),
+                    stop=tuple(chat.template.stop),
                 )
                 owns_device = self.engine.name == "vllm"
                 self.stages.run(stage, "ufo_rl.evaluation.rank.generate", request, store.key, owns_device)
@@ -215,13 +235,14 @@ class Evaluations:
 
     def _graded(self, name: str, said: pa.Table, grader: Grader, path: Path) -> list[GradedRow]:
         """Grade and write all rows, a block at a time; returns them without their texts."""
-        rows, kept = self.asked[name].requests(self.chat), []
+        chat, kept = self.chat_of(name), []
+        rows, begun = self.asked[name].requests(chat), chat.form.opened
         with closing(Progress(f"grading {name}")) as progress, writing(path) as unfinished, ExitStack() as stack:
             writer: pq.ParquetWriter | None = None
             for start in range(0, len(said), BLOCK):
                 completions = said.slice(start, BLOCK).to_pylist()
                 asked = [(prompt, row["text"]) for prompt, row in (next(rows) for _ in completions)]
-                table = pa.Table.from_pylist(list(judge(asked, completions, grader.grade_all)))
+                table = pa.Table.from_pylist(list(judge(asked, completions, grader.grade_all, begun)))
                 writer = writer or stack.enter_context(pq.ParquetWriter(unfinished, table.schema))
                 writer.write_table(table)
                 kept += table.drop_columns(list(TEXTS)).to_pylist()

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from omegaconf import OmegaConf
 
-from ufo_rl.config.compose import Job, compose_jobs
+from ufo_rl.config.compose import Job, compose_jobs, tell
 from ufo_rl.config.display_name import display_name
 from ufo_rl.config.identity import CHOSEN, volatile
 from ufo_rl.config.schema import Config
@@ -36,6 +36,7 @@ def checked_jobs(
     jobs, problems = compose_jobs(overrides, config_dir, config_name, multirun), Problems()
     checked: list[Any] = [problems.attempt(check, job) for job in jobs]
     problems.raise_any()
+    tell(jobs)
     return list(zip(jobs, checked, strict=True))
 
 

@@ -8,14 +8,16 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ufo_rl.config.kinds import stated
 from ufo_rl.config.optional import ask
-from ufo_rl.config.schema import Config
+from ufo_rl.config.schema import Config, Template
 from ufo_rl.experiment.model_check import check_fetched
 from ufo_rl.experiment.pool import RunPool
 from ufo_rl.experiment.prepare import Prepared
 from ufo_rl.grader import grader_id
 from ufo_rl.launch.stages import Stages
 from ufo_rl.model.chat import ChatModel
+from ufo_rl.model.turn import in_words
 from ufo_rl.records import Prompt
 from ufo_rl.selector.columns import Columns, of_pool
 from ufo_rl.selector.cut import Selection, select
@@ -60,6 +62,8 @@ class BeforeTraining:
         """Say that an attempt begins, and look at a model of the hub, now that it is there."""
         self.stages.begin()
         check_fetched(self.config, self.chat)
+        if begun := in_words(self.chat.form):
+            log.info("%s", begun)
 
     def narrow(self, benchmarks: Mapping[str, Sequence[Prompt]]) -> None:
         """Take out of the pool what must not be measured; contamination.json tells of the given benchmarks."""
@@ -76,7 +80,7 @@ class BeforeTraining:
             chat=self.chat,
             dtype=config.model.dtype,
             engine=config.engine,
-            template=self.plain["template"],
+            template=stated(Template, self.plain["template"]),
             grader=config.grader,
             grader_id=grader_id(config.grader, grader),
             grader_columns=grader.columns,

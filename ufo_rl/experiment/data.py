@@ -43,6 +43,11 @@ def _graded(node: str, grader_node: str, key: str, plugins: tuple[str, ...], dat
     return pool
 
 
+def load_dataset(node: dict[str, Any], key: str, config: Config) -> Pool:
+    """The prompts of a dataset node as they are, whoever grades; read once per process."""
+    return _load(json.dumps(node, sort_keys=True), key, tuple(config.plugins), config.data)
+
+
 # More than a training pool and every benchmark, so that the jobs of a sweep read each once.
 @functools.lru_cache(maxsize=16)
 def _load(node: str, key: str, plugins: tuple[str, ...], data: Path | None) -> Pool:
@@ -78,9 +83,7 @@ def load_benchmarks(config: Config, wrong: Collection[str] = ()) -> dict[str, li
 def whole_benchmarks(config: Config) -> dict[str, list[Prompt]]:
     """All questions of each benchmark, whatever eval.NAME.limit asks."""
     return {
-        name: _load(
-            json.dumps(benchmark.dataset, sort_keys=True), f"eval.{name}.dataset", tuple(config.plugins), config.data
-        ).prompts
+        name: load_dataset(benchmark.dataset, f"eval.{name}.dataset", config).prompts
         for name, benchmark in config.eval.items()
     }
 

@@ -9,6 +9,7 @@ from typing import Any
 from ufo_rl.evaluation.shared import Asked, Evaluations
 from ufo_rl.experiment.before_training import BeforeTraining
 from ufo_rl.experiment.data import check_batch, whole_benchmarks
+from ufo_rl.experiment.shots import drawn_shots
 from ufo_rl.experiment.told import facts_of_parts
 from ufo_rl.files.atomic import write_json
 from ufo_rl.files.environment import gpu_bytes
@@ -74,7 +75,9 @@ class Pipeline(BeforeTraining):
     def evaluations(self) -> Evaluations:
         config = self.config
         asked = {
-            name: Asked.of(benchmark, self.prepared.benchmarks[name], config.grader, config.plugins)
+            name: Asked.of(
+                benchmark, self.prepared.benchmarks[name], config.grader, config.plugins, drawn_shots(name, config)
+            )
             for name, benchmark in config.eval.items()
         }
         return Evaluations(asked, self.chat, config.engine, self.cache, self.stages)

@@ -13,6 +13,7 @@ from ufo_rl.config.schema import Config
 from ufo_rl.errors import Problems
 from ufo_rl.experiment.data import check_batch, check_selector_columns, load_benchmarks, load_pool
 from ufo_rl.experiment.model_check import check_local_model
+from ufo_rl.experiment.shots import check_shots
 from ufo_rl.experiment.surroundings import check_places, has_data
 from ufo_rl.grader import Grader
 from ufo_rl.records import Pool, Prompt
@@ -84,6 +85,7 @@ def prepare(config: Config, wrong: Collection[str] = ()) -> Prepared:
         for signal in needed:
             problems.attempt(ask, signal, "check", pool.prompts)
     benchmarks = problems.attempt(load_benchmarks, config, wrong)
+    problems.attempt(check_shots, config, benchmarks or ())
     problems.raise_any()
     if not wrong:  # the last: it takes seconds
         check_local_model(config)
@@ -161,8 +163,9 @@ def check_evaluation(plain: Mapping[str, Any]) -> tuple[Config, dict[str, list[P
     problem."""
     config, found, wrong = examine(plain, OF_TRAINING)
     problems = Problems(found)
-    problems.attempt(check_places, config, wrong)
+    problems.attempt(check_places, config, wrong, True)
     benchmarks = problems.attempt(load_benchmarks, config, wrong)
+    problems.attempt(check_shots, config, benchmarks or ())
     problems.raise_any()
-    check_local_model(config)
+    check_local_model(config, is_evaluation=True)
     return config, benchmarks or {}

@@ -9,16 +9,18 @@ from typing import Any
 import yaml
 
 from ufo_rl.config.identity import run_id
-from ufo_rl.config.schema import Config
+from ufo_rl.config.schema import Config, Template
 from ufo_rl.errors import Problems, UserError
 from ufo_rl.files.atomic import why_unusable
 from ufo_rl.files.environment import why_no_gpu
+from ufo_rl.model.chat_template import check_chat
 from ufo_rl.model.engine.vllm_fields import vllm_problems
 from ufo_rl.model.weights import local_folder
 
 
-def check_places(config: Config, wrong: Collection[str] = ()) -> None:
-    """The folders for results and data, the model's folder, its engine's arguments, and W&B's key must be right."""
+def check_places(config: Config, wrong: Collection[str] = (), is_evaluation: bool = False) -> None:
+    """The folders for results and data, the model's folder and chat template, its engine's arguments, and W&B's key must be
+    right."""
     problems = Problems()
     if not {"paths", "plugins"} & set(wrong):
         problems.attempt(check_outputs, config.paths.outputs)
@@ -28,12 +30,24 @@ def check_places(config: Config, wrong: Collection[str] = ()) -> None:
                 "dataset files, or unset it to load from the Hugging Face hub"
             )
     if "model" not in wrong:
-        problems.attempt(local_folder, config.model)
+        problems.attempt(_check_model, config, wrong, is_evaluation)
     if not {"engine", "signal"} & set(wrong):
         problems.add(*vllm_problems(config.engine, _runs_vllm(config)))
     if "tracker" not in wrong and config.tracker.mode in ("online", "offline"):
         problems.attempt(_check_tracker, config)
     problems.raise_any()
+
+
+def _check_model(config: Config, wrong: Collection[str], is_evaluation: bool) -> None:
+    check_chat(config.model, local_folder(config.model), templates_in_use(config, wrong, is_evaluation))
+
+
+def templates_in_use(config: Config, wrong: Collection[str], is_evaluation: bool) -> dict[str, Template]:
+    """The templates in use, by their keys: an evaluation uses the run's only for benchmarks without one of their own."""
+    asked = {} if "eval" in wrong else config.eval
+    own = {f"eval.{name}.template": one.template for name, one in asked.items() if one.template is not None}
+    is_used = "template" not in wrong and not (is_evaluation and len(own) == len(asked))
+    return {"template": config.template, **own} if is_used else own
 
 
 def _runs_vllm(config: Config) -> bool:

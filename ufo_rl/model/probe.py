@@ -21,7 +21,14 @@ def check_template(
 ) -> None:
     """UserError where the chat template cannot be rendered, drops words of a question or of worked examples, or draws at
     random. What it adds or does to space and case is its own affair. few_shot: the examples of each benchmark."""
-    problems = Problems()
+    if template.layout == "text":
+        return
+    problems, own = Problems(), getattr(tokenizer, "chat_template", None)
+    if isinstance(own, dict):
+        raise UserError(
+            f"the tokenizer in {folder} has several chat templates ({', '.join(sorted(own))}) and none is the default; save "
+            "the one that is meant as chat_template.jinja in that folder, or name a file by model.chat_template"
+        )
     if DRAWN.search(text_of(tokenizer)):
         problems.add(
             f"the chat template in {folder} draws at random (random, lipsum): no two prompts would be asked alike; take that "
@@ -36,7 +43,7 @@ def _check_words(tokenizer: ChatTokenizer, folder: Path, template: Template, sho
     what = f"{len(shots)} worked examples and a question" if shots else "a question"
     try:
         asked = messages(template, " ".join(QUESTION), accepts_system_role(tokenizer), shots)
-        text = render(tokenizer, asked).casefold()
+        text = render(tokenizer, asked, template.chat_template_kwargs).casefold()
     except TemplateSyntaxError as error:
         raise UserError(
             f"the chat template in {folder} has an error in line {error.lineno}: {error.message}; mend the template"

@@ -1,9 +1,9 @@
-"""A question as chat text: one function for scoring, training and evaluation."""
+"""A question as text: one function for scoring, training and evaluation."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -33,12 +33,27 @@ def messages(
 
 
 def _user(template: Template, question: str) -> dict[str, str]:
-    return {"role": "user", "content": template.user.replace("{question}", question)}
+    return {"role": "user", "content": _asked(template, question)}
 
 
-def render(tokenizer: ChatTokenizer, conversation: list[dict[str, str]]) -> str:
-    """The conversation as text that ends where the assistant's turn begins."""
-    return tokenizer.apply_chat_template(conversation, tokenize=False, add_generation_prompt=True)
+def _asked(template: Template, question: str) -> str:
+    return template.user.replace("{question}", question)
+
+
+def plain_text(template: Template, question: str, shots: Sequence[Shot] = ()) -> str:
+    """The text of a template with layout=text: worked examples, each with its response behind a space, the question last,
+    blank lines between them, as lm-evaluation-harness joins them."""
+    parts = [template.system] if template.system else []
+    parts += [f"{_asked(template, shot.question)} {shot.response}" for shot in shots]
+    return "\n\n".join([*parts, _asked(template, question)])
+
+
+def render(
+    tokenizer: ChatTokenizer, conversation: list[dict[str, str]], variables: Mapping[str, Any] | None = None
+) -> str:
+    """The conversation as text that ends where the assistant's turn begins. variables: what the chat template reads
+    besides."""
+    return tokenizer.apply_chat_template(conversation, tokenize=False, add_generation_prompt=True, **(variables or {}))
 
 
 def accepts_system_role(tokenizer: ChatTokenizer) -> bool:

@@ -32,16 +32,26 @@ OTHER_HEADS = (
 )
 
 
-def check_model(folder: Path, called: str, template: Template, few_shot: Sequence[Sequence[Shot]]) -> None:
+def check_model(
+    folder: Path,
+    called: str,
+    ways: Sequence[tuple[Template, Sequence[Sequence[Shot]]]],
+    chat_template: str | None = None,
+) -> None:
     """UserError with everything that would keep the model in `folder`, whose files are sound, from being what it is taken
-    for. called: how the user named it. few_shot: see `check_template`."""
+    for.
+
+    called: how the user named it. ways: templates and worked examples, see `check_template`. chat_template: the text of one
+    that stands in place of its own.
+    """
     problems = Problems()
     model = problems.attempt(_model_of, folder, called)
     problems.attempt(check_numbers, folder, called)
     problems.attempt(_check_generation, folder, called)
-    tokenizer = problems.attempt(load_tokenizer, folder)
+    tokenizer = problems.attempt(load_tokenizer, folder, chat_template)
     if tokenizer is not None:
-        problems.attempt(check_template, tokenizer, folder, template, few_shot)
+        for template, few_shot in ways:
+            problems.attempt(check_template, tokenizer, folder, template, few_shot)
         ids = problems.attempt(_ids_of, tokenizer, folder)
         if model is not None:
             problems.attempt(_check_ids, folder, called, tokenizer, model, ids or [])

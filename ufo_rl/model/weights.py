@@ -113,9 +113,11 @@ def fingerprint(folder: Path, memo: Path) -> dict[str, str]:
     return {"weights": digest(weights), "tokenizer": digest(tokenizer), "generation": digest(generation)}
 
 
-def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
-    """The tokenizer with left padding, a pad token, an end token and one chat template. UserError where it has not all of
-    them, or cannot be loaded."""
+def load_tokenizer(folder: Path, chat_template: str | None = None) -> PreTrainedTokenizerBase:
+    """The tokenizer with left padding, a pad token and an end token. UserError where it has not both, or cannot be loaded.
+
+    chat_template: the text of one that stands in place of its own; of several of its own the default is taken.
+    """
     try:
         tokenizer = _tokenizer_class(folder).from_pretrained(folder, padding_side="left", trust_remote_code=False)
     except UserError:
@@ -124,10 +126,10 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
         raise UserError(
             f"the tokenizer in {folder} cannot be loaded ({in_a_line(error)}); take the files that belong to it"
         ) from error
-    if isinstance(tokenizer.chat_template, dict):
-        tokenizer.chat_template = _default_of(tokenizer.chat_template, folder)
-    if tokenizer.chat_template is None:
-        raise UserError(f"the tokenizer in {folder} has no chat template; use the instruct variant of the model")
+    if chat_template is not None:
+        tokenizer.chat_template = chat_template
+    elif isinstance(tokenizer.chat_template, dict):
+        tokenizer.chat_template = tokenizer.chat_template.get("default", tokenizer.chat_template)
     if tokenizer.eos_token_id is None:
         raise UserError(
             f"the tokenizer in {folder} has no end token (eos_token): no completion would end; name it in "
@@ -136,15 +138,6 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
-
-
-def _default_of(templates: dict[str, str], folder: Path) -> str:
-    if "default" in templates:
-        return templates["default"]
-    raise UserError(
-        f"the tokenizer in {folder} has several chat templates ({', '.join(sorted(templates))}) and none is the default; save "
-        "the one that is meant as chat_template.jinja in that folder"
-    )
 
 
 def _tokenizer_class(folder: Path) -> Any:

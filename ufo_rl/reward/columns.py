@@ -34,9 +34,9 @@ def refuse_taken_names(names: Iterable[str], key: str = "dataset") -> None:
         raise UserError(*problems)
 
 
-def row_of(prompt: Prompt, messages: Sequence[Mapping[str, str]]) -> dict[str, Any]:
-    """What training is given of a prompt: its chat, and all that rewards may ask for."""
-    return {"prompt": messages, **{name: getattr(prompt, name) for name in OWN}, **prompt.columns}
+def row_of(prompt: Prompt, asked: Sequence[Mapping[str, str]] | str) -> dict[str, Any]:
+    """What training is given of a prompt: its chat or text, and all that rewards may ask for."""
+    return {"prompt": asked, **{name: getattr(prompt, name) for name in OWN}, **prompt.columns}
 
 
 def column_names(prompts: Iterable[Prompt]) -> list[str]:

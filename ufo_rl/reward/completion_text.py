@@ -20,3 +20,12 @@ def text_of(completion: TextOrChat) -> str:
 
 def texts_of(completions: Iterable[TextOrChat]) -> list[str]:
     return [text_of(completion) for completion in completions]
+
+
+def until(completion: TextOrChat, stop: Sequence[str]) -> TextOrChat:
+    """The completion, a text or a chat whose last message is one, up to the first of several texts."""
+    text = text_of(completion)
+    kept = text[: min((place for one in stop if (place := text.find(one)) >= 0), default=len(text))]
+    if isinstance(completion, str) or kept == text:
+        return kept if isinstance(completion, str) else completion
+    return [*completion[:-1], {**completion[-1], "content": kept}]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from ufo_rl.grader import Grader
+from ufo_rl.records import AnswerForm
 from ufo_rl.reward.columns import references_of
 from ufo_rl.reward.completion_text import TextOrChat, texts_of
 
@@ -13,13 +14,14 @@ from ufo_rl.reward.completion_text import TextOrChat, texts_of
 class Correctness:
     """1.0 for a right final answer, else 0.0, by the same grader that the evaluation uses.
 
-    weight: factor of this part in the total reward, a number. grader: the run's.
+    weight: factor of this part in the total reward, a number. grader: the run's. answer_form: the run's, whose prompts may
+    begin the answer.
     """
 
     name: ClassVar[str] = "correctness"
 
-    def __init__(self, weight: float, grader: Grader) -> None:
-        self.weight, self.grader = weight, grader
+    def __init__(self, weight: float, grader: Grader, answer_form: AnswerForm = AnswerForm()) -> None:  # noqa: B008
+        self.weight, self.grader, self.begun = weight, grader, answer_form.opened
 
     def __call__(
         self,
@@ -33,5 +35,6 @@ class Correctness:
         """One reward per completion, in order; ValueError when completions and answers differ in number."""
         if len(answer) != len(completions):
             raise ValueError(f"{len(answer)} answers for {len(completions)} completions")
-        verdicts = self.grader.grade_all(references_of(answer, columns), texts_of(completions))
+        texts = [self.begun + text for text in texts_of(completions)]
+        verdicts = self.grader.grade_all(references_of(answer, columns), texts)
         return [float(graded.correct) for graded in verdicts]

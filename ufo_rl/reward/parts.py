@@ -12,6 +12,7 @@ from typing import Any
 from ufo_rl.config.build import LABEL, build, part_class
 from ufo_rl.errors import UserError, nearest
 from ufo_rl.reward.columns import GIVEN, RewardColumns
+from ufo_rl.reward.completion_text import until
 
 Rewards = list[float | None]
 WEIGHT = "weight"
@@ -107,14 +108,18 @@ def _weight(key: str, node: Mapping[str, Any], function: Any) -> float:
     return float(weight)
 
 
-def for_trl(part: Part, columns: RewardColumns) -> Callable[..., Any]:
-    """The function that TRL calls, known to its logs by the part's name."""
+def for_trl(part: Part, columns: RewardColumns, stop: Sequence[str] = ()) -> Callable[..., Any]:
+    """The function that TRL calls, known to its logs by the part's name. stop: texts at which completions end for it."""
+
+    def given(of_trl: Mapping[str, Any]) -> dict[str, Any]:
+        completions = [until(one, stop) for one in of_trl["completions"]] if stop else of_trl["completions"]
+        return {**columns.of(of_trl["id"]), **of_trl, "completions": completions}
 
     def reward(**of_trl: Any) -> Rewards:
-        return part.call({**columns.of(of_trl["id"]), **of_trl})
+        return part.call(given(of_trl))
 
     async def later(**of_trl: Any) -> Rewards:
-        return await part.call({**columns.of(of_trl["id"]), **of_trl})
+        return await part.call(given(of_trl))
 
     function = later if part.is_async else reward
     function.__name__ = part.name

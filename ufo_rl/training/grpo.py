@@ -16,7 +16,7 @@ from transformers import PreTrainedTokenizerBase, TrainerCallback
 from trl.trainer.grpo_config import GRPOConfig
 from trl.trainer.grpo_trainer import GRPOTrainer
 
-from ufo_rl.config.schema import Train
+from ufo_rl.config.schema import Template, Train
 from ufo_rl.errors import UserError
 from ufo_rl.files.journal import MEASURING, WAITING
 from ufo_rl.launch.place import Place
@@ -60,6 +60,7 @@ def train(
     tokenizer: PreTrainedTokenizerBase,
     rewards: Sequence[Part],
     settings: Train,
+    template: Template,
     deepspeed: dict[str, Any] | None,
     seed: int,
     place: Place,
@@ -69,7 +70,7 @@ def train(
 ) -> dict[str, Any]:
     """Train and save the policy to `policy`; returns what it cost.
 
-    `rows` have `prompt` (chat messages), `id`, and every column that rewards may ask for by name. `work` keeps
+    `rows` have `prompt` (chat messages, or a text where the template has layout=text), `id`, and every column that rewards may ask for by name. `work` keeps
     checkpoints, from which an interrupted training goes on. `journal(event, **values)` gets TRL's metrics under their
     own names, once a step. The tables of completions that TRL may be asked for land beside `policy`.
     """
@@ -78,7 +79,8 @@ def train(
     arguments = grpo_arguments(
         settings, deepspeed, seed, work, place.device == "cpu", [part.weight for part in rewards]
     )
-    trainer = make_trainer(arguments, rows, model_folder, tokenizer, rewards, watcher)
+    arguments.chat_template_kwargs = dict(template.chat_template_kwargs)
+    trainer = make_trainer(arguments, rows, model_folder, tokenizer, rewards, watcher, template.stop)
     checkpoint = last_checkpoint(work)
     if checkpoint is not None:
         log.info("going on from %s", checkpoint.name)
@@ -113,6 +115,7 @@ def make_trainer(
     tokenizer: PreTrainedTokenizerBase,
     rewards: Sequence[Part],
     watcher: TrainerCallback,
+    stop: Sequence[str] = (),
 ) -> GRPOTrainer:
     """TRL's trainer. The arguments exist before the model is loaded: their DeepSpeed settings decide how."""
     columns = RewardColumns(rows)
@@ -125,7 +128,7 @@ def make_trainer(
         processing_class=tokenizer,
         train_dataset=Dataset.from_list([{"id": row["id"], "prompt": row["prompt"]} for row in rows]),
         callbacks=[watcher, Checkpoints()],
-        reward_funcs=[for_trl(part, columns) for part in rewards],
+        reward_funcs=[for_trl(part, columns, stop) for part in rewards],
     )
 
 

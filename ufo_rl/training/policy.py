@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ufo_rl.config.schema import Config, Seam, Train
-from ufo_rl.files.atomic import manifest, publish
+from ufo_rl.config.folder_facts import RECORD
+from ufo_rl.config.kinds import stated
+from ufo_rl.config.schema import Config, Seam, Template, Train
+from ufo_rl.files.atomic import manifest, publish, write_json
 from ufo_rl.files.keys import digest
 from ufo_rl.launch.stages import Stages
 from ufo_rl.model.chat import ChatModel
-from ufo_rl.records import Prompt
+from ufo_rl.records import AnswerForm, Prompt
 from ufo_rl.reward.columns import row_of
 from ufo_rl.training.step import step_in_words
 
@@ -30,7 +32,8 @@ def checkpoint_every(save_steps: int, num_steps: int) -> int:
 
 @dataclass(frozen=True)
 class TrainRequest:
-    """What a rank is asked: the policy into the folder `policy`, checkpoints into `checkpoints`. date: see `fix_date`."""
+    """What a rank is asked: the policy into the folder `policy`, checkpoints into `checkpoints`. date: see `fix_date`.
+    chat_template: the text of one that stands in place of the model's."""
 
     model: Path
     rewards: dict[str, Seam]
@@ -42,6 +45,9 @@ class TrainRequest:
     seed: int
     checkpoints: Path
     policy: Path
+    chat_template: str | None
+    template: Template
+    answer_form: AnswerForm
 
 
 class PolicyTraining:
@@ -53,10 +59,12 @@ class PolicyTraining:
     def run(self, prompts: Sequence[Prompt]) -> dict[str, Any]:
         """Train on the prompts unless that is done; returns the policy's manifest."""
         folder = self.stages.folder / "train"
-        rows = [row_of(prompt, self.chat.messages(prompt)) for prompt in prompts]
+        rows = [row_of(prompt, self.chat.training_prompt(prompt)) for prompt in prompts]
+        nodes = stated(Config, {name: self.nodes[name] for name in NODES})
+        begun = [self.chat.form.begun] if self.chat.form.begun else []
         date = [] if self.chat.date is None else [self.chat.date]  # TRL renders the prompts
-        nodes = [self.nodes[name] for name in NODES]
-        key = digest([rows, self.chat.id, nodes, self.config.launch.num_ranks, *date])
+        named = [nodes[name] for name in NODES]
+        key = digest([rows, self.chat.id, named, self.config.launch.num_ranks, *begun, *date])
         self.stages.asks("train", key)
         done = manifest(folder)
         if done is not None and done["key"] == key:
@@ -71,6 +79,7 @@ class PolicyTraining:
             request = self._request(work, temporary / "policy")
             rank = "ufo_rl.training.rank.train_policy"
             result = self.stages.run("train", rank, request, key, in_words=step_in_words)[0]
+            write_json(temporary / "policy" / RECORD, self._record())
             content |= {**result, "key": key}
         shutil.rmtree(work, ignore_errors=True)
         return content
@@ -81,6 +90,12 @@ class PolicyTraining:
         if train.save_steps is not None and train.save_steps >= steps:
             every = checkpoint_every(train.save_steps, steps)
             log.info("train.save_steps=%d is not below %d steps: a checkpoint every %d", train.save_steps, steps, every)
+
+    def _record(self) -> dict[str, Any]:
+        """How the policy was asked: where it is a model.path, it is asked so again."""
+        model, train = self.config.model, self.config.train
+        own = {"name": model.name, "dtype": model.dtype, "max_completion_tokens": model.max_completion_tokens}
+        return {"model": own, "template": self.nodes["template"], "train": train.name}
 
     def _request(self, checkpoints: Path, policy: Path) -> TrainRequest:
         config = self.config
@@ -95,4 +110,7 @@ class PolicyTraining:
             seed=config.seed,
             checkpoints=checkpoints,
             policy=policy,
+            chat_template=self.chat.files.chat_template,
+            template=config.template,
+            answer_form=self.chat.form,
         )

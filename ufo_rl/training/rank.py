@@ -16,15 +16,16 @@ from ufo_rl.training.policy import TrainRequest
 def train_policy(request: TrainRequest, context: RankContext) -> dict[str, Any]:
     """The rank function; returns what training cost."""
     prepare_process_group(context.place, request.deepspeed)
-    tokenizer = load_tokenizer(request.model)
+    tokenizer = load_tokenizer(request.model, request.chat_template)
     fix_date(tokenizer, request.date)
     grader = build(request.grader, "grader", request.plugins)
     return train(
         context.rows(),
         request.model,
         tokenizer,
-        build_parts(request.rewards, request.plugins, grader=grader),
+        build_parts(request.rewards, request.plugins, grader=grader, answer_form=request.answer_form),
         request.train,
+        request.template,
         request.deepspeed,
         request.seed,
         context.place,

@@ -39,6 +39,7 @@ WORKED_OUT = {
     "use_cpu": "launch.device",
     "deepspeed": "deepspeed.config",
     "reward_weights": "reward.parts.NAME.weight",
+    "chat_template_kwargs": "template.chat_template_kwargs",
     "output_dir": "set by the program: the run's folder",
     "report_to": "set by the program; choose with tracker=auto, online, offline or off",
     "disable_tqdm": "set by the program, which shows the progress itself",

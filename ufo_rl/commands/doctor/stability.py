@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from ufo_rl.commands.doctor.request import ExaminationRequest
-from ufo_rl.config.compose import compose_one
+from ufo_rl.config.compose import compose_one, tell
 from ufo_rl.config.load import load
 from ufo_rl.errors import UserError
 from ufo_rl.experiment.model_check import check_fetched
@@ -63,9 +63,11 @@ def compare_ways(
 ) -> tuple[int, list[Way]]:
     """How many prompts were scored (at most `sample`, drawn at random), and what came of it in each way."""
     job = compose_one(overrides, config_dir, config_name, "doctor")
+    job.check_model()
     config = load(job.plain)
     check_device(config.launch.device)
     prepared = prepare(config)
+    tell([job])
     signal = prepared.signals.get("confidence")
     if signal is None or tuple(prepared.selector.signals) != ("confidence",):
         raise UserError(f"selector={config.selector.get('name')} does not use confidence alone: nothing to examine")
@@ -83,7 +85,7 @@ def compare_ways(
         chat = ChatModel(config.model, config.template, Path(work) / "fingerprints.json")
         check_fetched(config, chat)
         rows = [
-            SignalRow.of(prompt.id, *scored_text(signal.target, chat.render(prompt), prompt), prompt.answer)
+            SignalRow.of(prompt.id, *scored_text(signal.target, chat.render(prompt), prompt, chat.form), prompt.answer)
             for prompt in prompts
         ]
         request = ExaminationRequest(chat.folder, signal.dtype or config.model.dtype, signal, config.engine)

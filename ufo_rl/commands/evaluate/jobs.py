@@ -13,6 +13,7 @@ from ufo_rl.evaluation.shared import Asked, Evaluations
 from ufo_rl.experiment.apart import Apart, checked_jobs
 from ufo_rl.experiment.model_check import check_fetched
 from ufo_rl.experiment.prepare import check_evaluation
+from ufo_rl.experiment.shots import drawn_shots
 from ufo_rl.experiment.surroundings import check_device
 from ufo_rl.files.atomic import write_json
 from ufo_rl.files.keys import digest
@@ -57,9 +58,9 @@ def _measure(config: Config, questions: Questions, work: Apart) -> list[dict[str
         stages = Stages(folder, config.launch, attempt, tracker.feed, enter)
         stages.begin()
         chat = ChatModel(config.model, config.template, cache / "fingerprints.json")
-        check_fetched(config, chat)
+        check_fetched(config, chat, is_evaluation=True)
         asked = {
-            name: Asked.of(benchmark, questions[name], config.grader, config.plugins)
+            name: Asked.of(benchmark, questions[name], config.grader, config.plugins, drawn_shots(name, config))
             for name, benchmark in config.eval.items()
         }
         evaluations = Evaluations(asked, chat, config.engine, cache, stages)

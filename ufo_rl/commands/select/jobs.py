@@ -34,7 +34,7 @@ def select_prompts(
 ) -> list[str]:
     """Select from a pool, or with `multirun` in each of several ways; returns what came out as text. UserError names all
     mistakes of all."""
-    jobs = checked_jobs(overrides, config_dir, config_name, multirun, lambda job: check_selection(job.plain, None))
+    jobs = checked_jobs(overrides, config_dir, config_name, multirun, _check)
     return [_select(job, *checked) for job, checked in jobs]
 
 

@@ -12,10 +12,11 @@ from ufo_rl.records import Completion
 
 @dataclass(frozen=True)
 class Sampling:
-    """Completions of at most `max_tokens` tokens; temperature 0 is greedy."""
+    """Completions of at most `max_tokens` tokens, which end before the first of the texts `stop`; temperature 0 is greedy."""
 
     temperature: float
     max_tokens: int
+    stop: tuple[str, ...] = ()
 
 
 class Engine(Protocol):
@@ -34,8 +35,27 @@ def sample_seed(seed: int, prompt_id: str, sample: int) -> int:
     return int(digest([seed, prompt_id, sample], 16), 16) >> 1
 
 
-def completion(tokenizer: Any, ids: list[int], eos_ids: Sequence[int]) -> Completion:
-    """A completion from what was generated, padding behind the end token included: text up to the end token."""
+def completion(
+    tokenizer: Any, ids: list[int], eos_ids: Sequence[int], stop: Sequence[str] = (), pad: int | None = None
+) -> Completion:
+    """A completion from what was generated, padding behind its end included: text up to the end token, or to the first
+    text of `stop`. pad: the token of padding behind such a text."""
     end = next((i for i, token in enumerate(ids) if token in eos_ids), None)
-    text = tokenizer.decode(ids[:end], skip_special_tokens=True)
-    return Completion(str(text), ids if end is None else ids[: end + 1], "length" if end is None else "stop")
+    text = str(tokenizer.decode(ids[:end], skip_special_tokens=True))
+    kept = until(text, stop)
+    if end is None and len(kept) < len(text):
+        while ids[-1] == pad:
+            ids = ids[:-1]
+        return Completion(kept, ids, "stop")
+    return Completion(kept, ids if end is None else ids[: end + 1], "length" if end is None else "stop")
+
+
+def until(text: str, stop: Sequence[str]) -> str:
+    """The text before the first of several texts; all of it where none is there."""
+    return text[: min((place for one in stop if (place := text.find(one)) >= 0), default=len(text))]
+
+
+def stop_tokens(tokenizer: Any, stop: Sequence[str]) -> list[int]:
+    """The tokens of those texts that are one special token each: such a token shows in no decoded text."""
+    special = dict(zip(tokenizer.all_special_tokens, tokenizer.all_special_ids, strict=True))
+    return [special[text] for text in stop if text in special]

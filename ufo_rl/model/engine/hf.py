@@ -14,13 +14,15 @@ from transformers import (
     LogitsProcessorList,
     PreTrainedModel,
     PreTrainedTokenizerBase,
+    StoppingCriteria,
+    StoppingCriteriaList,
 )
 
 from ufo_rl.errors import UserError
-from ufo_rl.model.engine import Sampling, completion
+from ufo_rl.model.engine import Sampling, completion, stop_tokens
 from ufo_rl.model.memory import is_out_of_memory
 from ufo_rl.model.plain import plain_logits
-from ufo_rl.model.weights import keep_end_tokens_only
+from ufo_rl.model.weights import keep_end_tokens_only, pad_id
 from ufo_rl.records import Completion
 
 log = logging.getLogger(__name__)
@@ -75,18 +77,33 @@ class HFEngine:
         # the draw is ours, one uniform number a row and step; generate only takes the largest of what it leaves
         drawn = [Numbers(), *([InverseTransform(seeds, sampling, width)] if sampling.temperature > 0 else [])]
         if self.way == NO_CACHE:
-            made = [self._one_by_one(rows[0], sampling.max_tokens, drawn)]
+            made = [self._one_by_one(rows[0], sampling, drawn)]
         else:
-            made = self._generate(rows, sampling.max_tokens, LogitsProcessorList(drawn)).sequences[:, width:].tolist()
-        return [completion(self.tokenizer, row, self.eos_ids) for row in made]
+            output = self._generate(rows, sampling.max_tokens, LogitsProcessorList(drawn), sampling.stop)
+            made = output.sequences[:, width:].tolist()
+        ends, pad = self._ends(sampling.stop), pad_id(self.tokenizer) if sampling.stop else None
+        return [completion(self.tokenizer, row, ends, sampling.stop, pad) for row in made]
 
-    def _generate(self, rows: list[list[int]], max_tokens: int, drawn: LogitsProcessorList, **more: Any) -> Any:
+    def _ends(self, stop: Sequence[str]) -> list[int]:
+        return [*self.eos_ids, *stop_tokens(self.tokenizer, stop)]
+
+    def _stops(self, stop: Sequence[str], width: int) -> StoppingCriteriaList:
+        return StoppingCriteriaList([StopTexts(self.tokenizer, stop, width)] if stop else [])
+
+    def _generate(
+        self,
+        rows: list[list[int]],
+        max_tokens: int,
+        drawn: LogitsProcessorList,
+        stop: Sequence[str] = (),
+        **more: Any,
+    ) -> Any:
         padded = self.tokenizer.pad({"input_ids": rows}, padding_side="left", return_tensors="pt")
         padded = padded.to(self.model.device)
         config = GenerationConfig(
             max_new_tokens=max_tokens,
             do_sample=False,
-            eos_token_id=self.eos_ids,
+            eos_token_id=self._ends(stop),
             pad_token_id=self.tokenizer.pad_token_id,
             disable_compile=True,
             return_dict_in_generate=True,
@@ -97,16 +114,19 @@ class HFEngine:
             attention_mask=padded["attention_mask"],
             generation_config=config,
             logits_processor=drawn,
+            stopping_criteria=self._stops(stop, padded["input_ids"].shape[1]),
         )
 
-    def _one_by_one(self, row: list[int], max_tokens: int, drawn: Sequence[LogitsProcessor]) -> list[int]:
+    def _one_by_one(self, row: list[int], sampling: Sampling, drawn: Sequence[LogitsProcessor]) -> list[int]:
         """The tokens after `row`, each by a forward pass of everything before it."""
-        ids = list(row)
-        while len(ids) < len(row) + max_tokens and (len(ids) == len(row) or ids[-1] not in self.eos_ids):
+        ids, ends, stops = list(row), self._ends(sampling.stop), self._stops(sampling.stop, len(row))
+        while len(ids) < len(row) + sampling.max_tokens:
             scores: Any = plain_logits(self.model, ids, 1).float()
             for draw in drawn:
                 scores = draw(torch.tensor([ids]), scores)  # pyright: ignore[reportArgumentType]
             ids.append(int(scores[0].argmax()))
+            if ids[-1] in ends or any(bool(one(torch.tensor([ids]), scores)[0]) for one in stops):
+                break
         return ids[len(row) :]
 
     def _prove(self, rows: list[list[int]]) -> None:
@@ -155,6 +175,21 @@ def _is_close(a: torch.Tensor, b: torch.Tensor) -> bool:
     tolerance = TOLERANCE.get(b.dtype, HALF)
     a, b = (torch.log_softmax(x.double(), -1).clamp(min=LEAST) for x in (a.to(b.device), b))
     return bool((a - b).norm() <= tolerance * (b - b.mean(-1, keepdim=True)).norm())
+
+
+class StopTexts(StoppingCriteria):
+    """Ends each row whose completion holds one of the texts. It reads the last tokens alone, as many as the longest text has
+    bytes: no text is longer in tokens."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, stop: Sequence[str], width: int) -> None:
+        self.tokenizer, self.stop, self.width = tokenizer, stop, width
+        self.num_tokens = 1 + max(len(text.encode()) for text in stop)
+
+    def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor, **_: object) -> torch.BoolTensor:
+        begin = max(self.width, input_ids.shape[1] - self.num_tokens)
+        texts = self.tokenizer.batch_decode(input_ids[:, begin:], skip_special_tokens=True)
+        found = [any(one in text for one in self.stop) for text in texts]
+        return torch.tensor(found, device=input_ids.device)  # pyright: ignore[reportReturnType]
 
 
 class Numbers(LogitsProcessor):

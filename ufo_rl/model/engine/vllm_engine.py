@@ -12,7 +12,7 @@ import torch
 from transformers import AutoConfig, PreTrainedTokenizerBase
 
 from ufo_rl.errors import UserError
-from ufo_rl.model.engine import Sampling, completion
+from ufo_rl.model.engine import Sampling, completion, stop_tokens
 from ufo_rl.records import Completion
 
 REQUESTS = 1024  # handed over at a time: more than vLLM runs beside each other
@@ -67,6 +67,7 @@ class VLLMEngine:
 
         prompts = self.tokenizer(list(texts), add_special_tokens=False)["input_ids"] if texts else []
         engine = self.llm.llm_engine  # its steps show what is finished; `LLM.generate` returns when all is
+        ends = [*self.eos_ids, *stop_tokens(self.tokenizer, sampling.stop)]
         waiting = deque(range(len(prompts)))
         running: set[str] = set()
         try:
@@ -77,21 +78,24 @@ class VLLMEngine:
                         temperature=sampling.temperature,
                         max_tokens=sampling.max_tokens,
                         seed=seeds[i],
-                        stop_token_ids=self.eos_ids,
-                        detokenize=False,
+                        stop_token_ids=ends,
+                        stop=list(sampling.stop) or None,
+                        detokenize=bool(sampling.stop),
                         output_kind=RequestOutputKind.FINAL_ONLY,
                     )
                     engine.add_request(str(i), {"prompt_token_ids": prompts[i]}, params)
                     running.add(str(i))
                 if finished := engine.step():
                     running.difference_update(output.request_id for output in finished)
-                    yield [(int(output.request_id), self._completion(output)) for output in finished]
+                    yield [
+                        (int(output.request_id), self._completion(output, ends, sampling.stop)) for output in finished
+                    ]
         finally:  # whoever stops asking leaves nothing running
             if running:
                 engine.abort_request(list(running))
 
-    def _completion(self, output: Any) -> Completion:
-        return completion(self.tokenizer, list(output.outputs[0].token_ids), self.eos_ids)
+    def _completion(self, output: Any, ends: Sequence[int], stop: Sequence[str]) -> Completion:
+        return completion(self.tokenizer, list(output.outputs[0].token_ids), ends, stop)
 
     def logprobs(self, rows: Sequence[tuple[list[int], int]]) -> list[list[float]]:
         """log P of the last `num_target` tokens of each row of token ids, in one pass."""

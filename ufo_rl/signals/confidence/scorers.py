@@ -36,12 +36,12 @@ class OwnScorer:
         self._is_ready = False
 
     def respond(
-        self, texts: Sequence[str], prompts: Sequence[list[int]], max_tokens: int
+        self, texts: Sequence[str], prompts: Sequence[list[int]], sampling: Sampling
     ) -> Iterator[list[tuple[int, Completion]]]:
         """See `greedy`. `prompts`, the texts' tokens, are all that responses can share: the first part of them to be
         finished may be a single one."""
         self._prepare([Encoded(ids, 1, "") for ids in prompts])
-        return greedy(self.engine, texts, max_tokens)
+        return greedy(self.engine, texts, sampling)
 
     def _prepare(self, rows: Sequence[Encoded]) -> None:
         if rows and self._is_ready:
@@ -77,9 +77,9 @@ class VLLMScorer:
         self.engine = engine
 
     def respond(
-        self, texts: Sequence[str], prompts: Sequence[list[int]], max_tokens: int
+        self, texts: Sequence[str], prompts: Sequence[list[int]], sampling: Sampling
     ) -> Iterator[list[tuple[int, Completion]]]:
-        return greedy(self.engine, texts, max_tokens)
+        return greedy(self.engine, texts, sampling)
 
     def measure(self, rows: Sequence[Encoded]) -> Iterator[Batch]:
         for start in range(0, len(rows), VLLM_ROWS):
@@ -95,10 +95,10 @@ class VLLMScorer:
         return {"token_weights": body + head, "target_weights": 0, "body_weights": body, "head_weights": head}
 
 
-def greedy(engine: Engine, texts: Sequence[str], max_tokens: int) -> Iterator[list[tuple[int, Completion]]]:
+def greedy(engine: Engine, texts: Sequence[str], sampling: Sampling) -> Iterator[list[tuple[int, Completion]]]:
     """One greedy completion a text, with its index: what came within two seconds at a time, so that it can be stored."""
     part, began = [], time.perf_counter()
-    for finished in engine.generate(texts, Sampling(0.0, max_tokens), [0] * len(texts)):
+    for finished in engine.generate(texts, sampling, [0] * len(texts)):
         part += finished
         if time.perf_counter() - began >= PART_S:
             yield part

@@ -78,14 +78,16 @@ class Confidence:
         from ufo_rl.signals.protocol import OneRowEach
 
         def make() -> Iterator[SignalRow]:
+            form = subject.chat.form
             for prompt in subject.prompts:
                 text = subject.chat.render(prompt)
-                yield SignalRow.of(prompt.id, *scored_text(self.target, text, prompt), prompt.answer)
+                yield SignalRow.of(prompt.id, *scored_text(self.target, text, prompt, form), prompt.answer)
 
         return OneRowEach(make, self._values)
 
     def request(self, subject: Subject, store: Path, num_missing: int) -> ConfidenceRequest:
-        return ConfidenceRequest(subject.chat.folder, self.dtype or subject.dtype, store, self, subject.engine)
+        stop = tuple(subject.chat.template.stop)
+        return ConfidenceRequest(subject.chat.folder, self.dtype or subject.dtype, store, self, subject.engine, stop)
 
     def owns_device(self, subject: Subject) -> bool:
         return self.engine == "vllm"
@@ -108,10 +110,12 @@ class Confidence:
 
 @node
 class ConfidenceRequest:
-    """What a rank is asked: the model in `model`, computed in `dtype`, into the store's folder."""
+    """What a rank is asked: the model in `model`, computed in `dtype`, into the store's folder. stop: texts at which a
+    response ends."""
 
     model: Path
     dtype: str
     store: Path
     settings: Confidence
     engine: EngineConfig
+    stop: tuple[str, ...] = ()

@@ -25,8 +25,8 @@ def measure(request: PassRateRequest, context: RankContext) -> dict[str, Any]:
     """The rank function: see `Signal.rank`."""
     settings, share = request.settings, context.share()
     grader = build(request.grader, "grader", request.plugins)
-    is_correct = Verdicts(grader)
-    sampling = Sampling(settings.temperature, settings.max_completion_tokens)
+    is_correct = Verdicts(grader, "" if settings.rollouts else request.begun)
+    sampling = Sampling(settings.temperature, settings.max_completion_tokens, request.stop)
     tokenizer = load_tokenizer(request.model)
     engine = (
         None if settings.rollouts else open_engine(request.engine, request.model, request.dtype, context.place.device)
@@ -70,13 +70,15 @@ def measure(request: PassRateRequest, context: RankContext) -> dict[str, Any]:
 
 
 class Verdicts:
-    """The grader's, and in `stalled` the answers and completions on which it came to none: for the machine's reasons."""
+    """The grader's, and in `stalled` the answers and completions on which it came to none: for the machine's reasons.
 
-    def __init__(self, grader: Grader) -> None:
-        self.grader, self.stalled = grader, set[tuple[str, str]]()
+    begun: what the prompt holds of the answer's form already."""
+
+    def __init__(self, grader: Grader, begun: str = "") -> None:
+        self.grader, self.begun, self.stalled = grader, begun, set[tuple[str, str]]()
 
     def __call__(self, reference: Reference, completion: str) -> bool:
-        graded = self.grader.grade_all([reference], [completion])[0]
+        graded = self.grader.grade_all([reference], [self.begun + completion])[0]
         if graded.reason.startswith("stalled"):
             self.stalled.add((reference.answer, completion))
         return graded.correct

@@ -87,6 +87,8 @@ class PassRate:
 
     def identity(self, subject: Subject) -> dict[str, Any]:
         base = {"version": VERSION, "template": dict(subject.template), "grader": subject.grader_id}
+        if subject.chat.form.opened and self.rollouts is None:
+            base["begun"] = subject.chat.form.opened
         if (key := self.inputs()) is not None:
             return {**base, "rollouts": key}
         settings = {k: v for k, v in asdict(self).items() if k not in SHARED}  # pyright: ignore[reportArgumentType]
@@ -101,7 +103,16 @@ class PassRate:
     def request(self, subject: Subject, store: Path, num_missing: int) -> PassRateRequest:
         grader = dict(subject.grader)
         return PassRateRequest(
-            subject.chat.folder, subject.dtype, store, num_missing, self, subject.engine, grader, subject.plugins
+            subject.chat.folder,
+            subject.dtype,
+            store,
+            num_missing,
+            self,
+            subject.engine,
+            grader,
+            subject.plugins,
+            tuple(subject.chat.template.stop),
+            subject.chat.form.opened,
         )
 
     def owns_device(self, subject: Subject) -> bool:
@@ -110,7 +121,8 @@ class PassRate:
 
 @node
 class PassRateRequest:
-    """What a rank is asked: at most `num_samples` samples of all ranks together into the store's folder."""
+    """What a rank is asked: at most `num_samples` samples of all ranks together into the store's folder, each up to the first
+    text of `stop`. begun: what the prompts begin of the answer; it is graded in front of each sample."""
 
     model: Path
     dtype: str
@@ -120,6 +132,8 @@ class PassRateRequest:
     engine: EngineConfig
     grader: Seam
     plugins: list[str]
+    stop: tuple[str, ...]
+    begun: str
 
 
 @functools.lru_cache(maxsize=2)

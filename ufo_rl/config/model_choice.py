@@ -1,0 +1,191 @@
+"""Which model option a command line means: one given by its path alone is `model=custom`, under its own name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hydra.core.override_parser.types import Override
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from ufo_rl.config.folder_facts import config_of, local, record_of
+from ufo_rl.config.kinds import stated
+from ufo_rl.config.schema import Template
+from ufo_rl.config.tree import Tree
+from ufo_rl.errors import UserError, nearest
+
+CUSTOM, PATH = "custom", "model.path"
+LAB = "ufo_rl.dataset.arithmetic.Arithmetic"
+SIZE = re.compile(r"(\d+(?:\.\d+)?)b\b", re.IGNORECASE)  # 7B of Qwen2.5-7B-Instruct
+BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+SHAPE = ("model_type", "hidden_size", "num_hidden_layers")
+
+
+@dataclass(frozen=True)
+class ModelChoice:
+    """added: options that the command line means besides those that it names. is_default: nobody chose a model."""
+
+    added: tuple[str, ...] = ()
+    is_default: bool = False
+
+
+def choose_model(
+    tree: Tree, line: Sequence[Override], params: Sequence[Override], jobs: Sequence[Sequence[Override]]
+) -> ModelChoice:
+    """What the overrides of the command line, those of a sweep's file (params) and the files of all jobs say of the model.
+
+    A path stands above a choice that was made before it: of the primary file or a preset, of the sweep, of the command line.
+    UserError where jobs differ in it, and where a folder contradicts the option that it is given out as.
+    """
+    choice_at, path_at = (max(_given(line, key) * 3, _given(params, key) * 2) for key in ("model", PATH))
+    found = [_of_files(tree, job) for job in jobs]
+    if choice_at < 3:
+        needs = {max(path_at, of.has_path) > max(choice_at, of.has_choice) for of in found}
+        if len(needs) > 1:
+            raise UserError(
+                f"{PATH} stands in some of the chosen files without a choice of a model; write `- override /model: {CUSTOM}` "
+                "into their defaults"
+            )
+        if needs == {True}:
+            paths = list(dict.fromkeys(of.path for of in found))
+            added = (f"model={CUSTOM}", *_of_record(tree, [*params, *line], found, [p for p in paths if p is not None]))
+            return ModelChoice(added)
+    for of in found:
+        if max(path_at, of.has_path) and of.path is not None and of.option not in (CUSTOM, None):
+            _refuse_contradiction(str(of.option), tree.own_value("model", str(of.option), "path"), of.path)
+    return ModelChoice(is_default=not choice_at and not any(of.has_choice for of in found))
+
+
+def _given(overrides: Sequence[Override], key: str) -> bool:
+    return any(override.key_or_group == key and not override.is_delete() for override in overrides)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """Of a job: its model option and path; whether its files choose a model, give a path; which groups they choose."""
+
+    option: Any
+    path: str | None
+    has_choice: bool
+    has_path: bool
+    groups: frozenset[str]
+
+
+def _of_files(tree: Tree, job: Sequence[Override]) -> _Found:
+    options = [str(one.input_line) for one in job if tree.is_option(one)]
+    cfg, chosen = tree.compose(options), tree.chosen_by_files(options)
+    option, has_files = cfg.hydra.runtime.choices.get("model"), tree.name != "config" or _given(job, "experiment")
+    of_files = cfg.model.path if option is not None and not OmegaConf.is_missing(cfg.model, "path") else None
+    given = [one.value() for one in job if one.key_or_group == PATH]
+    path = given[-1] if given else of_files
+    by_file = has_files and option is not None and of_files != tree.own_value("model", option, "path")
+    return _Found(option, _resolved(path), "model" in chosen, by_file, frozenset(chosen))
+
+
+def _resolved(path: Any) -> str | None:
+    """A path that may hold ${oc.env:..}; None where it is none, which is told with the other values."""
+    try:
+        found = OmegaConf.create({"path": path}).path
+    except OmegaConfBaseException:
+        return None
+    return found if isinstance(found, str) else None
+
+
+def _of_record(tree: Tree, overrides: Sequence[Override], found: Sequence[_Found], paths: Sequence[str]) -> list[str]:
+    """Template and recipe that policies of ours were trained with, where nobody chose others."""
+    records, added = {path: record_of(path) for path in paths}, []
+    for group in ("template", "train"):
+        if _given(overrides, group) or any(group in of.groups for of in found):
+            continue
+        names = {_name(records[path], group) for path in paths}
+        if names == {None}:
+            continue
+        if len(names) > 1:
+            each = ", ".join(f"{path}: {_name(record, group) or 'unknown'}" for path, record in records.items())
+            raise UserError(
+                f"{PATH}: the models were trained with different options of {group} ({each}); choose {group}=..."
+            )
+        (name,) = names
+        if name not in tree.options(group):
+            raise UserError(
+                f"{PATH}={paths[0]} was trained with {group}={name}, which is no option here"
+                f"{nearest(str(name), tree.options(group))}; choose {group}=..., or add its folder with --config-dir"
+            )
+        added.append(f"{group}={name}")
+    if any(one.startswith("template=") for one in added) and not _touches(overrides, "template."):
+        _check_template(tree, added, records)
+    return added
+
+
+def _name(record: Mapping[str, Any], group: str) -> Any:
+    if not record:
+        return None
+    return record["template"].get("name") if group == "template" else record["train"]
+
+
+def _touches(overrides: Sequence[Override], begin: str) -> bool:
+    return any(override.key_or_group.startswith(begin) for override in overrides)
+
+
+def _check_template(tree: Tree, added: Sequence[str], records: Mapping[str, Mapping[str, Any]]) -> None:
+    cfg = tree.compose([f"model={CUSTOM}", *added])
+    here = stated(Template, OmegaConf.to_container(cfg.template, resolve=True))
+    for path, record in records.items():
+        then = stated(Template, record["template"])
+        changed = [key for key in {**here, **then} if here.get(key) != then.get(key)]
+        if changed:
+            raise UserError(
+                f"{PATH}={path} was trained with template={then['name']}, but with template.{changed[0]}="
+                f"{then.get(changed[0])!r}; choose template=... for the one here, and set what differs"
+            )
+
+
+def _refuse_contradiction(option: str, own: str, path: str) -> None:
+    """UserError where a folder's config.json says that it is no copy of the option's model."""
+    config, folder = config_of(path), local(path)
+    if own == path or not config:
+        return
+    facts = []
+    kind = re.sub(r"[^a-z]", "", str(config.get("model_type", "")).lower())
+    if original := config_of(own):  # of the package
+        facts = [f"{key} {config[key]}" for key in SHAPE if key in config and config[key] != original.get(key)]
+    elif kind and kind not in own.lower():
+        facts.append(f"model_type {config['model_type']}")
+    elif (size := SIZE.search(own)) and "quantization_config" not in config:
+        num_bytes = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
+        billions = num_bytes / BYTES.get(str(config.get("dtype") or config.get("torch_dtype")), 2) / 1e9
+        if num_bytes and not 0.5 < billions / float(size[1]) < 2:
+            facts.append(f"{billions:.2g} billion weights")
+    if facts:
+        raise UserError(
+            f"model={option} {PATH}={path}: the folder is no copy of {own} ({', '.join(facts)}); leave model={option} out to "
+            "run it under its own name, with template=... and train=... of your choice"
+        )
+
+
+def refuse_default(is_default: bool, plain: Mapping[str, Any]) -> None:
+    """UserError where nobody chose a model for other data than the lab's."""
+    dataset = plain["dataset"]
+    if not is_default or not isinstance(dataset, Mapping) or dataset.get("_target_") == LAB:
+        return
+    raise UserError(
+        f"dataset={dataset.get('name') or dataset.get('_target_')}: choose its model with model=NAME or model.path=FOLDER; "
+        "the default, model=tiny, knows the lab's arithmetic alone (write model=tiny if it is meant)"
+    )
+
+
+def in_words(plain: Mapping[str, Any]) -> str:
+    """What a model that was given by its path runs with, and how to choose otherwise."""
+    model = plain["model"]
+    chosen = {
+        "model.name": model["name"],
+        "template": plain["template"].get("name"),
+        "train": plain["train"].get("name"),
+        "model.dtype": model["dtype"],
+        "model.max_completion_tokens": model["max_completion_tokens"],
+    }
+    words = " ".join(f"{key}={value}" for key, value in chosen.items())
+    return f"model.path={model['path']} runs with {words}; write any of these otherwise to choose another"
