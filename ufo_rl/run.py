@@ -19,7 +19,7 @@ from ufo_rl.config.folder import conf_folder
 from ufo_rl.config.help import help_text
 from ufo_rl.config.open_nodes import freely
 from ufo_rl.config.words import parse_words
-from ufo_rl.errors import UserError
+from ufo_rl.errors import Problems, UserError
 
 
 def main(words: Sequence[str]) -> int:
@@ -45,15 +45,11 @@ def main(words: Sequence[str]) -> int:
     from ufo_rl.experiment.prepare import check
 
     jobs = compose_jobs(parsed.overrides, parsed.config_dir, parsed.config_name, parsed.multirun)
-    problems: list[str] = []
+    problems = Problems()
     for job_to_be in jobs:
-        try:
-            job_to_be.check_model()
-            check(job_to_be.plain)
-        except UserError as error:
-            problems.extend(p for p in error.problems if p not in problems)
-    if problems:
-        raise UserError(*problems)
+        problems.attempt(job_to_be.check_model)
+        problems.attempt(check, job_to_be.plain)
+    problems.raise_any()
     sys.argv += jobs[0].choice.added  # the same for all: Hydra composes again
     tell(jobs)
     start()

@@ -52,9 +52,18 @@ def local(path: str) -> Path:
 
 def record_of(path: str) -> dict[str, Any]:
     """How a policy of ours was trained: its nodes `model` and `template`, and `train`, a name; {} for any other model."""
-    found = _object(local(path) / RECORD)
+    found = _object(local(path) / RECORD) or _run_of(local(path))
     sound = isinstance(found.get("model"), Mapping) and isinstance(found.get("template"), Mapping)
     return found if sound and isinstance(found.get("train"), str) else {}
+
+
+def _run_of(folder: Path) -> dict[str, Any]:
+    """The same from the run around a policy that has no record: those of earlier versions."""
+    file = folder.absolute().parents[1] / "config.yaml" if folder.parts[-2:] == ("train", "policy") else None
+    if file is None or not file.is_file():
+        return {}
+    found: Any = OmegaConf.to_container(OmegaConf.load(file))
+    return {**found, "train": found["train"]["name"]} if {"model", "template", "train"} <= set(found) else {}
 
 
 def config_of(path: str) -> dict[str, Any]:
