@@ -2,9 +2,9 @@
 
     python bench/lm_eval.py MODEL_FOLDER --harness PYTHON [--questions 40]
 
-PYTHON is of an environment that has lm-eval. Its task gsm8k is taken as it is, but that the rows come from UFO_RL_DATA. Compared are
-the prompts (byte for byte), the completions (greedy, at most 256 tokens), what its filters extract of either, and the accuracy
-by its strict-match and by our grader. Prints and writes bench/lm_eval.json, and tests/data/lm_eval_prompts.json, which a test
+PYTHON is of an environment that has lm-eval[math]. Its task gsm8k is taken as it is, but that the rows come from UFO_RL_DATA.
+Compared are the prompts (byte for byte), the completions (greedy, at most 256 tokens), what its filter strict-match extracts of
+either, and the accuracy by its filters and by our grader. Prints and writes bench/lm_eval.json, and tests/data/lm_eval_prompts.json, which a test
 holds our prompts against.
 """
 
@@ -73,7 +73,7 @@ def main() -> None:
     }
     text = json.dumps(found, indent=1)
     (HERE / "lm_eval.json").write_text(text + "\n")
-    print(text)
+    sys.stdout.write(text + "\n")
 
 
 def write_tasks(work: Path, harness: str, data: Path) -> None:
@@ -134,8 +134,13 @@ def run_ours(work: Path, data: Path, model: Path, count: int) -> list[dict[str, 
     (work / "data/gsm8k_test.jsonl").write_text("\n".join(lines) + "\n")
     (work / "data/gsm8k_train.jsonl").symlink_to(data / "gsm8k_train.jsonl")
     command = [sys.executable, "-m", "ufo_rl.cli", "evaluate", f"model.path={model}", "eval=gsm8k_5shot", "tracker=off"]
-    command += [f"eval.gsm8k_5shot.size={count}", f"paths.data={work / 'data'}", "model.dtype=float32", "engine.batch_tokens=1"]
-    print(shlex.join(command))
+    command += [
+        f"eval.gsm8k_5shot.size={count}",
+        f"paths.data={work / 'data'}",
+        "model.dtype=float32",
+        "engine.batch_tokens=1",
+    ]
+    sys.stdout.write(shlex.join(command) + "\n")
     subprocess.run(command, check=True, cwd=work)
     (path,) = (work / "outputs/evaluations").glob("*/*/eval/gsm8k_5shot/questions.parquet")
     rows = {row["question"]: row for row in pq.read_table(path).to_pylist()}
@@ -160,7 +165,12 @@ def compared(theirs: list[dict[str, Any]], ours: list[dict[str, Any]]) -> dict[s
             "ours, by our grader": sum(own["correct"] for own in ours),
         },
         "other_verdict_than_strict_match": [
-            {"completion": own["completion"], "gold": own["gold"], "strict": their["extracted"], "ours": own["extracted"]}
+            {
+                "completion": own["completion"],
+                "gold": own["gold"],
+                "strict": their["extracted"],
+                "ours": own["extracted"],
+            }
             for their, own in pairs
             if bool(their["strict"]) != own["correct"]
         ],

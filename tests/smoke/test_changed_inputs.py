@@ -23,7 +23,14 @@ def test_a_changed_dataset_file_is_noticed(ufo: Ufo) -> None:
     path = ufo.folder / "mine.jsonl"
     path.write_text("\n".join(map(json.dumps, rows)))
     command = [a for a in ufo.SMALL if not a.startswith("dataset.")]
-    command += ["model=tiny", "dataset=custom", "dataset.path=mine.jsonl", "selector=random", "ratio=50pct", "train.max_steps=1"]
+    command += [
+        "model=tiny",
+        "dataset=custom",
+        "dataset.path=mine.jsonl",
+        "selector=random",
+        "ratio=50pct",
+        "train.max_steps=1",
+    ]
     ufo.run(*command)
     assert "done before" in ufo.run(*command)
     path.write_text("\n".join(map(json.dumps, rows[:-1])))

@@ -1,4 +1,4 @@
-"""What a prompt begins of the answer's form: it counts in the format reward, is closed before a scored answer, and is graded."""
+"""What a prompt begins of the answer's form counts in the format reward, is closed before a scored answer, and is graded."""
 
 from __future__ import annotations
 
@@ -23,12 +23,15 @@ R1 = Template("r1", "Think first.", "{question}")
 BOXED = Template("boxed", "", "{question}", answer_prefix="\\boxed{", answer_suffix="}")
 PLAIN = Template("plain", "", "Q: {question}\nA:", layout="text", answer_prefix=" The answer is ", answer_suffix="")
 PROMPT = Prompt("id", "2+3?", "5", solution="2+3=5")
-CHAT = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}{% if add_generation_prompt %}<assistant>OPEN{% endif %}"
+LOOP = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}"
+CHAT = LOOP + "{% if add_generation_prompt %}<assistant>OPEN{% endif %}"
 
 
 def rendered(begun: str, template: Template = R1) -> str:
     """The prompt of a chat template that ends in `begun`."""
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.BPE()), chat_template=CHAT.replace("OPEN", begun))
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=Tokenizer(models.BPE()), chat_template=CHAT.replace("OPEN", begun)
+    )
     return render(tokenizer, messages(template, PROMPT.question, True))
 
 
@@ -82,7 +85,9 @@ def test_qwens_way_of_not_thinking_is_what_an_open_think_becomes() -> None:
     assert thinking == closed
 
 
-@pytest.mark.parametrize(("begun", "before"), [("", "<think> "), ("<think>\n", ""), ("<think>", " "), ("<answer> ", "")])
+@pytest.mark.parametrize(
+    ("begun", "before"), [("", "<think> "), ("<think>\n", ""), ("<think>", " "), ("<answer> ", "")]
+)
 def test_a_scored_solution_stands_in_the_think_that_is_open(begun: str, before: str) -> None:
     text, start = scored_text("solution", rendered(begun), PROMPT, form_of(begun))
     assert (text[:start], text[start:]) == (rendered(begun) + before, "2+3=5")
@@ -96,7 +101,9 @@ def test_what_the_prompt_speaks_of_is_not_begun() -> None:
 
 def test_it_is_said_what_is_begun() -> None:
     assert in_words(form_of("")) == ""
-    assert "every prompt ends in '<think>\\n'" in in_words(form_of("<think>\n")) and "</think>" in in_words(form_of("<think>\n"))
+    assert "every prompt ends in '<think>\\n'" in in_words(form_of("<think>\n")) and "</think>" in in_words(
+        form_of("<think>\n")
+    )
     assert "closed" in in_words(form_of("<think></think>")) and "graded" in in_words(form_of("<answer>"))
 
 
@@ -129,7 +136,9 @@ def test_a_boxed_answer_has_a_form_of_its_own(begun: str, completion: str, rewar
 
 def test_boxed_and_plain_answers_are_scored_behind_their_own_marks() -> None:
     assert scored_text("answer", "<assistant>", PROMPT, form_of("", BOXED))[0] == "<assistant>\\boxed{5"
-    assert scored_text("answer", "<think>\n", PROMPT, form_of("<think>\n", BOXED))[0] == "<think>\n\n</think>\n\n\\boxed{5"
+    assert (
+        scored_text("answer", "<think>\n", PROMPT, form_of("<think>\n", BOXED))[0] == "<think>\n\n</think>\n\n\\boxed{5"
+    )
     text = plain_text(PLAIN, PROMPT.question)
     assert scored_text("answer", text, PROMPT, answer_form(PLAIN, text)) == ("Q: 2+3?\nA: The answer is 5", 25)
     assert scored_text("solution", text, PROMPT, answer_form(PLAIN, text))[0] == "Q: 2+3?\nA: 2+3=5"
@@ -144,7 +153,11 @@ def test_rewards_get_the_runs_form_and_what_stands_before_a_stop() -> None:
             return {"id": ids}
 
     reward = for_trl(part, Columns(), ["Question:"])  # pyright: ignore[reportArgumentType]
-    said = ["The answer is 5\n\nQuestion: 1+1", "\n\nQuestion: The answer is 5", [{"content": "The answer is 5Question:"}]]
+    said = [
+        "The answer is 5\n\nQuestion: 1+1",
+        "\n\nQuestion: The answer is 5",
+        [{"content": "The answer is 5Question:"}],
+    ]
     assert reward(prompts=[], completions=said, id=["a", "b", "c"]) == [1.0, 0.0, 1.0]
 
 
@@ -152,7 +165,9 @@ def test_rewards_get_the_runs_form_and_what_stands_before_a_stop() -> None:
 def test_the_templates_form_is_what_its_words_ask_for(name: str) -> None:
     (job,) = compose_jobs([f"template={name}"])
     template = load(job.plain).template
-    right = {"boxed": r"2+3 is \boxed{5}", "plain": " 2+3 is 5. The answer is 5"}.get(name, "<think>s</think><answer>5</answer>")
+    right = {"boxed": r"2+3 is \boxed{5}", "plain": " 2+3 is 5. The answer is 5"}.get(
+        name, "<think>s</think><answer>5</answer>"
+    )
     grader, form = MathGrader(10.0, 10_000), answer_form(template, "prompt")
     assert Format(0.2, form)([], [right, "5"]) == [1.0, 0.0]
     assert Correctness(1.0, grader, form)([], [right], answer=["5"]) == [1.0]

@@ -23,7 +23,10 @@ from ufo_rl.records import Prompt
 from ufo_rl.training.trl_fields import trl_problems
 
 LAB = packaged("package:lab/tiny")
-OWN = "{% for m in messages %}[{{ m.content }}]{% endfor %}{% if mood %}{{ mood }}{% endif %}{% if add_generation_prompt %}>{% endif %}"
+OWN = (
+    "{% for m in messages %}[{{ m.content }}]{% endfor %}{% if mood %}{{ mood }}{% endif %}"
+    "{% if add_generation_prompt %}>{% endif %}"
+)
 PROMPT = Prompt("id", "2+3?", "5")
 
 
@@ -134,7 +137,9 @@ def test_a_base_model_says_in_one_message_what_to_choose(base: Path) -> None:
 def test_a_benchmark_with_a_template_of_its_own_needs_no_other(base: Path, shared_data: Path) -> None:
     (job,) = compose_jobs(["model.path=base", "eval=gsm8k_5shot", f"paths.data={shared_data}"])
     check_evaluation(job.plain)
-    assert len(told("model.path=base", "eval=[gsm8k_5shot,gsm8k]", f"paths.data={shared_data}", by=check_evaluation)) == 1
+    assert (
+        len(told("model.path=base", "eval=[gsm8k_5shot,gsm8k]", f"paths.data={shared_data}", by=check_evaluation)) == 1
+    )
 
 
 def test_a_plain_text_begins_with_the_token_that_the_tokenizer_puts_there(base: Path) -> None:
@@ -149,7 +154,10 @@ def test_a_plain_text_begins_with_the_token_that_the_tokenizer_puts_there(base: 
     ("words", "problem"),
     [
         (['template.stop=[""]'], 'template.stop holds ""'),
-        (["template=plain", "+template.chat_template_kwargs.x=1"], "template.chat_template_kwargs={'x': 1}: template.layout=text uses no chat template"),
+        (
+            ["template=plain", "+template.chat_template_kwargs.x=1"],
+            "template.chat_template_kwargs={'x': 1}: template.layout=text uses no chat template",
+        ),
         (["template.layout=chatty"], "template.layout=chatty must be one of chat, text"),
         (["template=plain", "template.user=Hm"], 'template.user="Hm" has no {question}'),
         (["eval=gsm8k_5shot", "eval.gsm8k_5shot.template.user=Hm"], 'eval.gsm8k_5shot.template.user="Hm" has no'),

@@ -1,4 +1,4 @@
-"""Our prompts of GSM8K with five examples and of MATH with four against those that lm-evaluation-harness made (bench/lm_eval.py)."""
+"""Our prompts of GSM8K with five examples and MATH with four against lm-evaluation-harness's own (bench/lm_eval.py)."""
 
 from __future__ import annotations
 
@@ -60,7 +60,10 @@ def test_a_question_is_no_example_of_its_own_and_a_bad_draw_is_told(shared_data:
     [
         ("18", " 16 - 3 - 4 = 9 eggs, 9 * 2 = <<9*2=18>>18.\n#### 18\n\n"),
         ("[2,5)", "so $\\boxed{[2,5)}$.\nFinal Answer: The final answer is $[2,5)$. I hope it is correct."),
-        ("-\\frac{2}{3}", "We have that...\nFinal Answer: The final answer is $-\\frac{2}{3}$. I hope it is correct.\n\n"),
+        (
+            "-\\frac{2}{3}",
+            "We have that...\nFinal Answer: The final answer is $-\\frac{2}{3}$. I hope it is correct.\n\n",
+        ),
     ],
 )
 def test_our_grader_reads_the_forms_of_these_examples(gold: str, completion: str) -> None:

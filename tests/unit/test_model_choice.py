@@ -74,7 +74,9 @@ def test_a_path_in_a_preset_or_a_sweep_is_no_other_models(here: Path) -> None:
     preset, sweep = here / "conf/experiment/mine.yaml", here / "conf/grid.yaml"
     preset.write_text("# @package _global_\nmodel:\n  path: Mine-135M\n")
     assert who(one("experiment=mine")) == ("Mine-135M", "r1", "paper")
-    preset.write_text("# @package _global_\ndefaults:\n  - override /model: qwen2.5-0.5b\nmodel:\n  path: copy-of-qwen\n")
+    preset.write_text(
+        "# @package _global_\ndefaults:\n  - override /model: qwen2.5-0.5b\nmodel:\n  path: copy-of-qwen\n"
+    )
     assert one("experiment=mine").plain["model"]["name"] == "qwen2.5-0.5b"  # stated together: it is one
     sweep.write_text("defaults: [config, _self_]\nmodel:\n  path: Mine-135M\n")
     assert who(one(name="grid")) == ("Mine-135M", "r1", "paper")
@@ -119,7 +121,9 @@ def test_a_policy_of_ours_is_asked_as_it_was_trained(here: Path) -> None:
     assert who(one(f"model.path={policy}", "template=r1", "train=paper"))[1:] == ("r1", "paper")
     assert who(one("experiment=paper", f"model.path={policy}"))[1:] == ("r1", "paper")
     (policy / "ufo_rl.json").write_text(json.dumps({**record, "template": {"name": "mine", "user": "{question}"}}))
-    assert "was trained with template=mine, which is no option here; choose template=..." in told(f"model.path={policy}")
+    assert "was trained with template=mine, which is no option here; choose template=..." in told(
+        f"model.path={policy}"
+    )
     (policy / "ufo_rl.json").write_text(json.dumps({**record, "template": {**config["template"], "system": "Hm."}}))
     assert "was trained with template=boxed, but with template.system='Hm.'" in told(f"model.path={policy}")
     (policy / "ufo_rl.json").unlink()  # as earlier versions left it: the run says it
@@ -132,7 +136,9 @@ def test_policies_of_two_templates_need_a_choice(here: Path) -> None:
         shutil.copytree(LAB, here / name)
         record = {"model": {"name": "x"}, "template": one(f"template={name}").plain["template"], "train": "lab"}
         (here / name / "ufo_rl.json").write_text(json.dumps(record))
-    with pytest.raises(UserError, match=r"trained with different options of template \(short: short, boxed: boxed\); choose"):
+    with pytest.raises(
+        UserError, match=r"trained with different options of template \(short: short, boxed: boxed\); choose"
+    ):
         compose_jobs(["model.path=short,boxed"], multirun=True)
 
 

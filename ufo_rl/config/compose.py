@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ class Job:
 
     plain: dict[str, Any]
     folder: Path
-    choice: ModelChoice = ModelChoice()
+    choice: ModelChoice = field(default_factory=ModelChoice)
     notice: str = ""
 
     def check_model(self) -> None:

@@ -76,7 +76,7 @@ def config_of(path: str) -> dict[str, Any]:
 def dtype_of(path: str) -> str:
     """The precision that a policy of ours was measured in; of another folder its own; else bfloat16."""
     config, record = config_of(path), record_of(path)
-    found = record["model"].get("dtype") if record else config.get("dtype") or config.get("torch_dtype")
+    found = str(record["model"].get("dtype") if record else config.get("dtype") or config.get("torch_dtype"))
     return found if found in get_args(Dtype) else "bfloat16"
 
 

@@ -105,7 +105,9 @@ def _of_record(tree: Tree, overrides: Sequence[Override], found: Sequence[_Found
             continue
         if len(names) > 1:
             each = ", ".join(f"{path}: {_name(record, group) or 'unknown'}" for path, record in records.items())
-            raise UserError(f"{PATH}: the models were trained with different options of {group} ({each}); choose {group}=...")
+            raise UserError(
+                f"{PATH}: the models were trained with different options of {group} ({each}); choose {group}=..."
+            )
         (name,) = names
         if name not in tree.options(group):
             raise UserError(

@@ -34,7 +34,9 @@ def read_chat_template(path: str) -> str:
         ) from error
     except (OSError, UnicodeDecodeError) as error:
         reason = error.reason if isinstance(error, UnicodeDecodeError) else error.strerror
-        raise UserError(f"{KEY}={path} cannot be read as text in UTF-8 ({reason}); give a file with a template") from error
+        raise UserError(
+            f"{KEY}={path} cannot be read as text in UTF-8 ({reason}); give a file with a template"
+        ) from error
     variables_of(text, f"{KEY}={path}")
     if "messages" not in text:
         raise UserError(f"{KEY}={path} reads no messages: no question would be shown; give a chat template")

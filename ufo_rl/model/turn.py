@@ -35,10 +35,16 @@ def answer_form(template: Template, prompt_text: str) -> AnswerForm:
 def in_words(form: AnswerForm) -> str:
     """What follows from what the prompts begin, for the log; "" where they begin nothing."""
     if form.is_answering:
-        return f"every prompt ends in {form.begun!r}: completions are graded, and answers scored, as going on from there"
+        return (
+            f"every prompt ends in {form.begun!r}: completions are graded, and answers scored, as going on from there"
+        )
     if form.is_thinking:
         return (
             f"every prompt ends in {form.begun!r}: the format reward counts it as the completion's beginning, and scoring "
             f"closes it by {form.think[1]} before the answer"
         )
-    return f"every prompt ends in {form.begun!r}, reasoning that is closed: the format reward counts it" if form.begun else ""
+    return (
+        f"every prompt ends in {form.begun!r}, reasoning that is closed: the format reward counts it"
+        if form.begun
+        else ""
+    )

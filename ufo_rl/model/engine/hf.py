@@ -17,7 +17,7 @@ from transformers import (
 )
 
 from ufo_rl.model.engine import Sampling, completion, stop_tokens
-from ufo_rl.model.weights import keep_end_tokens_only
+from ufo_rl.model.weights import keep_end_tokens_only, pad_id
 from ufo_rl.records import Completion
 
 
@@ -68,7 +68,7 @@ class HFEngine:
             logits_processor=LogitsProcessorList(drawn),
             stopping_criteria=StoppingCriteriaList(stops),
         )
-        pad = self.tokenizer.pad_token_id
+        pad = pad_id(self.tokenizer) if sampling.stop else None
         return [completion(self.tokenizer, row, ends, sampling.stop, pad) for row in output[:, width:].tolist()]
 
 

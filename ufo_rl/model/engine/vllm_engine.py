@@ -87,7 +87,9 @@ class VLLMEngine:
                     running.add(str(i))
                 if finished := engine.step():
                     running.difference_update(output.request_id for output in finished)
-                    yield [(int(output.request_id), self._completion(output, ends, sampling.stop)) for output in finished]
+                    yield [
+                        (int(output.request_id), self._completion(output, ends, sampling.stop)) for output in finished
+                    ]
         finally:  # whoever stops asking leaves nothing running
             if running:
                 engine.abort_request(list(running))

@@ -27,7 +27,9 @@ def scored_text(target: str, prompt_text: str, prompt: Prompt, form: AnswerForm 
                 f"target question: the chat template changes the text of prompt {prompt.id}; use another target"
             )
         return prompt_text[: start + len(question)], start
-    opens, words = (_answer(form), prompt.answer) if target == "answer" else (_solution(form, prompt_text), prompt.solution)
+    opens, words = (
+        (_answer(form), prompt.answer) if target == "answer" else (_solution(form, prompt_text), prompt.solution)
+    )
     return prompt_text + opens + words, len(prompt_text) + len(opens)
 
 
