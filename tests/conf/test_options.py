@@ -25,6 +25,7 @@ CONF = conf_folder()
 ROOT = CONF.parent
 OPTIONS = sorted((path.parent.name, path.stem) for path in CONF.glob("*/*.yaml"))
 REQUIRED = {
+    ("model", "custom"): ["model.path=mine"],
     ("dataset", "custom"): ["dataset.path=mine.jsonl"],
     ("eval", "custom"): ["eval.custom.dataset.path=mine.jsonl", "eval.custom.size=200"],
 }
@@ -54,7 +55,7 @@ def test_every_option_composes_and_builds(group: str, option: str) -> None:
 
 @pytest.mark.parametrize("option", sorted(path.stem for path in (CONF / "model").glob("*.yaml")))
 def test_real_models_take_the_published_prompt_and_recipe(option: str) -> None:
-    (job,) = jobs(f"model={option}")
+    (job,) = jobs(f"model={option}", *REQUIRED.get(("model", option), []))
     expected = ("short", "lab") if option == "tiny" else ("r1", "paper")
     assert (job.plain["template"]["name"], job.plain["train"]["name"]) == expected
 

@@ -23,7 +23,14 @@ def test_a_changed_dataset_file_is_noticed(ufo: Ufo) -> None:
     path = ufo.folder / "mine.jsonl"
     path.write_text("\n".join(map(json.dumps, rows)))
     command = [a for a in ufo.SMALL if not a.startswith("dataset.")]
-    command += ["dataset=custom", "dataset.path=mine.jsonl", "selector=random", "ratio=50pct", "train.max_steps=1"]
+    command += [
+        "model=tiny",
+        "dataset=custom",
+        "dataset.path=mine.jsonl",
+        "selector=random",
+        "ratio=50pct",
+        "train.max_steps=1",
+    ]
     ufo.run(*command)
     assert "done before" in ufo.run(*command)
     path.write_text("\n".join(map(json.dumps, rows[:-1])))
@@ -43,7 +50,7 @@ def test_a_changed_dataset_file_is_noticed(ufo: Ufo) -> None:
 def test_an_edited_solution_is_scored_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     rows = [{"question": f"{i}+2=?", "answer": str(i + 2), "why": f"{i} and 2 are {i + 2}"} for i in range(1, 25)]
-    command = ["dataset=custom", "dataset.path=mine.jsonl", "dataset.solution=why", "ratio=50pct"]
+    command = ["model=tiny", "dataset=custom", "dataset.path=mine.jsonl", "dataset.solution=why", "ratio=50pct"]
     command += ["signal.confidence.target=solution", "launch.threads_per_rank=1"]
     keys, scored = [], []
     for num_edited in (0, 3):  # questions and answers stay

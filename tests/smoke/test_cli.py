@@ -36,7 +36,7 @@ def places(ufo: Ufo) -> Ufo:
     return ufo
 
 
-CUSTOM = ("dataset=custom", "dataset.question=question", "dataset.answer=answer")
+CUSTOM = ("model=tiny", "dataset=custom", "dataset.question=question", "dataset.answer=answer")
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,13 @@ CUSTOM = ("dataset=custom", "dataset.question=question", "dataset.answer=answer"
             ["selector=ufoo", '"ufo"', "ratio=5pct", "train.lrr=1", "learning_rate"],
         ),
         (
-            ["ratio.value=2", "paths.data=nowhere", "train.per_device_train_batch_size=7", "model.path=./gone"],
+            [
+                "ratio.value=2",
+                "paths.data=nowhere",
+                "train=lab",
+                "train.per_device_train_batch_size=7",
+                "model.path=./gone",
+            ],
             ["ratio.value=2", "paths.data=nowhere is no folder", "= 7 completions", "model.path=./gone is no folder"],
         ),
         (["train.learning_rate=-1", "dataset.num_prompts=0"], ["train.learning_rate=-1", "num_prompts"]),

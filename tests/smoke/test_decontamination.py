@@ -13,7 +13,14 @@ from ufo_rl.dataset.arithmetic import Arithmetic
 from ufo_rl.records import Prompt, prompt_id
 
 pytestmark = pytest.mark.smoke
-SETTINGS = ("dataset=custom", "dataset.path=mine.jsonl", "selector=ufo", "ratio=50pct", "train.max_steps=1")
+SETTINGS = (
+    "model=tiny",
+    "dataset=custom",
+    "dataset.path=mine.jsonl",
+    "selector=ufo",
+    "ratio=50pct",
+    "train.max_steps=1",
+)
 
 
 def plant(ufo: Ufo, num_clean: int) -> tuple[list[str], list[str]]:

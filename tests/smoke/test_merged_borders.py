@@ -45,7 +45,7 @@ def test_merged_borders_are_listed_and_told(
     (job,) = compose_jobs(POOL)
     merged = [p.id for p in prepare(load(job.plain)).pool.prompts if p.answer.startswith("1")]  # behind "<answer> "
     assert 0 < len(merged) < 60
-    overrides = (*POOL, "model.path=merging", "model.name=merging")
+    overrides = (*POOL, "model.path=merging", "template=short", "train=lab", "model.dtype=float32")
     account, _ = collect(overrides)
     assert account["merged_borders"] == merged
     (message,) = told(caplog)

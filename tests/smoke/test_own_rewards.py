@@ -82,6 +82,7 @@ def test_rewards_of_ones_own_get_every_column_and_trl_its_option(ufo: Any) -> No
         "-m",
         "--config-dir=conf",
         "reward=mine",
+        "model=tiny",
         "dataset=lettered",
         "plugins=[mylab]",
         f"reward.parts.spy.path={ufo.folder}/spy.jsonl",

@@ -114,7 +114,13 @@ def test_real_data_goes_the_same_way(ufo: Ufo, shared_data: Path) -> None:
     rows = (shared_data / "gsm8k_train.jsonl").read_text().splitlines()[:40]
     (ufo.folder / "mine.jsonl").write_text("\n".join(rows) + "\n")
     output = ufo.run(
-        *("dataset=custom", "dataset.path=mine.jsonl", r"dataset.answer_pattern='####\s*(.+)'", "ratio=50pct"),
+        *(
+            "model=tiny",
+            "dataset=custom",
+            "dataset.path=mine.jsonl",
+            r"dataset.answer_pattern='####\s*(.+)'",
+            "ratio=50pct",
+        ),
         *("eval=math500", "eval.math500.limit=8", "train.max_steps=1", "train.per_device_train_batch_size=16"),
         *("launch.threads_per_rank=1", "tracker=off", "model.max_completion_tokens=32"),
         UFO_RL_DATA=str(shared_data),

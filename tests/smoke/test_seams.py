@@ -18,7 +18,16 @@ from tests.smoke.test_multirun import inspect
 pytestmark = pytest.mark.smoke
 PARTS = Path(__file__).parents[1] / "data/own_parts"
 RUN = (
-    *("-cd", "conf", "plugins=[mylab]", "dataset=sums", "template=asking", "signal=[digits]", "selector=few_digits"),
+    *(
+        "-cd",
+        "conf",
+        "plugins=[mylab]",
+        "model=tiny",
+        "dataset=sums",
+        "template=asking",
+        "signal=[digits]",
+        "selector=few_digits",
+    ),
     *("ratio=50pct", "grader=digits", "reward=hints", "train=brief", "eval=easy", "model.max_completion_tokens=32"),
     *("deepspeed=off", "launch.threads_per_rank=1", "tracker=offline"),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ class Job:
     is_here: bool = True
     is_sample: bool = False
     overrides: tuple[str, ...] = ()
-    choice: ModelChoice = ModelChoice()
+    choice: ModelChoice = field(default_factory=ModelChoice)
     notice: str = ""
 
     def check_model(self) -> None:

@@ -52,9 +52,18 @@ def local(path: str) -> Path:
 
 def record_of(path: str) -> dict[str, Any]:
     """How a policy of ours was trained: its nodes `model` and `template`, and `train`, a name; {} for any other model."""
-    found = _object(local(path) / RECORD)
+    found = _object(local(path) / RECORD) or _run_of(local(path))
     sound = isinstance(found.get("model"), Mapping) and isinstance(found.get("template"), Mapping)
     return found if sound and isinstance(found.get("train"), str) else {}
+
+
+def _run_of(folder: Path) -> dict[str, Any]:
+    """The same from the run around a policy that has no record: those of earlier versions."""
+    file = folder.absolute().parents[1] / "config.yaml" if folder.parts[-2:] == ("train", "policy") else None
+    if file is None or not file.is_file():
+        return {}
+    found: Any = OmegaConf.to_container(OmegaConf.load(file))
+    return {**found, "train": found["train"]["name"]} if {"model", "template", "train"} <= set(found) else {}
 
 
 def config_of(path: str) -> dict[str, Any]:
@@ -67,7 +76,7 @@ def config_of(path: str) -> dict[str, Any]:
 def dtype_of(path: str) -> str:
     """The precision that a policy of ours was measured in; of another folder its own; else bfloat16."""
     config, record = config_of(path), record_of(path)
-    found = record["model"].get("dtype") if record else config.get("dtype") or config.get("torch_dtype")
+    found = str(record["model"].get("dtype") if record else config.get("dtype") or config.get("torch_dtype"))
     return found if found in get_args(Dtype) else "bfloat16"
 
 

@@ -26,13 +26,14 @@ def drawn_shots(name: str, config: Config) -> dict[str, list[Shot]]:
     questions = load_dataset(benchmark.dataset, f"eval.{name}.dataset", config).prompts
     if bare := [prompt.id for prompt in examples if not prompt.solution]:
         raise UserError(f"{key}.dataset: {len(bare)} of {len(examples)} rows have no solution to show, first {bare[0]}")
-    known = {prompt.id for prompt in examples}
+    shown = {prompt.id: Shot(prompt.question, prompt.solution) for prompt in examples}
+    ids = list(shown)
     if len(examples) <= drawn.num:
         raise UserError(f"{key}.num={drawn.num}: {len(examples)} rows are too few to draw from; take fewer")
     rng, shots = Random(drawn.seed), {}
     for prompt in questions:
-        found = [one for one in rng.sample(examples, drawn.num + (prompt.id in known)) if one.id != prompt.id]
-        shots[prompt.id] = [Shot(one.question, one.solution) for one in found[: drawn.num]]
+        found = [one for one in rng.sample(ids, drawn.num + (prompt.id in shown)) if one != prompt.id]
+        shots[prompt.id] = [shown[one] for one in found[: drawn.num]]
     return shots
 
 

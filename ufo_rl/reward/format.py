@@ -38,11 +38,13 @@ def has_form(completion: str, form: AnswerForm = AnswerForm()) -> bool:  # noqa:
     whole = form.begun + completion
     if not form.has_tags:
         return _has_answer(whole, form)
+    if form.is_answering:  # reasoning had its place before, if any
+        tags = (*form.think, *ANSWER)
+        return completion.rstrip().endswith(ANSWER[1]) and sum(completion.count(tag) for tag in tags) == 1
     if _has_tags(whole, form.think):
         return True
     # reasoning that the prompt closed was none: the model may still reason in the tags that the system message asks for
-    is_closed = bool(form.begun) and not form.is_thinking and not form.is_answering
-    return is_closed and _has_tags(completion, AnswerForm().think)
+    return bool(form.begun) and not form.is_thinking and _has_tags(completion, AnswerForm().think)
 
 
 def _has_tags(text: str, think: tuple[str, str]) -> bool:

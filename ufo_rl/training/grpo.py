@@ -70,9 +70,10 @@ def train(
 ) -> dict[str, Any]:
     """Train and save the policy to `policy`; returns what it cost.
 
-    `rows` have `prompt` (chat messages, or a text where the template has layout=text), `id`, and every column that rewards may ask for by name. `work` keeps
-    checkpoints, from which an interrupted training goes on. `journal(event, **values)` gets TRL's metrics under their
-    own names, once a step. The tables of completions that TRL may be asked for land beside `policy`.
+    `rows` have `prompt` (chat messages, or a text where the template has layout=text), `id`, and every column that rewards
+    may ask for by name. `work` keeps checkpoints, from which an interrupted training goes on. `journal(event, **values)`
+    gets TRL's metrics under their own names, once a step. The tables of completions that TRL may be asked for land beside
+    `policy`.
     """
     tell = journal if place.is_first else _silent
     watcher = Watcher(tell)

@@ -13,7 +13,7 @@ from ufo_rl.config.schema import Config
 from ufo_rl.experiment.apart import Apart, checked_jobs
 from ufo_rl.experiment.before_training import BeforeTraining
 from ufo_rl.experiment.data import whole_benchmarks
-from ufo_rl.experiment.prepare import Prepared, check_selection
+from ufo_rl.experiment.prepare import Prepared
 from ufo_rl.files.atomic import write_json
 from ufo_rl.files.keys import digest
 from ufo_rl.files.row_writer import row_writer

@@ -10,7 +10,6 @@ from ufo_rl.launch.publish import Batch as Published
 from ufo_rl.launch.publish import SignalRow
 from ufo_rl.launch.rank_context import BLOCK_ROWS, RankContext
 from ufo_rl.launch.spool import ahead
-from ufo_rl.model.engine import Sampling
 from ufo_rl.model.engine.opening import open_engine
 from ufo_rl.model.weights import load_tokenizer, pad_id
 from ufo_rl.signals.confidence.measure import Batch, Measured
@@ -33,7 +32,7 @@ def measure(request: ConfidenceRequest, context: RankContext) -> dict[str, Any]:
                 yield rows, encode(tokenizer, texts, [row.target_start for row in rows]), []
                 continue
             prompts = tokenizer(texts, add_special_tokens=False)["input_ids"]
-            for part in scorer.respond(texts, prompts, Sampling(0.0, settings.max_response_tokens, request.stop)):
+            for part in scorer.respond(texts, prompts, settings.max_response_tokens, request.stop):
                 answered = [Encoded([*prompts[i], *said.ids], len(said.ids), "") for i, said in part]
                 yield [rows[i] for i, _ in part], answered, [said.text for _, said in part]
 

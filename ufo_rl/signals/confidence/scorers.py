@@ -36,12 +36,12 @@ class OwnScorer:
         self._is_ready = False
 
     def respond(
-        self, texts: Sequence[str], prompts: Sequence[list[int]], sampling: Sampling
+        self, texts: Sequence[str], prompts: Sequence[list[int]], max_tokens: int, stop: tuple[str, ...] = ()
     ) -> Iterator[list[tuple[int, Completion]]]:
         """See `greedy`. `prompts`, the texts' tokens, are all that responses can share: the first part of them to be
         finished may be a single one."""
         self._prepare([Encoded(ids, 1, "") for ids in prompts])
-        return greedy(self.engine, texts, sampling)
+        return greedy(self.engine, texts, Sampling(0.0, max_tokens, stop))
 
     def _prepare(self, rows: Sequence[Encoded]) -> None:
         if rows and self._is_ready:
@@ -77,9 +77,9 @@ class VLLMScorer:
         self.engine = engine
 
     def respond(
-        self, texts: Sequence[str], prompts: Sequence[list[int]], sampling: Sampling
+        self, texts: Sequence[str], prompts: Sequence[list[int]], max_tokens: int, stop: tuple[str, ...] = ()
     ) -> Iterator[list[tuple[int, Completion]]]:
-        return greedy(self.engine, texts, sampling)
+        return greedy(self.engine, texts, Sampling(0.0, max_tokens, stop))
 
     def measure(self, rows: Sequence[Encoded]) -> Iterator[Batch]:
         for start in range(0, len(rows), VLLM_ROWS):
