@@ -4,8 +4,8 @@
 
 PYTHON is of an environment that has lm-eval[math]. Its task gsm8k is taken as it is, but that the rows come from UFO_RL_DATA.
 Compared are the prompts (byte for byte), the completions (greedy, at most 256 tokens), what its filter strict-match extracts of
-either, and the accuracy by its filters and by our grader. Prints and writes bench/lm_eval.json, and tests/data/lm_eval_prompts.json, which a test
-holds our prompts against.
+either, and the accuracy by its filters and by our grader. Prints and writes bench/lm_eval.json, and
+tests/data/lm_eval_prompts.json, which a test holds our prompts against.
 """
 
 from __future__ import annotations

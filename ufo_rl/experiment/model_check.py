@@ -25,7 +25,7 @@ VERSION = 1  # raise it when more is looked at: models that passed before are lo
 
 
 @dataclass(frozen=True)
-class Way:
+class Asking:
     """One way of asking: a template, and the worked examples of the benchmarks that are asked by it."""
 
     template: Template
@@ -39,7 +39,7 @@ class ModelRequest:
 
     folder: Path
     called: str
-    ways: list[Way]
+    ways: list[Asking]
     chat_template: str | None
 
 
@@ -79,9 +79,9 @@ def check_model(config: Config, folder: Path, is_evaluation: bool) -> None:
     write_json(passed_path, {**passed, key: str(folder)})
 
 
-def _ways(config: Config, is_evaluation: bool) -> list[Way]:
+def _ways(config: Config, is_evaluation: bool) -> list[Asking]:
     """Every template in use with the worked examples that it shows."""
-    ways = {key: Way(template, []) for key, template in templates_in_use(config, (), is_evaluation).items()}
+    ways = {key: Asking(template, []) for key, template in templates_in_use(config, (), is_evaluation).items()}
     for name, benchmark in config.eval.items():
         if benchmark.few_shot:
             ways["template" if benchmark.template is None else f"eval.{name}.template"].few_shot.append(

@@ -70,24 +70,21 @@ def train(
 ) -> dict[str, Any]:
     """Train and save the policy to `policy`; returns what it cost.
 
-    `rows` have `prompt` (chat messages, or a text where the template has layout=text), `id`, and every column that rewards
-    may ask for by name. `work` keeps checkpoints, from which an interrupted training goes on. `journal(event, **values)`
-    gets TRL's metrics under their own names, once a step. The tables of completions that TRL may be asked for land beside
-    `policy`.
+    `rows` have `prompt` (chat messages, or a text with layout=text), `id`, and every column that rewards may ask for. `work`
+    keeps checkpoints, from which an interrupted training goes on. `journal(event, **values)` gets TRL's metrics under their
+    own names, once a step. The tables of completions that TRL may be asked for land beside `policy`.
     """
     tell = journal if place.is_first else _silent
-    watcher = Watcher(tell)
-    arguments = grpo_arguments(
-        settings, deepspeed, seed, work, place.device == "cpu", [part.weight for part in rewards]
-    )
+    weights = [part.weight for part in rewards]
+    arguments = grpo_arguments(settings, deepspeed, seed, work, place.device == "cpu", weights)
     arguments.chat_template_kwargs = dict(template.chat_template_kwargs)
-    trainer = make_trainer(arguments, rows, model_folder, tokenizer, rewards, watcher, template.stop)
+    trainer = make_trainer(arguments, rows, model_folder, tokenizer, rewards, Watcher(tell), template.stop)
     checkpoint = last_checkpoint(work)
     if checkpoint is not None:
         log.info("going on from %s", checkpoint.name)
     tell("phase", phase=MEASURING, words="first step")
     began = time.perf_counter()
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint is not None else None)
+    trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
     seconds = time.perf_counter() - began
     tell("phase", phase=MEASURING, words="saving the policy")
     trainer.save_model(str(policy))

@@ -13,7 +13,7 @@ from ufo_rl.config.schema import Config
 from ufo_rl.experiment.apart import Apart, checked_jobs
 from ufo_rl.experiment.before_training import BeforeTraining
 from ufo_rl.experiment.data import whole_benchmarks
-from ufo_rl.experiment.prepare import Prepared
+from ufo_rl.experiment.prepare import Prepared, check_selection
 from ufo_rl.files.atomic import write_json
 from ufo_rl.files.keys import digest
 from ufo_rl.files.row_writer import row_writer
@@ -36,6 +36,11 @@ def select_prompts(
     mistakes of all."""
     jobs = checked_jobs(overrides, config_dir, config_name, multirun, _check)
     return [_select(job, *checked) for job, checked in jobs]
+
+
+def _check(job: Job) -> tuple[Config, Prepared, list[str]]:
+    job.check_model()
+    return check_selection(job.plain, None)
 
 
 def _select(job: Job, config: Config, prepared: Prepared, names: list[str]) -> str:
