@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Ufo
+from tests.waiting import BACKSTOP_S
 
 pytestmark = pytest.mark.smoke
 SHADOWS = ("datasets", "random", "torch", "json", "logging", "typing", "inspect", "numpy", "transformers", "re", "math")
@@ -75,7 +76,7 @@ def test_ctrl_c_at_any_moment_of_the_start_is_no_traceback(ufo: Ufo, arguments: 
         process.stdout.readline()
         time.sleep(milliseconds / 1000)
         process.send_signal(signal.SIGINT)
-        output, _ = process.communicate(timeout=30)
+        output, _ = process.communicate(timeout=BACKSTOP_S)
         assert "Traceback" not in output and "Panic" not in output, output
         statuses.add(process.returncode)
     assert statuses <= {0, 2, 130, -signal.SIGINT} and statuses & {130, -signal.SIGINT}

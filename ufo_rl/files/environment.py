@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import Any
 
 log = logging.getLogger(__name__)
-LIMIT_S = (
-    120.0  # nvidia-smi takes half a minute where it wakes eight GPUs on a busy machine, git on a disk far away too
-)
+# nvidia-smi takes half a minute where it wakes eight GPUs on a busy machine, git on a disk far away too
+LIMIT_S = 120.0
 PACKAGES = (
     "ufo-rl",
     "torch",
