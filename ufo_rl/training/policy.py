@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ufo_rl.config.identity import grader_settings
 from ufo_rl.config.schema import Config, Seam, Train
 from ufo_rl.files.atomic import manifest, publish
 from ufo_rl.files.keys import digest
@@ -55,8 +56,8 @@ class PolicyTraining:
         folder = self.stages.folder / "train"
         rows = [row_of(prompt, self.chat.messages(prompt)) for prompt in prompts]
         date = [] if self.chat.date is None else [self.chat.date]  # TRL renders the prompts
-        nodes = [self.nodes[name] for name in NODES]
-        key = digest([rows, self.chat.id, nodes, self.config.launch.num_ranks, *date])
+        nodes = {**self.nodes, "grader": grader_settings(self.nodes["grader"], self.config.plugins)}
+        key = digest([rows, self.chat.id, [nodes[name] for name in NODES], self.config.launch.num_ranks, *date])
         self.stages.asks("train", key)
         done = manifest(folder)
         if done is not None and done["key"] == key:
