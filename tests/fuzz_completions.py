@@ -2,7 +2,7 @@ r"""Hostile completions of many kinds, the same ones for a seed; the test and th
 
 The verdict on each is known from how it is made. Every gold holds a mark that nothing else writes: the digits of the prime
 982451653, or the word Zugzwang. A completion is right only where the whole gold stands behind the hostile text in a box of
-its own; wherever else the mark appears, it is mentioned, unfinished, taken back, altered, or one of many candidates.
+its own, in the same turn; wherever else the mark appears, it is mentioned, unfinished, taken back, altered, or one of many candidates.
 """
 
 # ruff: noqa: RUF001  (signs that look alike are the point)
@@ -32,6 +32,7 @@ HANGING = (
     r"\int_0^1 x^{x} dx",
     r"\lim_{x\to 0} 9^{9^{9^9}}",
 )
+END_OF_TURN = "<|im_end|>"  # nothing behind it counts
 PLANTED = 0.1  # share of completions that end in a box with the gold
 MEGABYTE = 1_000_000
 FUNCTIONS = (r"\sin", r"\cos", r"\tan", r"\ln", r"\log_2", r"\exp", r"\arctan", r"\sqrt", r"\cosh", "|", r"\lfloor")
@@ -80,8 +81,9 @@ def fuzzed(count: int, seed: int) -> Iterator[Fuzzed]:
     random, golds = Random(seed), tuple(GOLDS.values())
     for number in range(count):
         kind, gold = KINDS[number % len(KINDS)], golds[number // len(KINDS) % len(golds)]
-        completion, is_right = MAKERS[kind](random, gold), random.random() < PLANTED
-        yield Fuzzed(kind, gold, completion + f"\nso \\boxed{{{gold}}}" if is_right else completion, is_right)
+        completion, is_planted = MAKERS[kind](random, gold), random.random() < PLANTED
+        text = completion + f"\nso \\boxed{{{gold}}}" if is_planted else completion
+        yield Fuzzed(kind, gold, text, is_planted and END_OF_TURN not in completion)
 
 
 def _size(random: Random, most: int) -> int:

@@ -229,7 +229,7 @@ def test_fifty_disagreements_are_shown_and_all_are_written(here: Path) -> None:
         (["rows.jsonl", "--gld", "x"], ["--gld: no such option", '"--gold"']),
         (["rows.jsonl", "--out"], ["--out", "expected one argument"]),
         (["rows.jsonl", "b.jsonl"], ["b.jsonl: one file at a time"]),
-        (["rows.jsonl", "gold=answer", "seed=1"], ["write --gold answer", "seed=1: has no effect", "time_limit_s"]),
+        (["rows.jsonl", "gold=answer", "seed=1"], ["write --gold answer", "seed=1: has no effect", "grader.ordered"]),
         (["rows.jsonl", LIMIT.replace("3", "-3")], ["grader.time_limit_s=-3 must be > 0"]),
         (
             ["rows.jsonl", LIMIT.replace("3", "many"), "--audit", "math_verify"],

@@ -13,6 +13,7 @@ from ufo_rl.config.kinds import changes_no_result, stated
 from ufo_rl.config.schema import Config
 from ufo_rl.errors import UserError
 from ufo_rl.files.keys import digest
+from ufo_rl.grader import set_of
 
 # What the name of a run says of itself.
 CHOSEN = ("model", "model.name", "dataset", "dataset.name", "selector", "selector.name", "ratio", "ratio.value", "seed")
@@ -40,6 +41,14 @@ def _marks(part: Any) -> tuple[str, ...]:
         return ()
 
 
+def grader_settings(node: Mapping[str, Any], plugins: Sequence[str]) -> dict[str, Any]:
+    """What of a grader's node can change a verdict."""
+    try:
+        return set_of(node, part_class(node, "grader", plugins))
+    except UserError:
+        return dict(node)  # validation reports it
+
+
 def decisive(config: Mapping[str, Any]) -> dict[str, Any]:
     """A copy of a resolved plain configuration without the keys that change no result."""
     kept = copy.deepcopy(stated(Config, config))
@@ -50,6 +59,9 @@ def decisive(config: Mapping[str, Any]) -> dict[str, Any]:
             node = node.get(parent, {}) if isinstance(node, dict) else {}
         if isinstance(node, dict):
             node.pop(last, None)
+    for node in (kept, *(kept.get("eval") or {}).values()):
+        if isinstance(node, dict) and isinstance(node.get("grader"), Mapping):
+            node["grader"] = grader_settings(node["grader"], config.get("plugins", []))
     return kept
 
 

@@ -42,8 +42,15 @@ class Grader(Protocol):
 FIRST = "ufo_rl.grader.math.MathGrader"  # verdicts were stored before there were others: they carry no class
 
 
+def set_of(node: Mapping[str, Any], grader: Grader | type[Grader]) -> dict[str, Any]:
+    """The node without the settings that say nothing: those which the grader names in `unset`, a mapping, with the value
+    that changes no verdict. They came later than the names and stores of runs, which are found as before."""
+    unset: Mapping[str, Any] = getattr(grader, "unset", {})
+    return {name: value for name, value in node.items() if name not in unset or value != unset[name]}
+
+
 def grader_id(node: Mapping[str, Any], grader: Grader) -> list[Any]:
     """What verdicts depend on: the version, the settings of the YAML node, and whose they are."""
-    settings = {name: value for name, value in node.items() if name not in ("_target_", "name")}
+    settings = {name: value for name, value in set_of(node, grader).items() if name not in ("_target_", "name")}
     whose = [] if node["_target_"] == FIRST else [node["_target_"]]
     return [grader.version, settings, *whose]

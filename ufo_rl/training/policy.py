@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ufo_rl.config.folder_facts import RECORD
+from ufo_rl.config.identity import grader_settings
 from ufo_rl.config.kinds import stated
 from ufo_rl.config.schema import Config, Seam, Template, Train
 from ufo_rl.files.atomic import manifest, publish, write_json
@@ -63,6 +64,7 @@ class PolicyTraining:
         nodes = stated(Config, {name: self.nodes[name] for name in NODES})
         begun = [self.chat.form.begun] if self.chat.form.begun else []
         date = [] if self.chat.date is None else [self.chat.date]  # TRL renders the prompts
+        nodes["grader"] = grader_settings(self.nodes["grader"], self.config.plugins)
         named = [nodes[name] for name in NODES]
         key = digest([rows, self.chat.id, named, self.config.launch.num_ranks, *begun, *date])
         self.stages.asks("train", key)

@@ -44,7 +44,7 @@ def parser() -> argparse.ArgumentParser:
         description="Grade the completions of any system: is the final answer of each the reference answer of its row?",
         epilog="A column inside others is a path: reward_model.ground_truth, prompt.0.content. A row whose reference answer "
         "cannot be graded against stops the command before anything is graded. KEY=VALUE chooses the grader or sets "
-        "one of its limits, for example grader.time_limit_s=2. "
+        "one of its keys, for example grader.ordered=true or \"grader.markers=['Ergebnis: (.+)']\". "
         "Example: ufo-rl grade rollouts.jsonl --gold answer --out graded.jsonl --audit math_verify",
         allow_abbrev=False,
     )
@@ -119,5 +119,5 @@ def _problem_of_word(word: str) -> str:
     if key in ("gold", "completion", "out", "audit"):
         return f"grade {word}: write --{key} {value}"
     if key.lstrip("+").split(".")[0] not in ("grader", "plugins"):
-        return f"grade {word}: has no effect on grading; set grader, grader.time_limit_s or grader.max_chars"
+        return f"grade {word}: has no effect on grading; set grader, or one of its keys, such as grader.ordered"
     return ""

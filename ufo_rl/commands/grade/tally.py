@@ -65,7 +65,8 @@ class Tally:
         if self.reasons["unparsed"] == n:
             parts.append(
                 r"No completion has a final answer that can be read: \boxed{..}, <answer>..</answer>, #### x, "
-                '"The answer is x" or "Answer: x". Is this the right column?'
+                '"The answer is x" or "Answer: x" in nine languages, A: x; grader.markers adds others. '
+                "Is this the right column?"
             )
         known = [*METHODS, *sorted({method for method, _ in self.methods} - set(METHODS))]
         rows = [(method, self.methods[method, True], self.methods[method, False]) for method in known]

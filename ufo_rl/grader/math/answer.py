@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from ufo_rl.grader.math.formula.rational import same_number
 from ufo_rl.grader.math.process.verifier import Verifier
 from ufo_rl.grader.math.shapes.sequences import num_items
-from ufo_rl.grader.math.text.extract import extract, extract_list
+from ufo_rl.grader.math.text.extract import extract_list, extract_literal
 from ufo_rl.grader.math.text.gold import problem_of
+from ufo_rl.grader.math.text.markers import Markers, SlowMarker
 from ufo_rl.grader.math.text.normal import normalise
+from ufo_rl.grader.math.text.parts import boxes_of_parts
+from ufo_rl.grader.math.text.turn import own_turn
 from ufo_rl.records import Graded, Reference
 
 MAX_COMPLETION = 1_000_000  # characters, from the end: more than any model's context
@@ -29,12 +32,22 @@ class MathGrader:
         unparsed.
     relative_tolerance: > 0: numbers that are not equal still count as equal, by method `tolerance`, when they differ by at
         most that share of the gold; units do not matter. None: exact answers.
+    markers: regular expressions of the user's own behind or in which an answer stands; see `text.markers`.
+    ordered: whether the items of a list must come in the gold's order; sets in braces have none either way.
     """
 
-    version: ClassVar[int | str] = 5
+    version: ClassVar[int | str] = 6
     columns: ClassVar[tuple[str, ...]] = ()
+    unset: ClassVar[Mapping[str, Any]] = {"markers": [], "ordered": False}
 
-    def __init__(self, time_limit_s: float, max_chars: int, relative_tolerance: float | None = None) -> None:
+    def __init__(
+        self,
+        time_limit_s: float,
+        max_chars: int,
+        relative_tolerance: float | None = None,
+        markers: Sequence[str] = (),
+        ordered: bool = False,
+    ) -> None:
         problems = []
         if not _is_number(time_limit_s, float) or not time_limit_s > 0:
             problems.append(f"time_limit_s={time_limit_s} must be > 0")
@@ -42,10 +55,17 @@ class MathGrader:
             problems.append(f"max_chars={max_chars} must be >= 1 and whole")
         if relative_tolerance is not None and not (_is_number(relative_tolerance, float) and relative_tolerance > 0):
             problems.append(f"relative_tolerance={relative_tolerance} must be > 0, or None for exact answers")
+        if not isinstance(ordered, bool):
+            problems.append(f"ordered={ordered} must be true or false")
+        try:
+            self._markers = Markers(markers)
+        except ValueError as error:
+            problems += str(error).splitlines()
         if problems:
             raise ValueError("\n".join(problems))
         self.max_chars = max_chars
         self.relative_tolerance = relative_tolerance
+        self.ordered = ordered
         self._verifier = Verifier(time_limit_s, relative_tolerance=relative_tolerance)
         self._judge = lru_cache(maxsize=CACHED)(self._judged)
 
@@ -57,20 +77,32 @@ class MathGrader:
         """The verdict on one completion.
 
         In this order: no final answer (wrong, `unparsed`), same text (`exact`), two exact rationals (`number`, decides
-        both ways), formulas and what is built of them (`formula`), math-verify. Several boxes on one line are one list if the
-        gold is a list. A timeout, a stall, a crash and what cannot be parsed are wrong, each with its reason.
+        both ways), formulas and what is built of them (`formula`), math-verify. Text behind an end-of-turn mark does not
+        count. Several boxes on one line, and those of the parts (a), (b) of the task, are one list if the gold is a list.
+        A timeout, a stall, a crash and what cannot be parsed are wrong, each with its reason.
         """
-        gold, completion = _answer(reference), completion[-MAX_COMPLETION:]
-        extracted = extract(completion)
+        gold, completion = _answer(reference), own_turn(completion)[-MAX_COMPLETION:]
+        try:
+            extracted, literal = extract_literal(completion, self._markers)
+        except SlowMarker as slow:
+            return Graded(False, "", "none", f"timeout: {slow}")
         if not extracted:
             return Graded(False, "", "none", "unparsed: no final answer")
-        graded = self._grade(gold, extracted)
+        if literal and normalise(literal) == normalise(gold):
+            return Graded(True, literal, "exact")
+        if literal == extracted:
+            return Graded(False, extracted, "none", "unparsed: words that make another number of a value")
+        graded = self._grade(gold, extracted, self.ordered)
         if graded.correct or graded.reason.startswith(("timeout", "stalled")):  # which has taken all the time there is
             return graded
-        if (boxes := extract_list(completion)) and num_items(gold) > 1:
-            together = self._grade(gold, boxes)
-            return together if together.correct else graded
-        return graded
+        num_wanted = num_items(gold) if r"\boxed" in completion or r"\fbox" in completion else 1
+        if num_wanted < 2:
+            return graded
+        lists = [(extract_list(completion), self.ordered)]
+        if len(parts := boxes_of_parts(completion)) == num_wanted:
+            lists.append((", ".join(parts), True))  # part (a) is not part (b)
+        tried = (self._grade(gold, boxes, is_ordered) for boxes, is_ordered in lists if boxes)
+        return next((one for one in tried if one.correct), graded)
 
     def grade_all(self, references: Sequence[Gold], completions: Sequence[str]) -> list[Graded]:
         """Verdicts in order, several at a time; ValueError when the two lists differ in length."""
@@ -79,7 +111,7 @@ class MathGrader:
 
     def same(self, one: str, other: str) -> bool:
         """Whether two answers, already extracted, are the same."""
-        return self._grade(one, other).correct
+        return self._grade(one, other, self.ordered).correct
 
     def normal_form(self, answer: str) -> str:
         """One spelling of an extracted answer: texts of one form are the same answer, others may be."""
@@ -89,15 +121,15 @@ class MathGrader:
         """Ends the verifier's processes; the next question that needs one starts it."""
         self._verifier.close()
 
-    def _grade(self, gold: str, extracted: str) -> Graded:
+    def _grade(self, gold: str, extracted: str, is_ordered: bool) -> Graded:
         if len(extracted) > self.max_chars:  # and not kept: a megabyte each would fill the memory
             return self._judged_long(gold, extracted)
         try:
-            return self._judge(gold, extracted)
+            return self._judge(gold, extracted, is_ordered)
         except _Undecided as undecided:
             return Graded(False, extracted, "none", undecided.reason)
 
-    def _judged(self, gold: str, extracted: str) -> Graded:
+    def _judged(self, gold: str, extracted: str, is_ordered: bool) -> Graded:
         if not gold.strip():
             return Graded(False, extracted, "none", "unparsed: the reference is empty")
         reference, answer = normalise(gold), normalise(extracted)
@@ -106,7 +138,7 @@ class MathGrader:
         is_same = same_number(reference, answer)
         if is_same or (is_same is False and self.relative_tolerance is None):
             return Graded(is_same, extracted, "number")
-        verdict = self._verifier.verify(gold, extracted)
+        verdict = self._verifier.verify(gold, extracted, is_ordered)
         if verdict.reason.startswith(("crash", "stalled")):
             raise _Undecided(verdict.reason)
         if verdict.reason:

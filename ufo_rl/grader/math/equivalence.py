@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from ufo_rl.grader.math.formula.agreement import same_formula
@@ -23,15 +23,16 @@ from ufo_rl.grader.math.words.units import without_words
 
 # Parts of an answer are compared like answers, this deep.
 MAX_DEPTH = 6
+Rule = Callable[[str, str, Same], bool | None]
 OPEN_END = re.compile(r"[-+*/^_=<>]$|^[*/^_=<>]")  # nothing stands beside an operator
 
 
-def same(gold: str, answer: str) -> bool | None:
-    """Whether the answer is the gold; both as they stand in their sources."""
-    return _same(0, normalise(gold), normalise(answer))
+def same(gold: str, answer: str, is_ordered: bool = False) -> bool | None:
+    """Whether the answer is the gold; both as they stand in their sources. `is_ordered`: bare lists have an order."""
+    return _same(IN_ORDER if is_ordered else RULES, 0, normalise(gold), normalise(answer))
 
 
-def _same(depth: int, gold: str, answer: str) -> bool | None:
+def _same(rules: Sequence[Rule], depth: int, gold: str, answer: str) -> bool | None:
     if not gold or not answer:
         return False
     if gold == answer:
@@ -43,8 +44,8 @@ def _same(depth: int, gold: str, answer: str) -> bool | None:
     gold, answer = (with_base(without_approximation(text)) for text in (gold, answer))
     if (len(gold) > 2 or gold.casefold() == "no") and gold.isalpha() and gold.casefold() == answer.casefold():
         return True
-    same_part = partial(_same, depth + 1)
-    verdict = next((v for rule in RULES if (v := rule(gold, answer, same_part)) is not None), None)
+    same_part = partial(_same, rules, depth + 1)
+    verdict = next((v for rule in rules if (v := rule(gold, answer, same_part)) is not None), None)
     if verdict is not True:
         shorter = without_words(gold), without_words(answer, gold)
         if shorter != (gold, answer) and same_part(*shorter):
@@ -52,7 +53,6 @@ def _same(depth: int, gold: str, answer: str) -> bool | None:
     return verdict
 
 
-Rule = Callable[[str, str, Same], bool | None]
 RULES: tuple[Rule, ...] = (
     lambda gold, answer, _: same_choice(gold, answer),
     same_cases,
@@ -63,3 +63,4 @@ RULES: tuple[Rule, ...] = (
     lambda gold, answer, _: same_formula(gold, answer),
     lambda gold, answer, _: same_words(gold, answer),
 )
+IN_ORDER = tuple(partial(same_sequences, is_ordered=True) if rule is same_sequences else rule for rule in RULES)

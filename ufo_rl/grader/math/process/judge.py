@@ -39,7 +39,8 @@ def main(time_limit_s: float, backstop_s: float, other: str = "") -> None:
     """Serves `other` (see other.py), or our own comparison where that is empty. A question may take `time_limit_s` seconds
     of CPU time and `backstop_s` of the wall clock.
 
-    Questions are {"gold", "answer", "relative_tolerance"}; the last is null for exact answers, and nothing to others.
+    Questions are {"gold", "answer", "relative_tolerance", "is_ordered"}; relative_tolerance is null for exact answers, and
+    both are nothing to others.
     """
     replies = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # whatever a library prints must not look like a verdict
@@ -63,7 +64,7 @@ def main(time_limit_s: float, backstop_s: float, other: str = "") -> None:
         signal.setitimer(signal.ITIMER_PROF, time_limit_s)  # CPU time: what else the machine computes does not count
         signal.setitimer(signal.ITIMER_REAL, backstop_s + GRACE_S)
         try:
-            verdict = judge(question["gold"], question["answer"], question["relative_tolerance"])
+            verdict = judge(**question)
         except Exception as err:
             verdict = Verdict(False, f"crash: {type(err).__name__}")
         signal.setitimer(signal.ITIMER_PROF, 0)
@@ -75,25 +76,29 @@ def _send(replies: IO[str], message: dict[str, Any]) -> None:
     replies.write(json.dumps(message) + "\n")
 
 
-def judge_of_all() -> Callable[[str, str, float | None], Verdict]:
-    """A function (gold, answer, relative tolerance or None) -> Verdict; everything is imported and warmed up here."""
+def judge_of_all() -> Callable[..., Verdict]:
+    """A function (gold, answer, relative_tolerance, is_ordered) -> Verdict; everything is imported and warmed up here."""
     from ufo_rl.grader.math.equivalence import same
     from ufo_rl.grader.math.nearly_equal import nearly_same
     from ufo_rl.grader.math.process.gate import verdict_without
+    from ufo_rl.grader.math.shapes.sequences import pairs_in_order
     from ufo_rl.grader.math.text.normal import normalise
 
     math_verify = _math_verify()
 
-    def judge(gold: str, answer: str, relative_tolerance: float | None) -> Verdict:
-        verdict = same(gold, answer)
+    def judge(gold: str, answer: str, relative_tolerance: float | None, is_ordered: bool) -> Verdict:
+        verdict = same(gold, answer, is_ordered)
         if not verdict and relative_tolerance is not None and nearly_same(gold, answer, relative_tolerance):
             return Verdict(True, method="tolerance")
         if verdict is not None:
             return Verdict(verdict, method="formula")
         reference, candidate = normalise(gold), normalise(answer)
+        if is_ordered and (pairs := pairs_in_order(reference, candidate)):  # math-verify takes a list for a set
+            verdicts = (judge(one, other, None, True) for one, other in pairs)
+            return next((one for one in verdicts if not one.equal), Verdict(True))
         return verdict_without(reference, candidate) or math_verify(reference, candidate)
 
-    judge(r"\frac{1}{2}", "0.5", None)
+    judge(r"\frac{1}{2}", "0.5", None, False)
     return judge
 
 

@@ -17,6 +17,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from ufo_rl.grader.math.process.child import OUT_OF_TIME, Child, Died
 from ufo_rl.grader.math.process.verdict import Verdict
@@ -56,28 +57,31 @@ class Verifier:
             self._free.put(place)
         self._alone = threading.Lock()
 
-    def verify(self, gold: str, answer: str) -> Verdict:
-        """Never raises for what the texts hold; RuntimeError when no child can be started at all."""
+    def verify(self, gold: str, answer: str, is_ordered: bool = False) -> Verdict:
+        """With `is_ordered` the items of lists must come in one order. Never raises for what the texts hold;
+        RuntimeError when no child can be started at all."""
+        settings = {"relative_tolerance": self.relative_tolerance, "is_ordered": is_ordered}
+        question = {"gold": gold, "answer": answer, **settings}
         place = self._free.get()
         try:
-            verdict = self._answer(place, gold, answer)
+            verdict = self._answer(place, question)
         finally:
             self._free.put(place)
         if verdict is None:
             with self._all_places() as places:
-                verdict = self._answer(places[-1], gold, answer)
+                verdict = self._answer(places[-1], question)
         return verdict or Verdict(
             False,
             f"stalled: twice no verdict within {self.backstop_s:g} s, though it used less than {self.time_limit_s:g} s of "
             "CPU time: it waits for something, or the machine is overloaded",
         )
 
-    def _answer(self, place: int, gold: str, answer: str) -> Verdict | None:
+    def _answer(self, place: int, question: dict[str, Any]) -> Verdict | None:
         """By the child at `place`, or by its successors where it dies; None where the backstop ended it."""
         num_killed = num_died = 0
         while True:
             try:
-                return self._ask(place, gold, answer)
+                return self._ask(place, question)
             except Died as death:
                 is_killed = death.status in KILLED
                 num_killed, num_died = num_killed + is_killed, num_died + (not is_killed)
@@ -114,10 +118,10 @@ class Verifier:
                 for place in places:
                     self._free.put(place)
 
-    def _ask(self, place: int, gold: str, answer: str) -> Verdict | None:
+    def _ask(self, place: int, question: dict[str, Any]) -> Verdict | None:
         """One try; None at the backstop. Raises Died."""
         child, half = self._alive(place), self.time_limit_s / 2
-        child.send({"gold": gold, "answer": answer, "relative_tolerance": self.relative_tolerance})
+        child.send(question)
         try:
             verdict = child.reply(half)
             if verdict is None:  # its successor gets ready meanwhile, so that the next question need not wait for one

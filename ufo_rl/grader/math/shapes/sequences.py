@@ -23,11 +23,22 @@ Same = Callable[[str, str], bool | None]
 Part = TypeVar("Part")
 
 
-def same_sequences(gold: str, answer: str, same: Same) -> bool | None:
-    """Whether both have the same items, in order where one is a tuple; None where neither has several."""
-    verdict = _same_items(gold, answer, same)
+def same_sequences(gold: str, answer: str, same: Same, is_ordered: bool = False) -> bool | None:
+    """Whether both have the same items, in order where one is a tuple; None where neither has several.
+
+    `is_ordered`: bare lists have an order, too; sets, and what a sign \\pm stands for, have none.
+    """
+    verdict = _same_items(gold, answer, same, is_ordered)
     grouped = _grouped(gold), _grouped(answer)
-    return verdict if verdict or grouped == (gold, answer) else _same_items(*grouped, same)
+    return verdict if verdict or grouped == (gold, answer) else _same_items(*grouped, same, is_ordered)
+
+
+def pairs_in_order(gold: str, answer: str) -> list[tuple[str, str]]:
+    """The items of two bare lists of one length, side by side; [] for anything else."""
+    a, b = items_of(gold), items_of(answer)
+    if a is None or b is None or {a[0], b[0]} != {""} or len(a[1]) != len(b[1]) or _has_signs(gold + answer):
+        return []
+    return list(zip(a[1], b[1], strict=True))
 
 
 def num_items(gold: str) -> int:
@@ -73,7 +84,7 @@ def matched(wanted: Sequence[Part], given: Sequence[Part], same: Callable[[Part,
     return True
 
 
-def _same_items(gold: str, answer: str, same: Same) -> bool | None:
+def _same_items(gold: str, answer: str, same: Same, is_ordered: bool) -> bool | None:
     a, b = _unwrapped(items_of(gold)), _unwrapped(items_of(answer))
     if a is None and b is None:
         return None
@@ -87,12 +98,17 @@ def _same_items(gold: str, answer: str, same: Same) -> bool | None:
     kinds = {a[0], b[0]}
     if {"(", "{"} <= kinds or (len(kinds) == 2 and ("" not in kinds or kinds & HALF_OPEN)):
         return False
-    is_ordered = bool(kinds & {"(", "[]", *HALF_OPEN})
+    is_list = "{" not in kinds and not _has_signs(gold + answer)
+    is_ordered = bool(kinds & {"(", "[]", *HALF_OPEN}) or (is_ordered and is_list)
     if not is_ordered and len(b[1]) > len(a[1]):
         b = b[0], _once(b[1], same)
     if len(a[1]) != len(b[1]):
         return False
     return all_same(a[1], b[1], same) if is_ordered else matched(a[1], b[1], same)
+
+
+def _has_signs(text: str) -> bool:
+    return r"\pm" in text or r"\mp" in text
 
 
 def _unwrapped(items: Items | None) -> Items | None:

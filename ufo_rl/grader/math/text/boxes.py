@@ -16,9 +16,12 @@ EXAMPLES = (
 
 
 def boxes(text: str) -> Iterator[tuple[int, str]]:
-    """Boxes whose braces balance, found in one pass with a stack of open braces."""
+    """Boxes whose braces balance, found in one pass with a stack of open braces, from the first box on."""
     opened: list[tuple[bool, int]] = []
-    for match in TOKEN.finditer(text):
+    start = min((at for at in (text.find(r"\boxed"), text.find(r"\fbox")) if at >= 0), default=len(text))
+    while start and text[start - 1] == "\\":  # which may escape the one that is found
+        start -= 1
+    for match in TOKEN.finditer(text, start):
         if match["box"] or match[0] == "{":
             opened.append((bool(match["box"]), match.end()))
         elif match[0] == "}" and opened:

@@ -6,6 +6,7 @@ import re
 
 from ufo_rl.grader.math.text.extract import extract
 from ufo_rl.grader.math.text.normal import normalise
+from ufo_rl.grader.math.text.placeholder import is_placeholder
 
 # As long as the longest answer that grader.max_chars lets through by default.
 MAX_CHARS = 2000
@@ -39,6 +40,8 @@ def problem_of(gold: str) -> str:
         path = ("0." if written["list"] else "") + written["key"]
         return f'it is JSON text, an object with the key "{written["key"]}"; name a path into its column, COLUMN.{path}'
     found = extract(f"\\boxed{{{gold}}}")
+    if not found and is_placeholder(gold):
+        return "nothing but marks, dots and spaces"
     if found != gold:
         return f'inside \\boxed{{}} it reads as "{found}"' if found else "its braces do not balance"
     return "" if normalise(gold) else "nothing but marks and spaces"

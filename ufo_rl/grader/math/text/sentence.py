@@ -68,27 +68,29 @@ EXAMPLES = (
 
 def said_answers(text: str) -> Iterator[tuple[int, str]]:
     """(end, content) of the last sentence that says an answer, unless a remark behind it takes that back."""
+    if "nswer" not in text.lower():  # cheaper than the pattern
+        return
     remarks: list[str] = []
     for match in reversed(list(SAID.finditer(text))):
         rest = text[match.end() : match.end() + MAX_SAID].lstrip()
-        if said := _said(rest):
-            if not any(_takes_back(remark, said) for remark in remarks):
-                yield match.end() + 1, said
+        if answer := said(rest):
+            if not any(_takes_back(remark, answer) for remark in remarks):
+                yield match.end() + 1, answer
             break
         if len(remarks) < MAX_REMARKS:
             remarks.append(rest)
 
 
-def _takes_back(remark: str, said: str) -> bool:
+def _takes_back(remark: str, answer: str) -> bool:
     """Whether a remark behind a later "the answer is" rejects what was said; "not 6" does not reject 5."""
     match = WRONG.match(remark)
     if match is None or (match["what"] and HARMLESS.match(match["what"])):
         return False
-    what = _said(match["what"]) if match["what"] else ""
-    return not re.match(VALUE + r"|[-(]", what) or re.match(re.escape(said) + r"(?![\w.])", what) is not None
+    what = said(match["what"]) if match["what"] else ""
+    return not re.match(VALUE + r"|[-(]", what) or re.match(re.escape(answer) + r"(?![\w.])", what) is not None
 
 
-def _said(rest: str) -> str:
+def said(rest: str) -> str:
     """What a sentence gives as the answer: inside $..$, or the line up to its end or its reason, from the last "is" on."""
     if match := QUOTED.match(rest):
         tail = rest[match.end() :].partition("\n")[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from ufo_rl.grader.math.text.modifiers import CHANGED_ANYWHERE
 from ufo_rl.grader.math.text.numerals import without_thousands
 from ufo_rl.grader.math.text.rewrite import rule
 from ufo_rl.grader.math.words.qualifiers import without_qualifier
@@ -76,7 +77,9 @@ EXAMPLES = (
 
 def without_words(text: str, other: str = "") -> str:
     """Without the units behind a value, or the sentence before it. One letter is a unit only behind a number, and only
-    where the other answer has no letters."""
+    where the other answer has no letters. Words that make another number of the value, in any language, stay."""
+    if CHANGED_ANYWHERE.search(text):
+        return text
     shorter = without_qualifier(text)
     if shorter == text:
         shorter = UNIT.apply(text).strip()

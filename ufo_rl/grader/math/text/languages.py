@@ -1,0 +1,192 @@
+"""How "the answer is" is said in nine languages, and the words around a value that doubt, deny or change it.
+
+English has rules of its own in `sentence`. Words of all languages stand in common tables: none of them is a unit elsewhere.
+"""
+
+# ruff: noqa: RUF001  (signs that look alike are what this file is about)
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+
+class Language(NamedTuple):
+    """stems: a text without any of these says nothing in the language. marker: ends where the answer begins; group `mid`
+    are words that may deny it, group `colon` is there where no verb is. has_comma: decimals have a comma."""
+
+    stems: tuple[str, ...]
+    marker: re.Pattern[str]
+    has_comma: bool
+
+
+COLON = r"[*_]*\s*(?P<colon>[:：])[*_]*"
+MID = r"(?P<mid>(?:\s+(?!(?:es|est|ist|é|è)\b)[^\W\d_]+){0,4}?)"
+
+
+def _latin(stem: str, noun: str, final: str, verb: str, before: str = "") -> Language:
+    """`before` is another order of words, without a group."""
+    said = rf"(?<![-\w]){noun}(?:(?:\s+(?:{final}))?{COLON}|{MID}\s+(?:{verb})(?![-\w])[*_]*\s*:?[*_]*)"
+    return Language((stem, stem.upper()), re.compile(f"(?:{said}{before})", re.IGNORECASE), True)
+
+
+CHINESE = Language(
+    ("答", "选"),
+    re.compile(
+        r"【[^】\n]{0,4}答案】(?P<colon>)[:：]?|(?:答案|正确的?选项)(?:[”』」*_]*\s*(?P<title>[:：])"
+        r"|(?P<mid>[^\s，。,.:：；！!？?、的是为]{0,6})(?:是|为|等于|即|选(?!项)))[*_]*\s*[:：]?[*_]*"
+        r"|(?:故|因此|所以|应|本题|综上)[,，]?(?:本题)?应?选择?[:：]?(?=\s*[(（$]*[A-J])"
+        r"|(?:^|(?<=[\s。．.;；)）]))答\s*(?P<reply>[:：])"
+    ),
+    False,
+)
+JAPANESE = Language(
+    ("答", "正解"),
+    re.compile(
+        r"【[^】\n]{0,4}(?:答え|正解|解答)】(?P<colon>)[:：]?|(?:答え|正解|解答|回答)(?:は[、,]?|[*_]*\s*(?P<title>[:：]))[*_]*"
+    ),
+    False,
+)
+KOREAN = Language(("답",), re.compile(rf"(?<![가-힣])(?:정답|답안|해답|답)(?:[은는](?![가-힣])|{COLON})[*_]*"), False)
+RUSSIAN = Language(
+    ("твет", "ТВЕТ"),
+    re.compile(
+        rf"(?<![-\w])ответ(?:ом)?(?:{COLON}|(?P<mid>(?:\s+[а-яё]+){{0,3}}?)\s*(?:[—–-]|\s(?:это|равен|равно|составляет"
+        r"|является|будет|таков)(?!\w)|\s(?=[-−\d$\\])|\s(?=не\s))[*_]*\s*:?[*_]*)",
+        re.IGNORECASE,
+    ),
+    True,
+)
+LANGUAGES = (
+    CHINESE,
+    JAPANESE,
+    KOREAN,
+    RUSSIAN,
+    _latin("espuesta", "respuesta", "final|correcta|definitiva", "es|será|sería|debe ser|da"),
+    _latin("éponse", "réponse", "finale|correcte|définitive", r"(?:n['’])?est|(?:ne )?sera(?:it)?|vaut|doit être"),
+    _latin(
+        "ntwort",
+        "antwort",
+        "endgültig",
+        "ist|lautet|wäre|beträgt",
+        r"|(?:ist|lautet|wäre|beträgt)\s+(?:die|unsere)\s+(?:\w+e\s+)?antwort\b[*_]*\s*:?[*_]*",
+    ),
+    _latin("esposta", "resposta", "final|correta|definitiva", "é|será|seria|deve ser"),
+    _latin("isposta", "risposta", "finale|corretta|definitiva", "è|sarà|sarebbe"),
+)
+
+# A title of its own line, of which the answer is the next one. English is among them.
+HEADING = re.compile(
+    r"^(?:#{1,6}[ \t]*[*_]*|[*_]{2,3})(?:[^\W\d_]+[ \t]+){0,2}(?:answer|respuesta|réponse|antwort|resposta"
+    r"|risposta|ответ"
+    r"|(?:最终|正确)?答案|答え|正解|정답|답)(?:[ \t]+(?:final|finale|correcta|correcte|correta))?[*_]*[:：]?[*_]*[ \t]*$"
+    r"|^(?:最终|正确)?答案[ \t]*$",
+    re.IGNORECASE | re.MULTILINE,
+)
+# What makes it a condition, or somebody's belief that is denied: directly before the marker.
+IF = re.compile(
+    r"(?:\b(?:si|se|wenn|falls|ob|если(?: бы)?)\s(?:la|a|die|der)?\s*"
+    r"|(?:如果|若|假设|假如|要是|倘若|即使|もし|만약|만일)[^，。,.\n]{0,20}"
+    r"|\b(?:denke|glaube|meine)\s+nicht,\s*(?:die\s+)?|\b(?:no|nadie|pas|personne|não|ninguém|nicht|niemand|не|никто|non|nessuno)\b"
+    r"[^.,:;!?]{0,30}\b(?:que|dass|что|che)\s+(?:(?:la|a|die)\s+)?)$",
+    re.IGNORECASE,
+)
+# What denies the value: in front of it, behind it, or in the words between noun and verb.
+DENIED = re.compile(
+    r"\b(?:no|nunca|ni|tampoco|pas|ne|non|aucune?|nicht|kein\w*|keineswegs|nie|não|nem|не|нет|ни|нельзя"
+    r"|impossible|imposible|unmöglich|impossível)\b|не(?:верн|правильн|льзя)|[不非没]|ない|ありませ|ません|違|아니|아닙|않|없",
+    re.IGNORECASE,
+)
+WRONG = re.compile(
+    r"\b(?:incorrect[ao]?|incorrecte|fals[aoch]+|fauss?e?|errad[ao]|errónea|err[ao]n?e[ao]|sbagliat[ao]"
+    r"|equivocada)\b|неверн|неправильн"
+    r"|ошибоч|错|不对|不正确|間違|誤り|틀[렸린]",
+    re.IGNORECASE,
+)
+OTHERS = re.compile(
+    r"其他|其它|其余|остальн|demás|otras|autres|ander[en]|outr[ao]s|altre|他の|ほか|나머지|다른"
+    r"|(?<![A-Za-z])(?-i:[A-J])(?![A-Za-z])",
+    re.IGNORECASE,
+)
+# A reason follows: what is wrong in it is not the answer.
+REASON = re.compile(
+    r"\b(?:porque|pois|car|parce|weil|denn|da|perché|потому|так как|ya que|puesto que|puisque)\b|因为|なぜなら|왜냐하면",
+    re.IGNORECASE,
+)
+# What doubts it or asks.
+DOUBTED = re.compile(
+    r"\b(?:quizás?|tal vez|posiblemente|peut-être|probablement|vielleicht|möglicherweise|wahrscheinlich|talvez"
+    r"|possivelmente|forse|magari|возможно|может|наверное|вероятно)\b|可能|也许|或许|大概|是否|吗|呢|几|多少|什么"
+    r"|でしょうか|ですか|だろう|かも|なら|とすると|とすれば|何|どちら|인가요|일까|수도|라면|인지|무엇|입니까",
+    re.IGNORECASE,
+)
+# Part of a way, not its end.
+STEP = re.compile(r"\b(?:schritt|paso|étape|шаг|passo)\b|步|ステップ|단계|第", re.IGNORECASE)
+# Words between the verb and the value that change nothing.
+LEAD = re.compile(
+    r"(?:[\s,:，：*_\"“”「『]|\b(?:donc|alors|ainsi|par conséquent|also|daher|somit|damit|folglich|dann|demnach"
+    r"|por (?:lo )?tanto|entonces|pues"
+    r"|portanto|então|logo|assim|quindi|dunque|perciò|de|igual a|égale? à|gleich|uguale a|число|таким образом"
+    r"|следовательно"
+    r"|(?:(?:la|a|die|der) )?(?:opción|alternativa|letra|lettre|option|opção|lettera|opzione|inciso|вариант))\b"
+    r"|R\$|US\$|CHF|时速|時速|毎時|毎分|毎秒|시속|초속|분속|选项|選択肢|应该|就)*+",
+    re.IGNORECASE,
+)
+FOLLOWS = re.compile(
+    r"(?:as follows|la siguiente|el siguiente|la suivante|folgende\w*|wie folgt|a seguinte|la seguente"
+    r"|следующий|如下|以下|次の通り|以下の通り"
+    r"|다음과 같)[^\n]{0,10}\n",
+    re.IGNORECASE,
+)
+PERCENT = re.compile(
+    r"\s*(?:\b(?:por ciento|pour cent|prozent|por cento|per cento|процент\w*)\b|パーセント|퍼센트)", re.IGNORECASE
+)
+# One value and the next.
+AND = re.compile(
+    r"\s*(?:、|和|与|及|或|\bи\b|\bили\b|と|または|와|과|및|또는|\b(?:y|o|e|et|ou|und|oder)\b)\s*(?=[-−+]?[\d$\\(]|[A-Za-z]\s?=)",
+    re.IGNORECASE,
+)
+
+EXAMPLES = (
+    *(
+        (one.marker, text, found)
+        for one, text, found in zip(
+            LANGUAGES,
+            (
+                "所以答案应该是 42。",
+                "答えは 42 です",
+                "최종 답: 18",
+                "Ответ — 11",
+                "la respuesta final es: 18",
+                "La réponse est donc 18",
+                "Somit lautet die Antwort 7",
+                "A resposta é: 42",
+                "Risposta: 42",
+            ),
+            (
+                "答案应该是 ",
+                "答えは",
+                "답:",
+                "Ответ — ",
+                "respuesta final es:",
+                "réponse est ",
+                "lautet die Antwort ",
+                "resposta é:",
+                "Risposta:",
+            ),
+            strict=True,
+        )
+    ),
+    (HEADING, "### Final Answer\n18", "### Final Answer"),
+    (HEADING, "### Answer check\n18", None),
+    (IF, "Si la ", "Si la "),
+    (DENIED, "nicht 18", "nicht"),
+    (WRONG, "es incorrecta", "incorrecta"),
+    (OTHERS, "其他选项", "其他"),
+    (REASON, "B, weil A falsch ist", "weil"),
+    (DOUBTED, "quizás 18", "quizás"),
+    (STEP, "Schritt 1", "Schritt"),
+    (LEAD, " donc 18", " donc "),
+    (FOLLOWS, "如下：\n18", "如下：\n"),
+    (PERCENT, "3 por ciento", " por ciento"),
+    (AND, "2 y 3", " y "),
+)
