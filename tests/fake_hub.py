@@ -49,6 +49,7 @@ class FakeHub:
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def close(self) -> None:
+        """Twice does no harm."""
         self.server.shutdown()
         self.server.server_close()
 
@@ -64,7 +65,7 @@ class FakeHub:
                 about = {"id": name, "sha": COMMIT, "private": False, "gated": False, "disabled": False, "tags": []}
                 about["siblings"] = [{"rfilename": file} for file in files]
                 return 200, json.dumps(about).encode(), {"Content-Type": "application/json"}
-            if path.startswith(f"/api/{repository}/tree/{COMMIT}"):
+            if path == f"/api/{repository}/tree/{COMMIT}":
                 tree = [
                     {"type": "file", "path": file, "size": len(data), "oid": _hash(data)}
                     for file, data in files.items()
