@@ -61,12 +61,13 @@ class HubDataset:
     def _download(self) -> Any:
         problem = offline_problem()
         import datasets
+        from datasets.exceptions import DatasetsError
 
         try:
             return datasets.load_dataset(self.path, self.config_name, split=self.split, revision=self.revision)
         # OSError: no network, no such dataset, no access; ValueError: no such config or split; RuntimeError: a dataset that is
         # a script; DatasetsError: files that do not fit.
-        except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as err:
+        except (OSError, ValueError, RuntimeError, DatasetsError) as err:
             own = (str(err).splitlines() or [type(err).__name__])[0]
             reason = problem if problem and isinstance(err, OSError) else own
             raise UserError(

@@ -50,10 +50,10 @@ def text_of(value: Any, path: str) -> str:
         return value
     if value is None or value != value:
         return ""
-    if isinstance(value, float):
-        return _float_text(value)
     if isinstance(value, Decimal):
         return decimal_text(value)
+    if isinstance(value, float):
+        return _float_text(value)
     if isinstance(value, bool | int | datetime.date | datetime.time | datetime.timedelta):
         return str(value)
     if isinstance(value, bytes):
@@ -83,7 +83,7 @@ def _float_text(value: float) -> str:
         return value.text
     if not value:
         return "0"
-    return decimal_text(Decimal(repr(value))) if value.is_integer() else repr(value)
+    return decimal_text(Decimal(repr(value))) if float(value).is_integer() else repr(value)
 
 
 def _bytes_text(value: bytes) -> str:

@@ -31,7 +31,7 @@ def parquet_rows(path: Path, needed: Collection[str], with_others: bool) -> Iter
     number = 1
     try:
         with pyarrow.parquet.ParquetFile(path, page_checksum_verification=True) as file:
-            names: list[str] = file.schema_arrow.names
+            names: list[str] = list(map(str, file.schema_arrow.names))
             _check_names(path, file.schema_arrow)
             wanted = {column_of(names, one) for one in needed}
             if not with_others and None not in wanted:  # a path that leads nowhere is told beside all columns
