@@ -12,8 +12,8 @@ import pytest
 from ufo_rl.config.compose import compose_jobs
 from ufo_rl.config.load import load
 from ufo_rl.dataset.overlap import Pair, find_overlaps, normal_form
-from ufo_rl.dataset.rows import value_at
 from ufo_rl.experiment.prepare import load_benchmarks
+from ufo_rl.files.column_path import value_at
 from ufo_rl.records import Prompt, prompt_id
 
 TEST_SETS = ("math500", "gsm8k", "aime24", "aime25", "amc23", "minerva", "olympiadbench")
