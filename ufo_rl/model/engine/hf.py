@@ -21,7 +21,7 @@ from transformers import (
 from ufo_rl.errors import UserError
 from ufo_rl.model.engine import Sampling, completion, stop_tokens
 from ufo_rl.model.memory import is_out_of_memory
-from ufo_rl.model.plain import plain_logits
+from ufo_rl.model.plain import distance, plain_logits
 from ufo_rl.model.weights import keep_end_tokens_only, pad_id
 from ufo_rl.records import Completion
 
@@ -31,7 +31,6 @@ ONE_ROW, NO_CACHE = "generation with a cache", "generation without a cache"
 WAYS = (PADDED, ONE_LENGTH, ONE_ROW, NO_CACHE)
 PROOF_TOKENS = 3
 TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-3}  # relative, of logits
-LEAST = -30.0  # of a log-probability: tokens that a model masks have -inf
 HALF = 5e-2  # padding that is seen, or a cache that is wrong, changes more
 
 
@@ -161,20 +160,13 @@ class HFEngine:
                     ids = made.sequences[i, -len(logits_STV) :].tolist()
                     end = next((n for n, token in enumerate(ids) if token in self.eos_ids), len(ids) - 1) + 1
                     own = plain_logits(self.model, [*row, *ids[: end - 1]], end)
-                    if not _is_close(logits_STV[:end, i], own):
+                    if not distance(logits_STV[:end, i], own) <= TOLERANCE.get(own.dtype, HALF):
                         return "other logits than in the model's own forward pass"
         except Exception as error:  # whatever a library raises over caches and masks; memory is no matter of the way
             if is_out_of_memory(error):
                 return ""
             return f"{type(error).__name__}: {str(error).strip()}".splitlines()[0][:160]
         return ""
-
-
-def _is_close(a: torch.Tensor, b: torch.Tensor) -> bool:
-    """Two tables of logits, but for what is the same for every token; what is next to impossible in both is equal."""
-    tolerance = TOLERANCE.get(b.dtype, HALF)
-    a, b = (torch.log_softmax(x.double(), -1).clamp(min=LEAST) for x in (a.to(b.device), b))
-    return bool((a - b).norm() <= tolerance * (b - b.mean(-1, keepdim=True)).norm())
 
 
 class StopTexts(StoppingCriteria):

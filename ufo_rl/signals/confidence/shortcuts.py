@@ -17,7 +17,7 @@ import torch
 
 from ufo_rl.errors import UserError
 from ufo_rl.model.memory import is_out_of_memory
-from ufo_rl.model.plain import plain_logits
+from ufo_rl.model.plain import distance, plain_logits
 from ufo_rl.signals.confidence.budget import NO_MEMORY
 from ufo_rl.signals.confidence.forward import TeacherForcing
 from ufo_rl.signals.confidence.last_layer import LastLayer, is_exact, last_of
@@ -256,8 +256,7 @@ def _tell(forcing: TeacherForcing, row: Encoded) -> None:
     log.info("scored without %s", "; ".join(f"{name} ({why})" for name, why in forcing.without.items()))
     if forcing.without.keys() & {BATCHED, SPLIT}:
         before, after = plain_logits(forcing.model, row.ids[:-1], 1)[0], plain_logits(forcing.model, row.ids, 2)[0]
-        before, after = (torch.log_softmax(logits.double(), -1).exp() for logits in (before, after))
-        if not _is_close(after, before, HALF_STATES):
+        if not distance(after, before) <= HALF_STATES:
             forcing.without[CAUSAL] = "its logits depend on the tokens that they are to predict"
             log.warning("this model is no causal language model: %s", forcing.without[CAUSAL])
 
