@@ -2,7 +2,8 @@ r"""Hostile completions of many kinds, the same ones for a seed; the test and th
 
 The verdict on each is known from how it is made. Every gold holds a mark that nothing else writes: the digits of the prime
 982451653, or the word Zugzwang. A completion is right only where the whole gold stands behind the hostile text in a box of
-its own, in the same turn; wherever else the mark appears, it is mentioned, unfinished, taken back, altered, or one of many candidates.
+its own, in the same turn; wherever else the mark appears, it is mentioned, unfinished, taken back, altered, or one of many
+candidates.
 """
 
 # ruff: noqa: RUF001  (signs that look alike are the point)
