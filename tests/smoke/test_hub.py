@@ -19,6 +19,8 @@ pytestmark = pytest.mark.smoke
 
 LAB = Path(str(files("ufo_rl"))) / "lab/tiny"
 SUMS = [(a, b) for a in range(1, 3) for b in range(1, 5)]
+FILES = {"config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"}
+FILES |= {"chat_template.jinja"}
 COMMAND = (
     *("evaluate", "model.path=lab/tiny", "eval=math500", "eval.math500.dataset.path=lab/sums", "eval.math500.size=8"),
     *("tracker=off", "launch.threads_per_rank=1"),
@@ -41,10 +43,6 @@ def hub() -> Iterator[FakeHub]:
     opened.close()
 
 
-FILES = {"config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"}
-FILES |= {"chat_template.jinja"}
-
-
 def test_a_model_and_a_benchmark_of_the_hub_are_fetched_once_and_serve_without_it(ufo: Ufo, hub: FakeHub) -> None:
     places = {"HF_ENDPOINT": hub.url, "HF_HOME": str(ufo.folder / "hf")}
     output = ufo.run(*COMMAND, **places)
@@ -55,10 +53,4 @@ def test_a_model_and_a_benchmark_of_the_hub_are_fetched_once_and_serve_without_i
     assert sorted(golds) == sorted(str(a + b) for a, b in SUMS)
 
     hub.close()
-    again = ufo.run(*COMMAND, **places)
-    assert accuracy in again
-    told = ufo.run(*COMMAND, "model.path=lab/other", status=2, **places)
-    assert f"model.path=lab/other (revision None) cannot be fetched from the hub: {hub.url} cannot be reached" in told
-    told = ufo.run(*COMMAND, "eval.math500.dataset.path=lab/others", status=2, **places)
-    assert f"dataset lab/others (test) cannot be loaded from the hub: {hub.url} cannot be reached" in told
-    assert "Traceback" not in told and "Retry" not in told
+    assert accuracy in ufo.run(*COMMAND, **places)

@@ -12,8 +12,12 @@ import datasets
 import huggingface_hub
 import pytest
 
+from ufo_rl.config.schema import Model
+from ufo_rl.dataset.hub import HubDataset
+from ufo_rl.errors import UserError
 from ufo_rl.files import hub_access
 from ufo_rl.files.hub_access import offline_problem, quiet_requests
+from ufo_rl.model.weights import fetch
 
 
 @pytest.fixture(autouse=True)
@@ -55,6 +59,22 @@ def test_without_a_way_the_libraries_go_offline_at_once(
     assert time.monotonic() - begun < hub_access.WAIT_S + 20  # the libraries' own tries take longer
     assert os.environ[hub_access.OFFLINE] == "1"
     assert huggingface_hub.constants.HF_HUB_OFFLINE and datasets.config.HF_HUB_OFFLINE
+
+
+def test_what_was_not_fetched_before_is_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    begun = time.monotonic()
+    with pytest.raises(
+        UserError, match=r"^model.path=lab/other .*: http://127.0.0.1:9 cannot be reached .Connection ref"
+    ):
+        fetch(Model(name="x", path="lab/other", revision=None, dtype="float32", max_completion_tokens=5))
+    columns = {"question": "question", "answer": "answer"}
+    hub = HubDataset("lab/sums", None, "test", None, "sums.jsonl", columns, None)
+    with pytest.raises(
+        UserError, match=r"^dataset lab/sums .test. .*: http://127.0.0.1:9 cannot .*UFO_RL_DATA.*sums.jsonl"
+    ):
+        hub.load()
+    assert time.monotonic() - begun < 10  # before: half a minute each
 
 
 def test_a_proxy_that_is_not_there_is_no_way(monkeypatch: pytest.MonkeyPatch) -> None:
