@@ -182,7 +182,8 @@ def wild(random: Random) -> Line:
 
 
 def _words(random: Random) -> list[str]:
-    keys = random.sample([*OPTIONS, *VALUES], random.randint(1, 4))
+    # few groups a line: what each choice of options reads from files is read once for all lines
+    keys = [*random.sample([*OPTIONS], random.choice((0, 1, 1, 1, 2))), *random.sample([*VALUES], random.randint(1, 3))]
     is_sweep = random.random() < 0.6
     words = [_word(random, key, is_sweep) for key in keys]
     if is_sweep:

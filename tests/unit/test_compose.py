@@ -162,7 +162,7 @@ def test_a_preset_of_the_users_may_hold_a_sweep(tmp_path: Path) -> None:
     assert len(compose_jobs(["experiment=mine"], str(tmp_path), multirun=True)) == 4
     assert len(compose_jobs(["experiment=mine", "selector=full"], str(tmp_path), multirun=True)) == 2
     (tmp_path / "null.yaml").write_text(
-        "defaults: [config]\nhydra:\n  mode: MULTIRUN\n  sweeper:\n    params: {experiment: 'paper,null'}\n"
+        "defaults: [config, _self_]\nhydra:\n  mode: MULTIRUN\n  sweeper:\n    params: {experiment: 'paper,null'}\n"
     )
     with pytest.raises(UserError, match=r"^hydra.sweeper.params.experiment: Hydra takes no null there; write \[\]$"):
         compose_jobs([], str(tmp_path), "null")
