@@ -86,6 +86,8 @@ def test_a_mapping_sets_keys_of_the_chosen_option() -> None:
     (job,) = compose_jobs(["dataset={num_prompts:96}", "contamination={ngram:5,remove:true}"])
     assert job.plain["dataset"]["num_prompts"] == 96 and job.plain["dataset"]["name"] == "arithmetic"
     assert job.plain["contamination"] == {"ngram": 5, "threshold": 0.8, "remove": True}
+    swept = compose_jobs(["train={max_steps:3},{beta:0.1}"], multirun=True)
+    assert [job.plain["train"]["beta"] for job in swept] == [swept[0].plain["train"]["beta"], 0.1]
 
 
 @pytest.mark.parametrize(

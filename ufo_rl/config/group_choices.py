@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import ChoiceSweep, Override
 
 from ufo_rl.config.grid import texts_of
 from ufo_rl.config.tree import Tree
@@ -26,8 +26,10 @@ PACKAGES = {
 
 
 def chooses_options(tree: Tree, override: Override) -> bool:
-    """Whether it names options of a group; with a mapping it sets keys of the chosen one."""
-    return override.key_or_group in tree.groups and not isinstance(override.value(), dict)
+    """Whether it names options of a group; with mappings it sets keys of the chosen one."""
+    value = override.value()
+    values = value.list if isinstance(value, ChoiceSweep) else [value]
+    return override.key_or_group in tree.groups and not all(isinstance(one, dict) for one in values)
 
 
 def option_problems(tree: Tree, overrides: Sequence[Override]) -> Iterator[tuple[Override, list[str]]]:
