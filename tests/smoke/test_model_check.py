@@ -24,6 +24,8 @@ SMALL = (
     "eval.arithmetic.size=24",
     "launch.threads_per_rank=1",
     "tracker=off",
+    "template=short",
+    "model.max_completion_tokens=96",
 )
 Command = Callable[..., tuple[int, str]]
 

@@ -142,6 +142,7 @@ def test_an_evaluation_gives_the_same_answers(folder: Path, tmp_path: Path) -> N
     for engine in ("hf", "vllm"):
         command = [sys.executable, "-m", "ufo_rl.cli", "evaluate", f"model.path={folder}", f"engine={engine}"]
         command += ["eval.arithmetic.limit=300", "tracker=off", f"name={engine}", "engine.memory_share=0.2"]
+        command += ["template=short", "model.max_completion_tokens=96"]
         subprocess.run(command, check=True, cwd=tmp_path)
         (path,) = tmp_path.glob(f"outputs/evaluations/{engine}/*/eval/arithmetic/questions.parquet")
         found.append({row["id"]: row for row in pq.read_table(path).to_pylist()})
