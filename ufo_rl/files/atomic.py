@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import shutil
+import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,7 +36,11 @@ def why_unusable(folder: Path) -> str:
         return f"{there} is a link to nothing ({os.readlink(there)})"
     if not there.is_dir():
         return f"{there} is no folder"
-    return "" if os.access(there, os.W_OK | os.X_OK) else f"{there} cannot be written to"
+    try:
+        with tempfile.TemporaryDirectory(dir=there, prefix=".ufo-rl-"):  # rights say not all: disks can be read-only
+            return ""
+    except OSError as error:
+        return f"{there} cannot be written to ({error.strerror})"
 
 
 @contextlib.contextmanager
