@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, replace
+from itertools import chain, islice
 from typing import Any
 
 from ufo_rl.launch.publish import Batch as Published
@@ -36,8 +37,15 @@ def measure(request: ConfidenceRequest, context: RankContext) -> dict[str, Any]:
                 answered = [Encoded([*prompts[i], *said.ids], len(said.ids), "") for i, said in part]
                 yield [rows[i] for i, _ in part], answered, [said.text for _, said in part]
 
+    blocks = encoded()
+    if settings.target != "response":
+        first = list(islice(blocks, 1))
+        for _, block, _ in first:
+            scorer.warm_up(block)
+        blocks = ahead(chain(first, blocks))
+
     def batches() -> Iterator[Published]:
-        for rows, block, said in encoded() if settings.target == "response" else ahead(encoded()):
+        for rows, block, said in blocks:
             measured: Iterable[Batch] = scorer.measure(block)
             if said:  # what was generated together is one batch: its time is everyone's
                 measured = [[item for batch in measured for item in batch]]

@@ -19,6 +19,7 @@ from ufo_rl.signals.confidence.spans import Encoded
 from ufo_rl.signals.flops import matrix_rate, weights, weights_of
 
 VLLM_ROWS = 256  # handed over at a time
+WARM_UP_ROWS = 8
 PART_S = 2.0
 
 
@@ -50,6 +51,15 @@ class OwnScorer:
             share_prefix(self.forcing, rows, packs=True)
             self._is_ready = True
 
+    def warm_up(self, rows: Sequence[Encoded]) -> None:
+        """What is done once for all rows, so that it counts as start-up: finding out how the model can be run, and a first
+        pass, in which libraries choose their kernels and ask for memory."""
+        self._prepare(rows)
+        for _ in measure(
+            self.forcing, rows[:WARM_UP_ROWS], Budget(512, self.forcing.model.device.type), self.batch_size
+        ):
+            pass
+
     def measure(self, rows: Sequence[Encoded]) -> Iterator[Batch]:
         self._prepare(rows)
         return measure(self.forcing, rows, self.budget, self.batch_size)
@@ -80,6 +90,9 @@ class VLLMScorer:
         self, texts: Sequence[str], prompts: Sequence[list[int]], max_tokens: int, stop: tuple[str, ...] = ()
     ) -> Iterator[list[tuple[int, Completion]]]:
         return greedy(self.engine, texts, Sampling(0.0, max_tokens, stop))
+
+    def warm_up(self, rows: Sequence[Encoded]) -> None:
+        """vLLM has done so when it is there."""
 
     def measure(self, rows: Sequence[Encoded]) -> Iterator[Batch]:
         for start in range(0, len(rows), VLLM_ROWS):
