@@ -238,7 +238,7 @@ def _is_head_all(forcing: TeacherForcing, proof: Proof) -> bool:
     ids, made = torch.tensor([proof.row.ids], device=forcing.model.device), []
     hook = forcing.head.register_forward_hook(lambda *seen: made.append(seen[2]))
     try:
-        logits = forcing.model(input_ids=ids, use_cache=False).logits
+        logits = plain_logits(forcing.model, proof.row.ids, proof.row.num_target + 1)
         states = forcing.body(input_ids=ids, use_cache=False).last_hidden_state[0, -proof.row.num_target - 1 : -1]
     except Exception as error:
         if is_out_of_memory(error):
@@ -246,7 +246,9 @@ def _is_head_all(forcing: TeacherForcing, proof: Proof) -> bool:
         return False  # whatever a library raises: it has no such body
     finally:
         hook.remove()
-    return len(made) == 1 and _is_close(made[0], logits, SAME) and _is_close(states, proof.states, SAME)
+    return (
+        len(made) == 1 and _is_close(made[0][0, -len(logits) :], logits, SAME) and _is_close(states, proof.states, SAME)
+    )
 
 
 def _tell(forcing: TeacherForcing, row: Encoded) -> None:
