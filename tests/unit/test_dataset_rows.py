@@ -220,7 +220,7 @@ def test_references_that_cannot_be_graded_are_named_with_their_rows(tmp_path):
         'rows.csv:4: the reference answer "}1{" cannot be graded: its braces do not balance',
         r'rows.csv:5: the reference answer "\boxed{5}" cannot be graded: inside \boxed{} it reads as "5"',
         r'rows.csv:6: the reference answer "Answer: 5" cannot be graded: inside \boxed{} it reads as "5"',
-        r'rows.csv:7: the reference answer "\, \!" cannot be graded: nothing but marks and spaces',
+        r'rows.csv:7: the reference answer "\, \!" cannot be graded: nothing but marks, dots and spaces',
         f'rows.csv:8: the reference answer "{shown}" cannot be graded: it has 2001 characters, the limit is 2000',
     ]
 
