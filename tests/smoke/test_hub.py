@@ -44,7 +44,7 @@ def hub() -> Iterator[FakeHub]:
 
 
 def test_a_model_and_a_benchmark_of_the_hub_are_fetched_once_and_serve_without_it(ufo: Ufo, hub: FakeHub) -> None:
-    places = {"HF_ENDPOINT": hub.url, "HF_HOME": str(ufo.folder / "hf")}
+    places = {"HF_ENDPOINT": hub.url, "HF_HOME": str(ufo.folder / "hf"), "HF_HUB_OFFLINE": ""}
     output = ufo.run(*COMMAND, **places)
     assert "HEAD /lab/tiny/resolve" in " ".join(hub.requests) and "/test.parquet" in " ".join(hub.requests)
     assert "HTTP Request" not in output  # of httpx, a line for each

@@ -10,6 +10,7 @@ from ufo_rl.dataset.custom import CustomDataset
 from ufo_rl.dataset.hub import HubDataset, numbered
 from ufo_rl.dataset.rows import ColumnMapping, to_pool
 from ufo_rl.errors import UserError
+from ufo_rl.files.hub_access import offline_problem
 from ufo_rl.files.rows import read_rows
 from ufo_rl.grader.math import MathGrader
 from ufo_rl.records import Drop, prompt_id
@@ -219,7 +220,7 @@ def test_references_that_cannot_be_graded_are_named_with_their_rows(tmp_path):
         'rows.csv:4: the reference answer "}1{" cannot be graded: its braces do not balance',
         r'rows.csv:5: the reference answer "\boxed{5}" cannot be graded: inside \boxed{} it reads as "5"',
         r'rows.csv:6: the reference answer "Answer: 5" cannot be graded: inside \boxed{} it reads as "5"',
-        r'rows.csv:7: the reference answer "\, \!" cannot be graded: nothing but marks and spaces',
+        r'rows.csv:7: the reference answer "\, \!" cannot be graded: nothing but marks, dots and spaces',
         f'rows.csv:8: the reference answer "{shown}" cannot be graded: it has 2001 characters, the limit is 2000',
     ]
 
@@ -325,9 +326,12 @@ def test_missing_local_folder_or_file_names_the_cure(tmp_path):
 
 
 def test_no_network_names_the_dataset_and_the_cure(monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    offline_problem.cache_clear()
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("datasets.config.HF_HUB_OFFLINE", True)
     with pytest.raises(
         UserError, match=r"owner/maths \(train\) cannot be loaded from the hub.*UFO_RL_DATA.*maths.jsonl"
     ):
         hub().load()
+    offline_problem.cache_clear()

@@ -14,9 +14,10 @@ from annotated_types import Ge, Le
 
 from ufo_rl.config.kinds import Number, Text, node
 from ufo_rl.config.schema import Count, EngineConfig, Positive, Seam, Seed
+from ufo_rl.files.rows import check_file
 from ufo_rl.model.engine.vllm_fields import decides
 from ufo_rl.records import Prompt
-from ufo_rl.signals.pass_rate.rollouts import Rollouts, check_rollouts, read_rollouts
+from ufo_rl.signals.pass_rate.rollouts import KEY, Rollouts, check_rollouts, read_rollouts
 
 if TYPE_CHECKING:  # what a command line needs of a signal is light
     from ufo_rl.signals.protocol import PoolRows, Subject
@@ -63,7 +64,8 @@ class PassRate:
         if self.rollouts is None:
             return None
         path = Path(self.rollouts).expanduser()
-        return _read_rollouts(path, path.stat().st_mtime_ns if path.is_file() else 0)
+        check_file(f"{KEY}={path}", path)
+        return _read_rollouts(path, path.stat().st_mtime_ns)
 
     def inputs(self) -> str | None:
         """What the settings name but do not hold: the hash of the file of finished completions."""
