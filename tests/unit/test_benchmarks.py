@@ -25,7 +25,9 @@ SIZES = {
     "amc23": 40,
     "arithmetic": 600,
     "gsm8k": 1319,
+    "gsm8k_5shot": 1319,
     "math500": 500,
+    "math500_4shot": 500,
     "minerva": 272,
     "olympiadbench": 675,
 }

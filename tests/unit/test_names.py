@@ -13,7 +13,7 @@ from ufo_rl.config.load import load
 from ufo_rl.errors import UserError
 
 (DEFAULT,) = compose_jobs([])
-KEYS = ("name", "model.name", "template.name", "train.name", "reward.name", "deepspeed.name", "tracker.project")
+KEYS = ("name", "model.name", "template.name", "train.name", "reward.name", "deepspeed.name")
 PARTS = ("dataset.name", "selector.name", "grader.name")
 WRONG = (
     "a" * 300,

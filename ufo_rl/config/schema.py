@@ -146,7 +146,7 @@ class Benchmark:
 @node
 class TrackerConfig:
     mode: Annotated[Literal["auto", "online", "offline", "off"], Word]
-    project: Name
+    project: Text
     entity: Text | None
     tags: list[Text]
 
