@@ -16,8 +16,10 @@ from pathlib import Path
 
 import pytest
 
+import ufo_rl
 from tests.grade_in_rank import LIMIT_S, cases, handlers
 from ufo_rl.grader.math import MathGrader
+from ufo_rl.launch.program import program
 from ufo_rl.records import Graded
 
 pytestmark = pytest.mark.smoke
@@ -105,3 +107,16 @@ def test_two_ranks(tmp_path: Path, reference: list[Graded]) -> None:
         assert record["graded"] == [list(astuple(one)) for one in reference]
         assert record["is_unchanged"]
         assert record["num_children"] == max(1, min(8, len(os.sched_getaffinity(0)) // 2))
+
+
+def test_a_child_grades_by_the_same_copy_of_the_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, grader: MathGrader
+) -> None:
+    """Another one in PYTHONPATH, or installed, would answer by rules of its own without a word."""
+    (tmp_path / "ufo_rl").mkdir()
+    (tmp_path / "ufo_rl/__init__.py").write_text("raise SystemExit(3)")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert grader.grade("x+1", r"\boxed{1+x}").method == "formula"
+    words = program("ufo_rl.launch.worker")[-1].replace("import main; main()", "import __file__ as file; print(file)")
+    found = subprocess.run([sys.executable, "-P", "-c", words], capture_output=True, text=True, check=True).stdout
+    assert Path(found.strip()).is_relative_to(Path(ufo_rl.__file__).parent)

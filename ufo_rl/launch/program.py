@@ -8,12 +8,19 @@ import os
 import sys
 from pathlib import Path
 
+import ufo_rl
+
 HOME = str(Path(__file__).resolve().parents[2])  # the folder that ufo_rl lies in
 
 
 def program(module: str) -> list[str]:
     """The words that run `main` of a module of ours."""
-    return [sys.executable, "-P", "-c", f"import sys; sys.path.append({HOME!r}); from {module} import main; main()"]
+    return [
+        sys.executable,
+        "-P",
+        "-c",
+        f"{ufo_rl.load_words()}; sys.path.append({HOME!r}); from {module} import main; main()",
+    ]
 
 
 def search() -> dict[str, str]:

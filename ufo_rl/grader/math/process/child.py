@@ -37,7 +37,7 @@ class Child:
     def __init__(self, time_limit_s: float, backstop_s: float, other: str) -> None:
         package_home = str(Path(ufo_rl.__file__).resolve().parents[1])
         # behind Python's own modules: a file in the folder of the start named like one (random.py) is in nobody's way
-        begin = f"import sys; sys.path.append({package_home!r}); from {JUDGE} import main"
+        begin = f"{ufo_rl.load_words()}; sys.path.append({package_home!r}); from {JUDGE} import main"
         program = f"{begin}; main(float(sys.argv[1]), float(sys.argv[2]), *sys.argv[3:])"
         given, here = os.environ.get("PYTHONPATH", "").split(os.pathsep), os.getcwd()
         search_path = os.pathsep.join(path for path in given if path and os.path.abspath(path) != here)
