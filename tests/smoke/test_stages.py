@@ -108,7 +108,7 @@ def test_a_users_mistake_in_a_rank_is_no_crash(tmp_path: Path) -> None:
     config, stages = settings(), Stages(tmp_path, settings().launch)
     signal = build(config.signal["pass_rate"], "signal.pass_rate")
     grader = {**config.grader, "time_limit_s": 0.0}
-    request = PassRateRequest(LAB, config.model.dtype, tmp_path, 0, signal, config.engine, grader, [])
+    request = PassRateRequest(LAB, config.model.dtype, tmp_path, 0, signal, config.engine, grader, [], (), "")
     stages.spool("pass_rate", [])
     with pytest.raises(UserError, match=r"^grader\.time_limit_s=0\.0 must be > 0$"):
         stages.run("pass_rate", signal.rank, request, "any")
