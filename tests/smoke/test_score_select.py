@@ -74,7 +74,7 @@ def test_columns_of_the_dataset_are_in_both_files_and_benchmarks_are_read_to_be_
     rows = [{"question": f"{i}+{i}=?", "answer": str(2 * i), "source": "book", "prompt": f"old {i}"} for i in range(8)]
     (ufo.folder / "mine.jsonl").write_text("\n".join(map(json.dumps, rows)))
     custom = ("dataset=custom", "dataset.path=mine.jsonl", "dataset.question=question", "dataset.answer=answer")
-    words = ("select", *custom, *LAB[1:], "selector=random", "ratio.value=0.5")
+    words = ("select", "model=tiny", *custom, *LAB[1:], "selector=random", "ratio.value=0.5")
     ufo.run(*words, "eval=[gsm8k]", f"paths.data={ufo.folder}")
     (folder,) = ufo.folder.glob("outputs/selections/dev/*")
     for row in map(json.loads, (folder / "selected.jsonl").read_text().splitlines()):

@@ -79,6 +79,9 @@ def train(tmp_path: Path, zero: str) -> dict[str, Any]:
         seed=config.seed,
         checkpoints=folder / "work",
         policy=folder / "policy",
+        chat_template=None,
+        template=config.template,
+        answer_form=chat.form,
     )
     stages.run("train", "ufo_rl.training.rank.train_policy", request, "any")
     lines = [line for line in parse((folder / "metrics.jsonl").read_bytes()) if line["event"] == "metrics"]

@@ -87,7 +87,9 @@ def pipeline(folder: Path, *overrides: str) -> Pipeline:
 def test_only_stages_that_run_vllm_are_touched(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, overrides: list[str], expected: set[str]
 ) -> None:
-    def run(self: Stages, stage: str, rank: str, request: Any, key: str, owns_device: bool = False) -> None:
+    def run(
+        self: Stages, stage: str, rank: str, request: Any, key: str, owns_device: bool = False, **more: Any
+    ) -> None:
         raise Started(owns_device)
 
     monkeypatch.setattr(Stages, "run", run)

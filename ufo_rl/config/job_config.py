@@ -110,7 +110,7 @@ def _without_sweeps(tree: Tree, overrides: Sequence[Override]) -> DictConfig:
 
 
 def _known(tree: Tree, overrides: Sequence[Override]) -> set[str]:
-    options = tuple(_options(tree, [one for one in overrides if chooses_options(tree, one) or not one.is_delete()]))
+    options = tuple(options_of(tree, overrides))
     if options not in tree.known:
         tree.known[options] = known_keys(tree.compose(options))
     return tree.known[options]
@@ -120,6 +120,11 @@ def _options(tree: Tree, overrides: Sequence[Override]) -> list[str]:
     """The overrides that say which files are read, as Hydra takes them."""
     chosen = [one for one in overrides if one.is_delete() or one.is_hydra_override() or chooses_options(tree, one)]
     return [tree.in_hydras_words(str(one.input_line)) for one in chosen]
+
+
+def options_of(tree: Tree, overrides: Sequence[Override]) -> list[str]:
+    """The same without keys that are removed: what is there before."""
+    return _options(tree, [one for one in overrides if chooses_options(tree, one) or not one.is_delete()])
 
 
 def _set(tree: Tree, overrides: Sequence[Override], typed: dict[str, str]) -> DictConfig:

@@ -12,6 +12,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from ufo_rl.config.folder_facts import config_of, local, record_of
+from ufo_rl.config.job_config import options_of
 from ufo_rl.config.kinds import stated
 from ufo_rl.config.schema import Template
 from ufo_rl.config.tree import Tree
@@ -75,7 +76,7 @@ class _Found:
 
 
 def _of_files(tree: Tree, job: Sequence[Override]) -> _Found:
-    options = [str(one.input_line) for one in job if tree.is_option(one)]
+    options = options_of(tree, job)
     cfg, chosen = tree.compose(options), tree.chosen_by_files(options)
     option, has_files = cfg.hydra.runtime.choices.get("model"), tree.name != "config" or _given(job, "experiment")
     of_files = cfg.model.path if option is not None and not OmegaConf.is_missing(cfg.model, "path") else None

@@ -78,10 +78,6 @@ class Tree:
             self._listed[key] = self.loader.get_group_options(group, kind, self.name, self.searchpath)
         return self._listed[key]
 
-    def is_option(self, override: Override) -> bool:
-        """Whether an override chooses options or is Hydra's own: composing depends on it."""
-        return override.is_delete() or override.is_hydra_override() or override.key_or_group in self.groups
-
     def chosen_by_files(self, options: Sequence[str]) -> set[str]:
         """The groups whose option the primary file or a preset overrides, under these overrides."""
         with plainly():
