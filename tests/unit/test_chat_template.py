@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -102,11 +101,9 @@ def test_training_takes_the_variables_of_the_template() -> None:
 
 
 @pytest.fixture
-def qwen3() -> Path:
-    folder = os.environ.get("UFO_RL_TOKENIZERS")
-    if not folder:
-        pytest.skip("UFO_RL_TOKENIZERS is not set: it names a folder of real tokenizers")
-    return Path(folder) / "qwen3"
+def qwen3(shared_data: Path) -> Path:
+    """The real tokenizer, in the folder beside the data."""
+    return shared_data.parent / "tokenizers/qwen3"
 
 
 def test_qwen3_thinks_or_not_by_its_own_switch(qwen3: Path, tmp_path: Path) -> None:
