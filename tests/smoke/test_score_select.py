@@ -10,8 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.conftest import SmallRun, Ufo
+from ufo_rl.model.weights import packaged
 
 pytestmark = pytest.mark.smoke
+FOLDER = packaged("package:lab/tiny")
 LAB = ("dataset.num_prompts=96", "launch.threads_per_rank=1", "tracker=off")
 # What a run would refuse: a batch of broken groups, and benchmarks that are not there.
 UNUSED = ("train.per_device_train_batch_size=7", "eval=[math500]", "reward.parts.format.weight=0.25")
@@ -68,6 +70,16 @@ def test_a_selection_is_that_of_the_run_and_a_file_for_any_trainer(ufo: Ufo, sma
     for row in rows:
         assert row["prompt"][-1]["role"] == "user" and row["question"] in row["prompt"][-1]["content"]
         assert row["reward_model"]["ground_truth"] == row["answer"]
+
+
+def test_a_base_model_is_given_texts(ufo: Ufo) -> None:
+    """The lab's model without its chat template: nothing can make messages of its prompts."""
+    shutil.copytree(FOLDER, ufo.folder / "base", ignore=shutil.ignore_patterns("chat_template.jinja"))
+    words = ("model.path=base", "template=plain", *LAB, "selector=random", "eval=[]")
+    ufo.run("select", *words)
+    (file,) = ufo.folder.glob("outputs/selections/dev/*/selected.jsonl")
+    rows = [json.loads(line) for line in file.read_text().splitlines()]
+    assert len(rows) == 9 and all(row["prompt"] == f"Question: {row['question']}\nAnswer:" for row in rows)
 
 
 def test_columns_of_the_dataset_are_in_both_files_and_benchmarks_are_read_to_be_removed_only(ufo: Ufo) -> None:

@@ -22,7 +22,6 @@ from ufo_rl.model.chat import ChatModel
 from ufo_rl.records import OWN, Prompt
 from ufo_rl.report.quantiles import costs_told
 from ufo_rl.report.text import percent
-from ufo_rl.reward.columns import row_of
 from ufo_rl.selector.cut import Selection
 from ufo_rl.selector.score_table import free_names
 
@@ -65,11 +64,11 @@ def _select(job: Job, config: Config, prepared: Prepared, names: list[str]) -> s
 
 
 def _rows(prompts: Sequence[Prompt], chat: ChatModel, dataset: str) -> Iterator[dict[str, Any]]:
-    """What training is given of each kept prompt (TRL's `prompt` as chat messages, and every column), and the two columns
-    that verl asks for, unless the dataset has them. A column of the dataset's that is called `prompt` is `prompt_given`."""
+    """What training is given of each kept prompt (TRL's `prompt`: chat messages, or a text where the template's layout is
+    one; and every column), and the two columns that verl asks for, unless the dataset has them. A column of the dataset's
+    that is called `prompt` is `prompt_given`."""
     for prompt in prompts:
-        row = row_of(prompt, chat.messages(prompt))
-        ours = {name: row[name] for name in OWN} | {"prompt": chat.messages(prompt)}
+        ours = {**{name: getattr(prompt, name) for name in OWN}, "prompt": chat.training_prompt(prompt)}
         brought = {new: prompt.columns[name] for name, new in free_names(prompt.columns, ours).items()}
         verl = {"data_source": dataset, "reward_model": {"style": "rule", "ground_truth": prompt.answer}}
         yield {**verl, **ours, **brought}
