@@ -101,6 +101,12 @@ def test_a_bad_variable_ends_no_run_of_auto_and_is_told_where_wandb_is_asked_for
     check_tracker("off", "ufo-rl", [], tmp_path)
 
 
+def test_a_folder_that_cannot_be_written_to_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_DIR", "/proc/closed")  # nobody writes there, root neither
+    with pytest.raises(UserError, match=r"^WANDB_DIR=/proc/closed cannot hold .*: /proc cannot be written to"):
+        check_tracker("offline", "ufo-rl", [], tmp_path)
+
+
 def test_a_file_where_wandbs_folder_should_be_is_told(tmp_path: Path) -> None:
     (tmp_path / "wandb").write_text("")
     with pytest.raises(UserError, match=r"paths.outputs=.* cannot hold W&B's files: .*/wandb is no folder"):

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import ValidationError
 
 from ufo_rl.errors import UserError, nearest
+from ufo_rl.files.atomic import why_unusable
 
 MODES = ("auto", "online", "offline", "off")
 # Values of WANDB_MODE, as wandb.Settings has them: `run` is online, `dryrun` offline, `shared` online with several writers.
@@ -97,14 +98,12 @@ def environment_problems(outputs: Path) -> list[str]:
 
 
 def _folder_problems(outputs: Path) -> list[str]:
-    folder, own = files_folder(outputs).absolute(), os.environ.get("WANDB_DIR")
-    there = next(parent for parent in (folder, *folder.parents) if os.path.lexists(parent))
-    is_usable = there.is_dir() and os.access(there, os.R_OK | os.W_OK | os.X_OK)
-    if is_usable or not (own or there == folder):  # paths.outputs itself is checked by others
+    folder, own = files_folder(outputs), os.environ.get("WANDB_DIR")
+    if not own and not os.path.lexists(folder):  # paths.outputs itself is checked by others
         return []
-    what = "cannot be written to" if there.is_dir() else "is no folder"
     key = f"WANDB_DIR={own}" if own else f"paths.outputs={outputs}"
-    return [f"{key} cannot hold W&B's files: {there} {what}; choose another WANDB_DIR, or tracker=off"]
+    why = why_unusable(folder)
+    return [f"{key} cannot hold W&B's files: {why}; choose another WANDB_DIR, or tracker=off"] if why else []
 
 
 def drop_empty_variables() -> None:
