@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import shlex
 import shutil
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +18,7 @@ from ufo_rl.config.compose import Job, compose_jobs, tell
 from ufo_rl.config.display_name import display_name
 from ufo_rl.config.identity import CHOSEN, volatile
 from ufo_rl.config.schema import Config
+from ufo_rl.config.words import parse_words
 from ufo_rl.errors import Problems
 from ufo_rl.experiment.provenance import describe
 from ufo_rl.experiment.status import claimed
@@ -38,6 +41,16 @@ def checked_jobs(
     problems.raise_any()
     tell(jobs)
     return list(zip(jobs, checked, strict=True))
+
+
+def answer(arguments: Sequence[str], work: Callable[[Sequence[str], str | None, str | None, bool], list[str]]) -> int:
+    """A command's `run`: what `work` makes of the overrides, the configuration's folder and name, and -m, to stdout; events
+    to stderr."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
+    parsed = parse_words(arguments)
+    told = work(parsed.overrides, parsed.config_dir, parsed.config_name, parsed.multirun)
+    sys.stdout.write("\n\n".join(told) + "\n")
+    return 0
 
 
 @dataclass(frozen=True)
