@@ -1,5 +1,7 @@
 """Scoring at the speed of the hardware: the authors' procedure, ours, and K = 16 samples, in one run on GSM8K's rows.
-With --sample the lab is measured on its own problems too, which it answers and ends by itself.
+With --sample the lab is measured on its own problems too, which it answers and ends by itself: on one thread and with
+as many prompts as its demo samples, for a rank of the demo has one thread and the last long answers of a short list
+run almost alone.
 
     UFO_RL_DATA=FOLDER python bench/scoring.py --shapes tiny qwen2.5-0.5b
 
@@ -43,6 +45,7 @@ from ufo_rl.signals.flops import matrix_rate, weights
 HERE = Path(__file__).parent
 NUM_SAMPLES = 16
 POOLS = {"gsm8k": ["dataset=gsm8k", "template=r1", "eval=gsm8k"], "arithmetic": ["dataset=arithmetic"]}
+SAMPLED = {"gsm8k": 64, "arithmetic": 900}  # prompts
 AUTHORS_BATCHES = {"tiny": 16}  # batches of the authors' procedure that are timed; 4 for real shapes: all are alike
 
 
@@ -52,7 +55,7 @@ def main() -> None:
     parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16", "float16"])
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--rows", type=int, default=None, help="rows of ours; all for tiny and on a GPU, 480 else")
-    parser.add_argument("--sample", action="store_true", help="time K = 16 samples of 64 prompts too")
+    parser.add_argument("--sample", action="store_true", help="time K = 16 samples of prompts too")
     options = parser.parse_args()
     own = {**ALLOCATOR, **({} if "OMP_WAIT_POLICY" in os.environ else {"OMP_WAIT_POLICY": "PASSIVE"})}
     if not os.environ.keys() >= own.keys():  # as the ranks of a run have it
@@ -70,6 +73,8 @@ def main() -> None:
 
 
 def bench(shape: str, pool: str, options: argparse.Namespace) -> dict[str, Any]:
+    if pool == "arithmetic":
+        torch.set_num_threads(1)
     (job,) = compose_jobs(POOLS[pool])
     config = load(job.plain)
     prompts = load_pool(config.dataset, "dataset", config, config.grader).prompts
@@ -105,8 +110,8 @@ def bench(shape: str, pool: str, options: argparse.Namespace) -> dict[str, Any]:
         "max_difference_of_mean_logprob": agreement(model, chosen[:16], pad_id(tokenizer), theirs),
     }
     if options.sample:
-        golds = [texts[i] for i in order[:64]]
-        result["sampling"] = time_sampling(model, tokenizer, golds, config.model.max_completion_tokens)
+        sampled = [texts[i] for i in order[: SAMPLED[pool]]]
+        result["sampling"] = time_sampling(model, tokenizer, sampled, config.model.max_completion_tokens)
         result["ours_to_sampling"] = b["prompts_per_s"] / result["sampling"]["prompts_per_s"]
     return result
 
