@@ -25,8 +25,8 @@ test: $(VENV)/.installed  ## Tests but those of soak and test-vllm, thirteen min
 	$(QUIETLY) $(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder --ignore tests/vllm \
 		--ignore tests/soak --ignore tests/smoke/test_scoring_resume.py
 
-soak: $(VENV)/.installed  ## Scoring killed ten times at random, stopped, raced, on a disk that fills up, and of every architecture
-	$(QUIETLY) UFO_RL_KILLS=10 $(BIN)/python -m pytest -q tests/smoke/test_scoring_resume.py tests/soak
+soak: $(VENV)/.installed  ## Scoring killed ten times at random, stopped, raced, on a disk that fills up, of every architecture; 300 drawn command lines
+	$(QUIETLY) UFO_RL_KILLS=10 UFO_RL_FUZZ_LINES=300 $(BIN)/python -m pytest -q tests/smoke/test_scoring_resume.py tests/soak tests/unit/test_command_lines.py
 
 vllm-env: .venv-vllm/.installed  ## An environment of its own for vLLM on a CPU (on GPUs: pip install 'ufo-rl[vllm]')
 

@@ -27,10 +27,8 @@ from ufo_rl.experiment import prepare
 from ufo_rl.experiment.surroundings import check_places
 from ufo_rl.training.trl_fields import trl_problems
 
-SEED, COUNT = 20_241, int(os.environ.get("UFO_RL_FUZZ_LINES", "300"))
-SHARE_COMPOSED = (
-    1.0 if COUNT > 300 else 0.3
-)  # of the lines that start something: one of their jobs is composed by Hydra too
+SEED, COUNT = 20_241, int(os.environ.get("UFO_RL_FUZZ_LINES", "60"))  # `make soak` has 300
+SHARE_COMPOSED = 1.0 if COUNT > 300 else 0.3  # of lines that start something: a job of theirs is composed by Hydra too
 Started = tuple[list[Job], list[str]]  # the jobs that were checked, and the words that Hydra was started with
 
 

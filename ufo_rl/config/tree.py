@@ -50,6 +50,7 @@ class Tree:
         self._listed: dict[tuple[Any, ...], list[str]] = {}
         self._composed: dict[tuple[str, ...], DictConfig] = {}
         self._options: dict[tuple[str, str], Any] = {}
+        self._chosen: dict[tuple[str, ...], set[str]] = {}
 
     @property
     def groups(self) -> list[str]:
@@ -80,9 +81,13 @@ class Tree:
 
     def chosen_by_files(self, options: Sequence[str]) -> set[str]:
         """The groups whose option the primary file or a preset overrides, under these overrides."""
-        with plainly():
-            found = self.loader.compute_defaults_list(self.name, list(options), RunMode.RUN).overrides
-        return {group for group, meta in found.override_metadata.items() if not meta.external_override}
+        key = tuple(options)
+        if key not in self._chosen:
+            with plainly():
+                found = self.loader.compute_defaults_list(self.name, list(options), RunMode.RUN).overrides
+            metadata = found.override_metadata.items()
+            self._chosen[key] = {group for group, meta in metadata if not meta.external_override}
+        return self._chosen[key]
 
     def own_value(self, group: str, option: str, key: str) -> Any:
         """What an option itself says of a key, without a primary file or preset over it; None where it leaves that open."""
