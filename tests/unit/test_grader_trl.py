@@ -24,7 +24,7 @@ def test_it_is_a_grader() -> None:
     for name in members:
         wanted = inspect.signature(getattr(Grader, name)).parameters
         assert list(inspect.signature(getattr(MathGrader, name)).parameters) == list(wanted)
-    assert MathGrader.version == 6
+    assert MathGrader.version == 7
     halves = [Reference("1/2"), Reference("1/2", {"unit": "m"}), Reference("")]
     assert [grader.problem_of(one) for one in halves] == ["", "", "it is empty"]
     graded = grader.grade_all(halves[:2], [r"\boxed{0.5}", r"\boxed{0.6}"])

@@ -36,7 +36,7 @@ class MathGrader:
     ordered: whether the items of a list must come in the gold's order; sets in braces have none either way.
     """
 
-    version: ClassVar[int | str] = 6
+    version: ClassVar[int | str] = 7
     columns: ClassVar[tuple[str, ...]] = ()
     unset: ClassVar[Mapping[str, Any]] = {"markers": [], "ordered": False}
 

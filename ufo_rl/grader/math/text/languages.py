@@ -26,7 +26,8 @@ MID = r"(?P<mid>(?:\s+(?!(?:es|est|ist|é|è)\b)[^\W\d_]+){0,4}?)"
 def _latin(stem: str, noun: str, final: str, verb: str, before: str = "") -> Language:
     """`before` is another order of words, without a group."""
     said = rf"(?<![-\w]){noun}(?:(?:\s+(?:{final}))?{COLON}|{MID}\s+(?:{verb})(?![-\w])[*_]*\s*:?[*_]*)"
-    return Language((stem, stem.upper()), re.compile(f"(?:{said}{before})", re.IGNORECASE), True)
+    stems = dict.fromkeys(form(one) for one in (stem, stem.replace("é", "e")) for form in (str, str.upper))
+    return Language(tuple(stems), re.compile(f"(?:{said}{before})", re.IGNORECASE), True)
 
 
 CHINESE = Language(
@@ -43,6 +44,7 @@ JAPANESE = Language(
     ("答", "正解"),
     re.compile(
         r"【[^】\n]{0,4}(?:答え|正解|解答)】(?P<colon>)[:：]?|(?:答え|正解|解答|回答)(?:は[、,]?|[*_]*\s*(?P<title>[:：]))[*_]*"
+        r"|答え[ \u3000]+(?=[-−$\\\d０-９])"
     ),
     False,
 )
@@ -62,7 +64,7 @@ LANGUAGES = (
     KOREAN,
     RUSSIAN,
     _latin("espuesta", "respuesta", "final|correcta|definitiva", "es|será|sería|debe ser|da"),
-    _latin("éponse", "réponse", "finale|correcte|définitive", r"(?:n['’])?est|(?:ne )?sera(?:it)?|vaut|doit être"),
+    _latin("éponse", "r[ée]ponse", "finale|correcte|définitive", r"(?:n['’])?est|(?:ne )?sera(?:it)?|vaut|doit être"),
     _latin(
         "ntwort",
         "antwort",
@@ -85,20 +87,24 @@ HEADING = re.compile(
 # What makes it a condition, or somebody's belief that is denied: directly before the marker.
 IF = re.compile(
     r"(?:\b(?:si|se|wenn|falls|ob|если(?: бы)?)\s(?:la|a|die|der)?\s*"
-    r"|(?:如果|若|假设|假如|要是|倘若|即使|もし|만약|만일)[^，。,.\n]{0,20}"
-    r"|\b(?:denke|glaube|meine)\s+nicht,\s*(?:die\s+)?|\b(?:no|nadie|pas|personne|não|ninguém|nicht|niemand|не|никто|non|nessuno)\b"
-    r"[^.,:;!?]{0,30}\b(?:que|dass|что|che)\s+(?:(?:la|a|die)\s+)?)$",
+    r"|(?:如果|若|假设|假如|要是|倘若|即使|もし|만약|만일)[^，。,.\n]{0,20}|(?:不能|不可|不该|不应|不会|没法|无法|没有?人|谁|别|并未|从未|不)说"
+    r"|(?:不|没|未)(?:觉得|认为|相信|确定|知道)"
+    r"|\b(?:denke|glaube|meine)\s+nicht,\s*(?:die\s+)?|\b(?:falsch|verkehrt|unmöglich)\s+"
+    r"|\b(?:no|nadie|pas|personne|não|ninguém|nicht|niemand|не|никто|non|nessuno|falso|faux|falsch|imposible|impossible"
+    r"|impossível|unmöglich|неверно|невозможно|неправда|errado|dudo|doute|duvido|bezweifle|dubito|сомневаюсь)\b"
+    r"[^.,:;!?]{0,30},?\s*\b(?:que|dass|что|che)\s+(?:(?:la|a|die)\s+)?)$",
     re.IGNORECASE,
 )
 # What denies the value: in front of it, behind it, or in the words between noun and verb.
 DENIED = re.compile(
-    r"\b(?:no|nunca|ni|tampoco|pas|ne|non|aucune?|nicht|kein\w*|keineswegs|nie|não|nem|не|нет|ни|нельзя"
-    r"|impossible|imposible|unmöglich|impossível)\b|не(?:верн|правильн|льзя)|[不非没]|ない|ありませ|ません|違|아니|아닙|않|없",
+    r"\b(?:no|nunca|jamás|ni|tampoco|pas|ne|non|jamais|aucune?|nicht|kein\w*|keineswegs|nie|niemals|não|nem|не|нет|ни"
+    r"|никогда|нельзя|impossible|imposible|unmöglich|impossível)\b|не(?:верн|верен|правил|льзя|возмож|извест|допустим)"
+    r"|исключ[её]н|[不非没]|未必|才怪|ない|ありませ|ません|違|아니|아닙|않|없",
     re.IGNORECASE,
 )
 WRONG = re.compile(
-    r"\b(?:incorrect[ao]?|incorrecte|fals[aoch]+|fauss?e?|errad[ao]|errónea|err[ao]n?e[ao]|sbagliat[ao]"
-    r"|equivocada)\b|неверн|неправильн"
+    r"\b(?:incorrect[ao]?|incorrecte|fals[aoch]+|faux|fauss?e?|errad[ao]|errónea|err[ao]n?e[ao]|sbagliat[ao]"
+    r"|equivocada)\b|неверн|неверен|неправил"
     r"|ошибоч|错|不对|不正确|間違|誤り|틀[렸린]",
     re.IGNORECASE,
 )
@@ -116,7 +122,26 @@ REASON = re.compile(
 DOUBTED = re.compile(
     r"\b(?:quizás?|tal vez|posiblemente|peut-être|probablement|vielleicht|möglicherweise|wahrscheinlich|talvez"
     r"|possivelmente|forse|magari|возможно|может|наверное|вероятно)\b|可能|也许|或许|大概|是否|吗|呢|几|多少|什么"
-    r"|でしょうか|ですか|だろう|かも|なら|とすると|とすれば|何|どちら|인가요|일까|수도|라면|인지|무엇|입니까",
+    r"|\bбы\b|でしょうか|ですか|だろう|だったら|かも|なら|とすると|とすれば|何|どちら|인가요|일까|수도|라면|인지|무엇|입니까",
+    re.IGNORECASE,
+)
+# The number is of answers or of a place, not the answer.
+ELSEWHERE = re.compile(
+    r"[つ個通種][り類]?が?(?:あ[りる]|存在)|(?:개|가지)가?\s*(?:있|존재)|(?:ページ|頁)[にを]|페이지[에를]|[页頁](?:上|中|里|可|有)|番目の|번째"
+    r"|\b(?:página|seite|pagina|страниц\w+|вопрос\w*|упражнени\w+|номер\w*)\b",
+    re.IGNORECASE,
+)
+# Not the one but the other: what is denied in front of the answer.
+NOT_BUT = re.compile(
+    r"\s*(?:(?:nicht|no|pas|não|non|не)\s+[^\s,]+,?\s+(?:sondern|sino|mais|mas|bensì|а)\s+"
+    r"|[^\s,，。]+?\s?(?:ではなく|じゃなく)て?[、,]?\s*|[^\s,，。]+?\s?[이가]?\s?아니라\s+|[^\s,，。]+?\s?[，,]?\s?而是)(?=[-−$\\(\d]|[A-J]\b)",
+    re.IGNORECASE,
+)
+# The next sentence takes it back.
+TAKEN_BACK = re.compile(
+    r"[\s!?\u3002\uff01\uff1f¡]*(?:不对|错|不正确|不是|間違|違う|誤り|いいえ|틀[렸린]|아니|\b(?:no|non|nein|não|нет)\s*[!.,;]"
+    r"|(?:(?:eso|esto|das|ce|isso|isto|è|это|c['’]|es|é)\s*){0,2}(?:(?:es|está|est|ist|é|è)\s+)?"
+    r"\b(?:falso|falsch|faux|incorrect[oa]?|errado|sbagliato|неверно|неправильно|mentira)\b)",
     re.IGNORECASE,
 )
 # Part of a way, not its end.
@@ -127,7 +152,7 @@ LEAD = re.compile(
     r"|por (?:lo )?tanto|entonces|pues"
     r"|portanto|então|logo|assim|quindi|dunque|perciò|de|igual a|égale? à|gleich|uguale a|число|таким образом"
     r"|следовательно"
-    r"|(?:(?:la|a|die|der) )?(?:opción|alternativa|letra|lettre|option|opção|lettera|opzione|inciso|вариант))\b"
+    r"|(?:(?:la|a|die|der) )?(?:opción|respuesta|réponse|resposta|risposta|alternativa|letra|lettre|option|opção|lettera|opzione|inciso|вариант))\b"
     r"|R\$|US\$|CHF|时速|時速|毎時|毎分|毎秒|시속|초속|분속|选项|選択肢|应该|就)*+",
     re.IGNORECASE,
 )
@@ -184,6 +209,13 @@ EXAMPLES = (
     (OTHERS, "其他选项", "其他"),
     (REASON, "B, weil A falsch ist", "weil"),
     (DOUBTED, "quizás 18", "quizás"),
+    (ELSEWHERE, "3 つあります", "つあり"),
+    (ELSEWHERE, "3 ページです", None),
+    (NOT_BUT, " nicht 42, sondern 43", " nicht 42, sondern "),
+    (NOT_BUT, "9가 아니라 10입니다", "9가 아니라 "),
+    (NOT_BUT, "nicht 42", None),
+    (TAKEN_BACK, " Das ist falsch.", " Das ist falsch"),
+    (TAKEN_BACK, " No hay más.", None),
     (STEP, "Schritt 1", "Schritt"),
     (LEAD, " donc 18", " donc "),
     (FOLLOWS, "如下：\n18", "如下：\n"),

@@ -6,7 +6,7 @@ import re
 
 MAX_CHARS = 200  # of a blank: boxes within boxes are long, and each is looked at
 BLANK = (
-    r"[\s.\u2026\u22ef\u3002?\uff1f_~$*{}]|\\(?:[ ,;:!_]|(?:l|c|v|d)?dots[cb]?|q?quad|square|Box|text|boxed|fbox)"
+    r"[\s.\u2026\u22ef\u3002?\uff1f_~$*{}]|\\(?:[ ,;:!_]|(?:l|c|v|d)?dots[cb]?|cdot|q?quad|square|Box|text|boxed|fbox)"
     r"(?![A-Za-z])"
 )
 PLACEHOLDER = re.compile(

@@ -36,6 +36,24 @@ WRONG = re.compile(
 HARMLESS = re.compile(r"(?:wrong|incorrect|unique|obvious|clear|an?)\b", re.IGNORECASE)
 # Mathematics in its delimiters, which is the whole answer.
 QUOTED = re.compile(r"(\${1,2})([^$]+)\1|\\\[(.+?)\\\]|\\\((.+?)\\\)", re.DOTALL)
+# In front of "the answer is x": somebody doubts, denies or supposes it.
+UNSAID = re.compile(
+    r"(?:(?:\b(?:not|cannot|never|nobody|no one|none|hardly|neither)|n['\u2019]t)(?:[ \t]+(?!but\b|and\b|so\b)[\w'\u2019]+){0,2}?"
+    r"[ \t]+(?:thinks?|believes?|says?|said|claims?|concludes?|sure|certain|convinced|knows?|true|case|means?|follows?|agrees?|clear|right"
+    r"|correct|suggests?|implies|imply|possible|likely|assumes?|expects?)|\b(?:false|untrue|wrong|incorrect|impossible|unlikely|doubtful"
+    r"|a mistake)(?:[ \t]+to[ \t]+(?:say|think|claim|conclude|assume|believe))?|\bdoubt(?:s|ed)?|\b(?:suppos|assum)(?:e|ing|ed)|\bif"
+    r"|\bwhether)(?:[ \t]+(?:that|if|whether))?[ \t]+(?:(?:the|that|this|our|my|your|his|her|their)[ \t]+)?(?:(?:final|correct|right)[ \t]+)?$",
+    re.IGNORECASE,
+)
+# Behind the answer, in its sentence or in the next: it is not the answer after all.
+TAKEN_BACK = re.compile(
+    r"[\s,;.!?(\u2014-]*(?:(?:wait|hmm+|no|oh|but|and|actually|which|that|this|it)\b[\s,;.!-]*){0,4}"
+    r"(?:(?:(?:'s|\u2019s|is|was|seems|must[ \t]+be)[ \t]+)?(?:(?:clearly|obviously|also|definitely|completely|just)[ \t]+)?"
+    r"(?:wrong|incorrect|impossible|absurd|false|nonsense|a contradiction|not[ \t]+(?:right|correct|possible|true))[)\s]*(?:[.!,;]|$)"
+    r"|which[ \t]+contradicts\b)|[\s.!?]*no[ \t]*[.!]",
+    re.IGNORECASE,
+)
+MAX_BEFORE = 100  # characters in front of "answer" that may take it back
 # A second value behind the first, as in "$5$ or maybe $6$".
 ADDED = re.compile(
     r"\s*(?:,|,?\s*(?:or|and|but)\s(?:\s*(?:it|this|that|is|be|also|even|maybe|perhaps|possibly|could|might|may)\s){0,4})\s*"
@@ -59,6 +77,12 @@ EXAMPLES = (
     (WRONG, "not 6", "not 6"),
     (WRONG, "right", None),
     (HARMLESS, "unique", "unique"),
+    (UNSAID, "I don't think the ", "n't think the "),
+    (UNSAID, "it is wrong to say that the final ", "wrong to say that the final "),
+    (UNSAID, "5 is not possible, so the ", None),
+    (TAKEN_BACK, ", which is wrong.", ", which is wrong."),
+    (TAKEN_BACK, ". Wait, that's not right.", ". Wait, that's not right."),
+    (TAKEN_BACK, ", which is impossible to beat", None),
     (QUOTED, "$5$ and 6", "$5$"),
     (QUOTED, r"\[ x = 7 \]", r"\[ x = 7 \]"),
     (ADDED, ", or maybe $6$", ", or maybe $"),
@@ -72,6 +96,8 @@ def said_answers(text: str) -> Iterator[tuple[int, str]]:
         return
     remarks: list[str] = []
     for match in reversed(list(SAID.finditer(text))):
+        if UNSAID.search(text[max(0, match.start() - MAX_BEFORE) : match.start()]):
+            continue
         rest = text[match.end() : match.end() + MAX_SAID].lstrip()
         if answer := said(rest):
             if not any(_takes_back(remark, answer) for remark in remarks):
@@ -93,12 +119,17 @@ def _takes_back(remark: str, answer: str) -> bool:
 def said(rest: str) -> str:
     """What a sentence gives as the answer: inside $..$, or the line up to its end or its reason, from the last "is" on."""
     if match := QUOTED.match(rest):
+        if TAKEN_BACK.match(rest, match.end()):
+            return ""
         tail = rest[match.end() :].partition("\n")[0]
         tail = tail[: SAID_END.search(tail).start()]  # pyright: ignore[reportOptionalMemberAccess]
         return next(filter(None, match.groups()[1:])).strip() + (tail if ADDED.match(tail) else "")
     rest = rest.partition("\n")[0]
     if "boxed" not in rest:
-        rest = LAST_IS.apply(rest[: SAID_END.search(rest).start()])  # pyright: ignore[reportOptionalMemberAccess]
+        end = SAID_END.search(rest).start()  # pyright: ignore[reportOptionalMemberAccess]
+        if TAKEN_BACK.match(rest, end):
+            return ""
+        rest = LAST_IS.apply(rest[:end])
         if match := QUOTED.match(rest):
             return next(filter(None, match.groups()[1:])).strip()
     return "" if REMARK.match(rest) else rest[: first_unopened(rest)].strip(" *_")

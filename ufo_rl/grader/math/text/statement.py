@@ -11,15 +11,18 @@ from ufo_rl.grader.math.text.languages import (
     CHINESE,
     DENIED,
     DOUBTED,
+    ELSEWHERE,
     FOLLOWS,
     HEADING,
     IF,
     LANGUAGES,
     LEAD,
+    NOT_BUT,
     OTHERS,
     PERCENT,
     REASON,
     STEP,
+    TAKEN_BACK,
     WRONG,
 )
 from ufo_rl.grader.math.text.modifiers import CHANGED
@@ -132,7 +135,10 @@ def _read(text: str, match: re.Match[str]) -> Said:
     is_colon = any(groups.get(name) is not None for name in ("colon", "title", "reply")) or match[0].endswith(
         (":", "\uff1a")
     )
-    return _said(PERCENT.sub("%", AND.sub(", ", rest)), groups.get("mid") or "", is_colon)
+    mid = groups.get("mid") or ""
+    if instead := NOT_BUT.match(rest):
+        rest, mid = rest[instead.end() :], DENIED.sub("", mid)
+    return _said(PERCENT.sub("%", AND.sub(", ", rest)), mid, is_colon)
 
 
 def _said(rest: str, mid: str, is_colon: bool) -> Said:
@@ -146,6 +152,8 @@ def _said(rest: str, mid: str, is_colon: bool) -> Said:
     sentence = rest[start : end.start() if end else len(rest)]
     if "boxed" in (quoted[0] if quoted else "") + sentence or (end and end[0] in "?\uff1f"):
         return NOTHING  # the box decides
+    if end and TAKEN_BACK.match(rest, end.end()):
+        return NOTHING
     value = VALUE.match(CLAUSE_END.split(sentence, 1)[0])
     assert value is not None
     raw = value[0].rstrip(MARGIN)
@@ -166,6 +174,8 @@ def _valued(text: str, tail: str, mid: str) -> Said:
     if DENIED.search(mid) or DENIED.search(clause) or is_wrong:
         return Said(text, is_denied=True)
     if DOUBTED.search(mid) or DOUBTED.search(clause) or CHANGED.search(mid):
+        return NOTHING
+    if ELSEWHERE.search(mid) or ELSEWHERE.match(clause.lstrip()):
         return NOTHING
     literal = (text + clause).strip(MARGIN)
     is_changed = CHANGED.search(clause) or DIGIT.search(clause)
