@@ -54,8 +54,8 @@ def test_signals_base_evaluation_and_selection(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, selector: str, signal: str, rows: int
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(MathGrader, "version", 5)  # pass rates are verdicts: those of a later grader are sampled anew
     shutil.copytree(STORES / "cache", tmp_path / "outputs/cache")
+    assert MathGrader.version != 5  # pass rates are verdicts: the completions of the kept samples are graded again
     accounts, selection = measured(selector, tmp_path / "run")
     assert (accounts[signal]["num_scored"], accounts[signal]["num_cached"]) == (0, rows)
     before = json.loads((STORES / "selections.json").read_text())[selector]

@@ -52,6 +52,7 @@ class SignalCache:
         store.create([name for name in signal.stored if name in signal.columns])  # the others may be a target's alone
         results: list[dict[str, Any]] = []
         with locked(store.lock_path, f"the signal {name}"):
+            ask(signal, "take_over", self.subject, store)
             stored, num_missing = rows.stored(store), 0
 
             def missing() -> Iterator[dict[str, Any]]:

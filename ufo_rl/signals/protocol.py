@@ -91,7 +91,8 @@ class Signal(Protocol):
 
     It may also have: check(prompts), which raises UserError where the pool cannot be measured, before anything is; inputs(),
     the hash of files that it reads; request(subject, store folder, number missing), the frozen dataclass that its rank
-    function takes in place of SignalRequest; owns_device(subject), whether each rank must see one GPU alone; facts, see
+    function takes in place of SignalRequest; take_over(subject, store), which publishes into the store what other stores
+    already tell; owns_device(subject), whether each rank must see one GPU alone; facts, see
     `Fact`.
     """
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from ufo_rl.files.store import KEY, Store, sample_key
 from ufo_rl.launch.publish import SignalRow
+from ufo_rl.records import Reference
 from ufo_rl.signals.pass_rate.draws import Verdicts, num_needed
 from ufo_rl.signals.pass_rate.rollouts import Rollouts
 from ufo_rl.signals.protocol import Plan, Subject
@@ -47,6 +48,12 @@ class Samples:
         counts = [num_needed(self._verdicts(key, stored), self.interest) for key in self._row_keys]
         keys = [sample_key(key, k) for key, count in zip(self._row_keys, counts, strict=True) for k in range(count)]
         return Plan(keys, functools.partial(_rates, np.array(counts)))
+
+    def references(self, store: Store) -> dict[str, Reference]:
+        """The reference of every sample of the pool that the store lacks, by the sample's key."""
+        stored = self.stored(store)
+        keys = ((sample_key(row.key, k), row.reference) for row in self._rows() for k in range(self.num_samples))
+        return {key: reference for key, reference in keys if key not in stored}
 
     def _rows(self) -> Iterator[SignalRow]:
         for prompt in self.subject.prompts:

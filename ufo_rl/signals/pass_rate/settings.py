@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import numpy as np
 from annotated_types import Ge, Le
 
+from ufo_rl.config.build import build
 from ufo_rl.config.kinds import Number, Text, node
 from ufo_rl.config.schema import Count, EngineConfig, Positive, Seam, Seed
 from ufo_rl.files.rows import check_file
@@ -20,6 +21,8 @@ from ufo_rl.records import Prompt
 from ufo_rl.signals.pass_rate.rollouts import KEY, Rollouts, check_rollouts, read_rollouts
 
 if TYPE_CHECKING:  # what a command line needs of a signal is light
+    from ufo_rl.files.store import Store
+    from ufo_rl.grader import Grader
     from ufo_rl.signals.protocol import PoolRows, Subject
 
 log = logging.getLogger(__name__)
@@ -101,6 +104,22 @@ class PassRate:
         from ufo_rl.signals.pass_rate.rates import Samples
 
         return Samples(subject, self.num_samples, self.adaptive, self.finished())
+
+    def take_over(self, subject: Subject, store: Store) -> None:
+        """Grade again what was sampled under another grader; a file of completions is graded by the ranks."""
+        from ufo_rl.signals.pass_rate.rates import Samples
+        from ufo_rl.signals.pass_rate.regraded import others, take_over
+
+        if self.rollouts is not None or not (found := others(store)):
+            return
+        wanted = Samples(subject, self.num_samples, self.adaptive, None).references(store)
+        grader: Grader = build(subject.grader, "grader", subject.plugins)
+        try:
+            for other in found:
+                for key in take_over(store, other, wanted, grader, subject.chat.form.opened):
+                    del wanted[key]
+        finally:
+            grader.close()
 
     def request(self, subject: Subject, store: Path, num_missing: int) -> PassRateRequest:
         grader = dict(subject.grader)

@@ -152,7 +152,8 @@ LEAD = re.compile(
     r"|por (?:lo )?tanto|entonces|pues"
     r"|portanto|então|logo|assim|quindi|dunque|perciò|de|igual a|égale? à|gleich|uguale a|число|таким образом"
     r"|следовательно"
-    r"|(?:(?:la|a|die|der) )?(?:opción|respuesta|réponse|resposta|risposta|alternativa|letra|lettre|option|opção|lettera|opzione|inciso|вариант))\b"
+    r"|(?:(?:la|a|die|der) )?(?:opción|respuesta|réponse|resposta|risposta"
+    r"|alternativa|letra|lettre|option|opção|lettera|opzione|inciso|вариант))\b"
     r"|R\$|US\$|CHF|时速|時速|毎時|毎分|毎秒|시속|초속|분속|选项|選択肢|应该|就)*+",
     re.IGNORECASE,
 )

@@ -38,18 +38,20 @@ HARMLESS = re.compile(r"(?:wrong|incorrect|unique|obvious|clear|an?)\b", re.IGNO
 QUOTED = re.compile(r"(\${1,2})([^$]+)\1|\\\[(.+?)\\\]|\\\((.+?)\\\)", re.DOTALL)
 # In front of "the answer is x": somebody doubts, denies or supposes it.
 UNSAID = re.compile(
-    r"(?:(?:\b(?:not|cannot|never|nobody|no one|none|hardly|neither)|n['\u2019]t)(?:[ \t]+(?!but\b|and\b|so\b)[\w'\u2019]+){0,2}?"
-    r"[ \t]+(?:thinks?|believes?|says?|said|claims?|concludes?|sure|certain|convinced|knows?|true|case|means?|follows?|agrees?|clear|right"
-    r"|correct|suggests?|implies|imply|possible|likely|assumes?|expects?)|\b(?:false|untrue|wrong|incorrect|impossible|unlikely|doubtful"
-    r"|a mistake)(?:[ \t]+to[ \t]+(?:say|think|claim|conclude|assume|believe))?|\bdoubt(?:s|ed)?|\b(?:suppos|assum)(?:e|ing|ed)|\bif"
-    r"|\bwhether)(?:[ \t]+(?:that|if|whether))?[ \t]+(?:(?:the|that|this|our|my|your|his|her|their)[ \t]+)?(?:(?:final|correct|right)[ \t]+)?$",
+    r"(?:(?:\b(?:not|cannot|never|nobody|no one|none|hardly|neither)|n['\u2019]t)(?:\s(?!but\b|and\b|so\b)[\w'\u2019]+){0,2}?"
+    r"\s(?:thinks?|believes?|says?|said|claims?|concludes?|sure|certain|convinced|knows?|true|case|means?|follows?"
+    r"|agrees?|clear|right|correct|suggests?|implies|imply|possible|likely|assumes?|expects?)"
+    r"|\b(?:false|untrue|wrong|incorrect|impossible|unlikely|doubtful|a mistake)"
+    r"(?:\sto\s(?:say|think|claim|conclude|assume|believe))?|\bdoubt(?:s|ed)?|\b(?:suppos|assum)(?:e|ing|ed)|\bif|\bwhether)"
+    r"(?:\s(?:that|if|whether))?\s(?:(?:the|that|this|our|my|your|his|her|their)\s)?(?:(?:final|correct|right)\s)?$",
     re.IGNORECASE,
 )
 # Behind the answer, in its sentence or in the next: it is not the answer after all.
 TAKEN_BACK = re.compile(
     r"[\s,;.!?(\u2014-]*(?:(?:wait|hmm+|no|oh|but|and|actually|which|that|this|it)\b[\s,;.!-]*){0,4}"
     r"(?:(?:(?:'s|\u2019s|is|was|seems|must[ \t]+be)[ \t]+)?(?:(?:clearly|obviously|also|definitely|completely|just)[ \t]+)?"
-    r"(?:wrong|incorrect|impossible|absurd|false|nonsense|a contradiction|not[ \t]+(?:right|correct|possible|true))[)\s]*(?:[.!,;]|$)"
+    r"(?:wrong|incorrect|impossible|absurd|false|nonsense|a contradiction|not[ \t]+(?:right|correct|possible|true))"
+    r"[)\s]*(?:[.!,;]|$)"
     r"|which[ \t]+contradicts\b)|[\s.!?]*no[ \t]*[.!]",
     re.IGNORECASE,
 )
