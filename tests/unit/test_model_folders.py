@@ -240,11 +240,11 @@ SITUATIONS: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
     ),
     "a template that drops the question": (
         lambda f: (f / "chat_template.jinja").write_text("<|user|>Hello!<|assistant|>"),
-        ("drops 60 of 60 words of the question",),
+        ("drops 4260 of 4260 words of the question",),
     ),
     "a template that cuts the question": (
         lambda f: (f / "chat_template.jinja").write_text("{{ messages[-1].content[:100] }}"),
-        ("of 60 words of the question",),
+        ("of 4260 words of the question",),
     ),
 }
 

@@ -84,8 +84,15 @@ def tokens_of(path: str) -> int:
     """The longest completion: of a policy of ours as in its training, else 1024, or half of the positions that there are."""
     if record := record_of(path):
         return record["model"].get("max_completion_tokens", MAX_TOKENS)
-    positions = config_of(path).get("max_position_embeddings")
-    return min(MAX_TOKENS, max(1, positions // 2)) if isinstance(positions, int) else MAX_TOKENS
+    positions = positions_of(path)
+    return MAX_TOKENS if positions is None else min(MAX_TOKENS, max(1, positions // 2))
+
+
+def positions_of(path: str) -> int | None:
+    """How many positions the folder's config.json gives, by the names that it has in transformers; None where it does not."""
+    config = config_of(path)
+    given = (config.get(name) for name in ("max_position_embeddings", "n_positions", "max_seq_len", "n_ctx"))
+    return next((one for one in given if isinstance(one, int) and not isinstance(one, bool)), None)
 
 
 def _object(file: Path) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from ufo_rl.config.optional import ask
 from ufo_rl.config.schema import Config
 from ufo_rl.errors import Problems
 from ufo_rl.experiment.data import check_batch, check_selector_columns, load_benchmarks, load_pool
+from ufo_rl.experiment.lengths import check_lengths, sampled
 from ufo_rl.experiment.model_check import check_local_model
 from ufo_rl.experiment.shots import check_shots
 from ufo_rl.experiment.surroundings import check_places, has_data
@@ -89,6 +90,7 @@ def prepare(config: Config, wrong: Collection[str] = ()) -> Prepared:
     problems.raise_any()
     if not wrong:  # the last: it takes seconds
         check_local_model(config)
+        check_lengths(config, pool.prompts if pool else (), benchmarks or {}, sampled(config, wanted, trains=True))
     # What belongs to a wrong group is None, and unused.
     return Prepared(cast(Any, selector), signals, rewards, cast(Any, grader), pool or Pool([]), benchmarks or {})
 
@@ -155,7 +157,9 @@ def check_selection(plain: Mapping[str, Any], names: Sequence[str] | None) -> tu
     problems.raise_any()
     check_local_model(config)
     found_parts = cast(Prepared, prepared)  # nothing was wrong
-    return config, found_parts, list(found_parts.selector.signals if names is None else names)
+    measured = list(found_parts.selector.signals if names is None else names)
+    check_lengths(config, found_parts.pool.prompts, {}, sampled(config, measured))
+    return config, found_parts, measured
 
 
 def check_evaluation(plain: Mapping[str, Any]) -> tuple[Config, dict[str, list[Prompt]]]:
@@ -168,4 +172,5 @@ def check_evaluation(plain: Mapping[str, Any]) -> tuple[Config, dict[str, list[P
     problems.attempt(check_shots, config, benchmarks or ())
     problems.raise_any()
     check_local_model(config, is_evaluation=True)
+    check_lengths(config, (), benchmarks or {}, {})
     return config, benchmarks or {}

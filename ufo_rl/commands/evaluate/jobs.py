@@ -11,6 +11,7 @@ from ufo_rl.config.kinds import stated
 from ufo_rl.config.schema import Config
 from ufo_rl.evaluation.shared import Asked, Evaluations
 from ufo_rl.experiment.apart import Apart, checked_jobs
+from ufo_rl.experiment.lengths import check_lengths
 from ufo_rl.experiment.model_check import check_fetched
 from ufo_rl.experiment.prepare import check_evaluation
 from ufo_rl.experiment.shots import drawn_shots
@@ -59,6 +60,7 @@ def _measure(config: Config, questions: Questions, work: Apart) -> list[dict[str
         stages.begin()
         chat = ChatModel(config.model, config.template, cache / "fingerprints.json")
         check_fetched(config, chat, is_evaluation=True)
+        check_lengths(config, (), questions, {}, chat)
         asked = {
             name: Asked.of(benchmark, questions[name], config.grader, config.plugins, drawn_shots(name, config))
             for name, benchmark in config.eval.items()
