@@ -95,6 +95,18 @@ def test_variables_of_the_chat_template_are_set_and_unknown_ones_are_told(own: P
     assert problem.endswith("enable_thinking: the chat template knows no such variable (it reads none)")
 
 
+@pytest.mark.parametrize("value", ["'false'", "'No'", "0", "null", "[1]"])
+def test_a_switch_that_is_neither_true_nor_false_is_told(own: Path, value: str) -> None:
+    (own / "switch.jinja").write_text(
+        OWN + "{% if thinking is defined and thinking is false %}<think></think>{% endif %}"
+    )
+    words = ("model.chat_template=switch.jinja", "model=tiny")
+    (problem,) = told(*words, f"template.chat_template_kwargs={{thinking: {value}}}")
+    assert "is neither true nor false" in problem and problem.endswith("thinking=true or false, without quotes")
+    said = chat(own, *words, "template.chat_template_kwargs={thinking: false, mood: 0}").render(PROMPT)
+    assert said.endswith("<think></think>")
+
+
 def test_training_takes_the_variables_of_the_template() -> None:
     (problem,) = trl_problems({"chat_template_kwargs": {"mood": 1}})
     assert "template.chat_template_kwargs" in problem

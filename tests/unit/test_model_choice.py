@@ -55,6 +55,23 @@ def test_a_path_alone_has_its_own_name_and_no_recipe_or_template_of_the_lab(here
     assert one().notice == one("experiment=paper").notice == ""
 
 
+@pytest.mark.parametrize(
+    ("word", "problem"),
+    [
+        ("model.path=5", "model.path=5 is no path; write model.path=./5 for a folder of that name"),
+        ("model.path=null", "model.path=null is no path; give a folder or a hub id"),
+        ("model.path=", "model.path= is no path; give a folder or a hub id"),
+        ("model.path=[a]", "model.path=[a] is no path; give a folder or a hub id"),
+        (
+            "model={path: ./Mine-135M}",
+            "model={path:./Mine-135M}: give the path by itself, model.path=FOLDER, and other keys likewise",
+        ),
+    ],
+)
+def test_what_is_no_path_is_told(here: Path, word: str, problem: str) -> None:
+    assert told(word) == problem
+
+
 def test_a_hub_id_alone_has_its_own_name() -> None:
     job = one("model.path=Qwen/Qwen3-0.6B")
     assert who(job) == ("Qwen3-0.6B", "r1", "paper") and job.plain["model"]["dtype"] == "bfloat16"

@@ -168,6 +168,10 @@ SITUATIONS: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
         lambda f: edit(f / "config.json", intermediate_size=128),
         ("12 tensors of another shape", "down_proj.weight is 96x256, must be 96x128"),
     ),
+    "a layer that was never filled": (
+        lambda f: weights(f, lambda held: [one.zero_() for name, one in held.items() if ".layers.1." in name]),
+        ("all matrices of model.layers.1 hold zeros alone",),
+    ),
     "nan in the weights": (
         lambda f: weights(f, lambda held: held[UP].view(-1)[:1].fill_(float("nan"))),
         (f"holds nan or inf: {UP}",),

@@ -51,7 +51,7 @@ def test_prompts_and_completions_must_fit_and_defaults_do(tmp_path: Path) -> Non
     (problem,) = told.value.problems
     assert f"has {POSITIONS} positions" in problem and "set train.max_completion_tokens=" in problem
     long = Prompt("q", "1+" * 600 + "1=?", "601")
-    with pytest.raises(UserError, match="has 12.. tokens; take a model with more positions"):
+    with pytest.raises(UserError, match=r"has 12.. tokens; take a model with more positions"):
         check_lengths(config, [], {"arithmetic": [long]}, {})
     check_lengths(config, [long], {}, {})  # the recipe leaves it out of the pool
     config = load(compose_one([*options, "train.max_prompt_tokens=null"], None, None, "test").plain)

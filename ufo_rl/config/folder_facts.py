@@ -105,4 +105,5 @@ def _object(file: Path) -> dict[str, Any]:
 
 
 for name, function in (("name", name_of), ("dtype", dtype_of), ("tokens", tokens_of)):
-    OmegaConf.register_new_resolver(f"model_{name}", function, replace=True)  # ${model_name:...} of model/custom.yaml
+    # ${model_name:...} of model/custom.yaml; what is no text is told with the other values
+    OmegaConf.register_new_resolver(f"model_{name}", lambda path, of=function: of(str(path)), replace=True)

@@ -41,6 +41,8 @@ def choose_model(
     A path stands above a choice that was made before it: of the primary file or a preset, of the sweep, of the command line.
     UserError where jobs differ in it, and where a folder contradicts the option that it is given out as.
     """
+    for override in (override for job in jobs for override in job):
+        _refuse_no_path(override)
     choice_at, path_at = (max(_given(line, key) * 3, _given(params, key) * 2) for key in ("model", PATH))
     found = [_of_files(tree, job) for job in jobs]
     if choice_at < 3:
@@ -62,6 +64,21 @@ def choose_model(
 
 def _given(overrides: Sequence[Override], key: str) -> bool:
     return any(override.key_or_group == key and not override.is_delete() for override in overrides)
+
+
+def _refuse_no_path(override: Override) -> None:
+    """UserError where a path is no text, or stands in an object: beside an option's name, which would stay another model's."""
+    value = None if override.is_delete() else override.value()
+    if override.key_or_group == "model" and isinstance(value, Mapping) and "path" in map(str, value):
+        raise UserError(
+            f"model={override.get_value_element_as_str()}: give the path by itself, {PATH}=FOLDER, and other keys likewise"
+        )
+    if override.key_or_group != PATH or override.is_delete() or (isinstance(value, str) and str(value).strip()):
+        return
+    shown = override.get_value_element_as_str()
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    cure = f"write {PATH}=./{shown} for a folder of that name" if is_number else "give a folder or a hub id"
+    raise UserError(f"{PATH}={shown} is no path; {cure}")
 
 
 @dataclass(frozen=True)
@@ -98,6 +115,8 @@ def _resolved(path: Any) -> str | None:
 def _of_record(tree: Tree, overrides: Sequence[Override], found: Sequence[_Found], paths: Sequence[str]) -> list[str]:
     """Template and recipe that policies of ours were trained with, where nobody chose others."""
     records, added = {path: record_of(path) for path in paths}, []
+    if not paths:
+        return []  # none is a text, which is told with the other values
     for group in ("template", "train"):
         if _given(overrides, group) or any(group in of.groups for of in found):
             continue

@@ -87,6 +87,7 @@ def check_chat(model: Model, folder: Path | None, templates: Mapping[str, Templa
     for key, one in chats.items():
         if one.chat_template_kwargs:
             problems.add(*unknown_variables(key, one.chat_template_kwargs, variables_of(text, called)))
+            problems.add(*no_switches(key, one.chat_template_kwargs, text))
     problems.raise_any()
 
 
@@ -95,6 +96,24 @@ def no_chat_template(called: str, name: str) -> str:
         f"{called} has no chat template, which template={name} needs: for a base model choose template=plain, for an "
         f"instruct model take its own from the folder that it came from, or give one with {KEY}=FILE"
     )
+
+
+def no_switches(key: str, given: Mapping[str, Any], text: str) -> list[str]:
+    """What is wrong with the values of KEY.chat_template_kwargs: a switch that is neither true nor false stays as it was, for
+    `x is false` and `x is true` of Jinja take nothing else, and a text that says "false" is true."""
+    problems = []
+    for name, value in given.items():
+        is_word = isinstance(value, str) and value.strip().lower() in ("true", "false", "yes", "no", "on", "off")
+        is_switch = re.search(
+            rf"\b{re.escape(str(name))}\s+is\s+(?:not\s+)?(?:true|false|boolean)\b", text, re.IGNORECASE
+        )
+        if is_word or (is_switch and not isinstance(value, bool)):
+            shown = f'"{value}"' if isinstance(value, str) else value
+            problems.append(
+                f"{key}.chat_template_kwargs.{name}={shown} is neither true nor false, as the chat template has it; write "
+                f"{key}.chat_template_kwargs.{name}=true or false, without quotes"
+            )
+    return problems
 
 
 def unknown_variables(key: str, given: Mapping[str, Any], known: Collection[str]) -> list[str]:

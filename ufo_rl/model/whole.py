@@ -11,10 +11,12 @@ from safetensors import safe_open
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from ufo_rl.errors import Problems, UserError
-from ufo_rl.model.folder import FITTING, listed, weight_files
+from ufo_rl.model.folder import AGAIN, FITTING, listed, weight_files
 
 # Buffers that older versions of transformers wrote: masks and tables that are computed anew.
 OF_OLD_VERSIONS = re.compile(r"\.(masked_bias|attn\.bias|attention\.bias|rotary_emb\.inv_freq|position_ids)$")
+# A layer, or the embedding: what does nothing where all of it is zero. Single matrices of a sound model may be.
+PART = re.compile(r"(.*?\.\d+)\.|((?:.*\.)?(?:embed_tokens|wte|word_embeddings|embed_in)\.weight$)")
 
 
 def load_whole(folder: Path, called: str, **options: Any) -> PreTrainedModel:
@@ -76,15 +78,30 @@ def _not_finite(called: str, names: list[str]) -> str:
 
 
 def check_numbers(folder: Path, called: str) -> None:
-    """`refuse_not_finite` of the files, one tensor in memory at a time: for a model that nobody here holds."""
-    bad = []
+    """`refuse_not_finite` of the files, one tensor in memory at a time: for a model that nobody here holds. A part whose
+    matrices are all zero is told too: so are files that were laid out whole and never filled."""
+    bad: list[str] = []
+    is_empty: dict[str, bool] = {}
     for path in weight_files(folder):
         with safe_open(path, framework="pt") as file:
             names = (name for name in file.keys() if not OF_OLD_VERSIONS.search(name))  # noqa: SIM118
-            tensors = ((name, file.get_tensor(name)) for name in names)
-            bad += [name for name, one in tensors if one.is_floating_point() and one.numel() and not _is_finite(one)]
+            for name, one in ((name, file.get_tensor(name)) for name in names):
+                if not (one.is_floating_point() and one.numel()):
+                    continue
+                low, high = torch.aminmax(one)
+                if not torch.isfinite(low) & torch.isfinite(high):
+                    bad.append(name)
+                if one.dim() == 2 and (part := PART.match(name)):
+                    key = part[1] or part[2]
+                    is_empty[key] = is_empty.get(key, True) and not low and not high
+    problems, empty = Problems(), [name for name, is_zero in is_empty.items() if is_zero]
     if bad:
-        raise UserError(_not_finite(called, bad))
+        problems.add(_not_finite(called, bad))
+    if empty:
+        problems.add(
+            f"{called}: all matrices of {listed(empty)} hold zeros alone, as files do that were never filled; {AGAIN}"
+        )
+    problems.raise_any()
 
 
 def _left_out(model: PreTrainedModel, unexpected: list[str]) -> list[str]:
