@@ -15,7 +15,7 @@ from ufo_rl.experiment.lengths import check_lengths
 from ufo_rl.experiment.model_check import check_fetched
 from ufo_rl.experiment.prepare import check_evaluation
 from ufo_rl.experiment.shots import drawn_shots
-from ufo_rl.experiment.surroundings import check_device
+from ufo_rl.experiment.surroundings import check_device, templates_in_use
 from ufo_rl.files.atomic import write_json
 from ufo_rl.files.keys import digest
 from ufo_rl.launch.follow import follow
@@ -48,7 +48,8 @@ def _evaluate(config: Config, questions: Questions, job: Job) -> str:
     found = _measure(
         config, questions, Apart("evaluation", folder, config, job.plain, "ufo-rl evaluate", job.overrides, NODES)
     )
-    model = f"{config.model.name} ({config.model.path}), template {config.template.name}"
+    templates = dict.fromkeys(one.name for one in templates_in_use(config, (), is_evaluation=True).values())
+    model = f"{config.model.name} ({config.model.path}), template {', '.join(templates)}"
     return f"{model}\n{evaluation_table(found)}\nAll answers: {folder}/eval/*/questions.parquet"
 
 

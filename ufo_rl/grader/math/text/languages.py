@@ -87,9 +87,9 @@ HEADING = re.compile(
 # What makes it a condition, or somebody's belief that is denied: directly before the marker.
 IF = re.compile(
     r"(?:\b(?:si|se|wenn|falls|ob|если(?: бы)?)\s(?:la|a|die|der)?\s*"
-    r"|(?:如果|若|假设|假如|要是|倘若|即使|もし|만약|만일)[^，。,.\n]{0,20}|(?:不能|不可|不该|不应|不会|没法|无法|没有?人|谁|别|并未|从未|不)说"
+    r"|(?:如果|若|假设|假如|要是|倘若|即使|もし|만약|만일)[^，。,.\n]{0,20}|(?:不能|不是|不可|不该|不应|不会|没法|无法|没有?人|谁|别|并未|从未|不)说"
     r"|(?:不|没|未)(?:觉得|认为|相信|确定|知道)"
-    r"|\b(?:denke|glaube|meine)\s+nicht,\s*(?:die\s+)?|\b(?:falsch|verkehrt|unmöglich)\s+"
+    r"|\b(?:denke|glaube|meine)\s+nicht,\s*(?:die\s+)?|\b(?:falsch|verkehrt|unmöglich)\s+|\b(?:jamás|nunca|jamais|niemals|никогда|mai)\s+(?:(?:la|a|die)\s+)?"
     r"|\b(?:no|nadie|pas|personne|não|ninguém|nicht|niemand|не|никто|non|nessuno|falso|faux|falsch|imposible|impossible"
     r"|impossível|unmöglich|неверно|невозможно|неправда|errado|dudo|doute|duvido|bezweifle|dubito|сомневаюсь)\b"
     r"[^.,:;!?]{0,30},?\s*\b(?:que|dass|что|che)\s+(?:(?:la|a|die)\s+)?)$",
@@ -99,7 +99,7 @@ IF = re.compile(
 DENIED = re.compile(
     r"\b(?:no|nunca|jamás|ni|tampoco|pas|ne|non|jamais|aucune?|nicht|kein\w*|keineswegs|nie|niemals|não|nem|не|нет|ни"
     r"|никогда|нельзя|impossible|imposible|unmöglich|impossível)\b|не(?:верн|верен|правил|льзя|возмож|извест|допустим)"
-    r"|исключ[её]н|[不非没]|未必|才怪|ない|ありませ|ません|違|아니|아닙|않|없",
+    r"|исключ[её]н|[不非没]|未必|才怪|ない|なかった|ありませ|ません|違|아니|아닙|않|없",
     re.IGNORECASE,
 )
 WRONG = re.compile(
@@ -137,9 +137,11 @@ NOT_BUT = re.compile(
     r"|[^\s,，。]+?\s?(?:ではなく|じゃなく)て?[、,]?\s*|[^\s,，。]+?\s?[이가]?\s?아니라\s+|[^\s,，。]+?\s?[，,]?\s?而是)(?=[-−$\\(\d]|[A-J]\b)",
     re.IGNORECASE,
 )
+# The same where the denial stands in front of the verb.
+BUT = re.compile(r"\s*[^\s,，。]+,?\s+(?:sondern|sino|mais|mas|ma|bensì|а)\s+(?=[-−$\\(\d]|[A-J]\b)", re.IGNORECASE)
 # The next sentence takes it back.
 TAKEN_BACK = re.compile(
-    r"[\s!?\u3002\uff01\uff1f¡]*(?:不对|错|不正确|不是|間違|違う|誤り|いいえ|틀[렸린]|아니|\b(?:no|non|nein|não|нет)\s*[!.,;]"
+    r"[\s!?\u3002\uff01\uff1f¡]*(?:(?:不对|不正确|不是|错)了?[!！。，,.]|間違|違[いう]|誤り|いいえ|틀[렸린]|아니|\b(?:no|non|nein|não|нет)\s*[!.,;]"
     r"|(?:(?:eso|esto|das|ce|isso|isto|è|это|c['’]|es|é)\s*){0,2}(?:(?:es|está|est|ist|é|è)\s+)?"
     r"\b(?:falso|falsch|faux|incorrect[oa]?|errado|sbagliato|неверно|неправильно|mentira)\b)",
     re.IGNORECASE,
@@ -215,6 +217,7 @@ EXAMPLES = (
     (NOT_BUT, " nicht 42, sondern 43", " nicht 42, sondern "),
     (NOT_BUT, "9가 아니라 10입니다", "9가 아니라 "),
     (NOT_BUT, "nicht 42", None),
+    (BUT, "11 sino 12", "11 sino "),
     (TAKEN_BACK, " Das ist falsch.", " Das ist falsch"),
     (TAKEN_BACK, " No hay más.", None),
     (STEP, "Schritt 1", "Schritt"),

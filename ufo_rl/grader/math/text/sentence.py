@@ -121,7 +121,7 @@ def _takes_back(remark: str, answer: str) -> bool:
 def said(rest: str) -> str:
     """What a sentence gives as the answer: inside $..$, or the line up to its end or its reason, from the last "is" on."""
     if match := QUOTED.match(rest):
-        if TAKEN_BACK.match(rest, match.end()):
+        if TAKEN_BACK.match(rest, match.end()) or rest[match.end() :].lstrip().startswith("?"):
             return ""
         tail = rest[match.end() :].partition("\n")[0]
         tail = tail[: SAID_END.search(tail).start()]  # pyright: ignore[reportOptionalMemberAccess]
@@ -129,7 +129,7 @@ def said(rest: str) -> str:
     rest = rest.partition("\n")[0]
     if "boxed" not in rest:
         end = SAID_END.search(rest).start()  # pyright: ignore[reportOptionalMemberAccess]
-        if TAKEN_BACK.match(rest, end):
+        if TAKEN_BACK.match(rest, end) or rest[end : end + 1] == "?":
             return ""
         rest = LAST_IS.apply(rest[:end])
         if match := QUOTED.match(rest):

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from ufo_rl.grader.math.text.languages import (
     AND,
+    BUT,
     CHINESE,
     DENIED,
     DOUBTED,
@@ -136,7 +137,7 @@ def _read(text: str, match: re.Match[str]) -> Said:
         (":", "\uff1a")
     )
     mid = groups.get("mid") or ""
-    if instead := NOT_BUT.match(rest):
+    if instead := NOT_BUT.match(rest) or (BUT.match(rest) if DENIED.search(mid) else None):
         rest, mid = rest[instead.end() :], DENIED.sub("", mid)
     return _said(PERCENT.sub("%", AND.sub(", ", rest)), mid, is_colon)
 
