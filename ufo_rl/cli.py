@@ -33,6 +33,7 @@ from typing import Any
 
 OK, FAILED, MISTAKE, INTERRUPTED = 0, 1, 2, 130
 INTERRUPTS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+AGAIN_S = 0.05
 TOLD = "ufo-rl: interrupted; the same command goes on from what is finished\n"
 
 
@@ -46,6 +47,8 @@ def entry() -> None:
     gc.set_threshold(50_000)  # imports and composition make objects that live on: no need to look for garbage so often
     ended.append(main())
     _on_interrupts(_leave)  # the interpreter's own end is no place for exceptions
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
     sys.stdout.flush()
     sys.exit(ended[0])
 
@@ -100,6 +103,17 @@ def _leave(number: int, frame: Any) -> None:
 def _begin() -> None:
     """From here on there is something to clean up. Not before: an import that an exception interrupts may end in a crash."""
     _on_interrupts(_interrupt)
+    if hasattr(signal, "setitimer"):
+        signal.signal(signal.SIGALRM, _interrupt)
+        sys.unraisablehook = _again
+
+
+def _again(unraisable: Any) -> None:
+    """What is raised in a destructor or a callback Python prints and forgets: an interrupt comes back a moment later."""
+    if issubclass(unraisable.exc_type, KeyboardInterrupt):
+        signal.setitimer(signal.ITIMER_REAL, AGAIN_S)
+    else:
+        sys.__unraisablehook__(unraisable)
 
 
 def _interrupt(number: int, frame: Any) -> None:

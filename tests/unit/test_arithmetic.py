@@ -94,15 +94,10 @@ def test_a_subset_of_levels_draws_the_same_problems():
 
 
 def test_an_exhausted_level_says_what_to_ask_for():
-    with pytest.raises(UserError, match=r"dataset.num_prompts: 50000 .* level 1 .* at most \d+"):
+    with pytest.raises(UserError, match=r"num_prompts=50000 .* level 1 .* at most \d+"):
         pool(num_prompts=50000, levels=[1, 2])
 
 
 def test_all_wrong_values_are_named_at_once():
-    with pytest.raises(UserError) as caught:
+    with pytest.raises(ValueError, match=r"split=trian .*\nnum_prompts=0 .*\nlevels=\[1, 99\]"):
         Arithmetic(split="trian", num_prompts=0, levels=[1, 99], seed=0)
-    assert [problem.split(":")[0] for problem in caught.value.problems] == [
-        "dataset.split",
-        "dataset.num_prompts",
-        "dataset.levels",
-    ]

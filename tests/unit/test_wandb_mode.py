@@ -32,8 +32,8 @@ def clean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, str(tmp_path / name))
 
 
-def resolved(mode: str = "auto", project: str = "ufo-rl", tags: tuple[str, ...] = ()) -> tuple[str, str]:
-    return resolved_mode(mode, project, tags, Path("outputs"))
+def resolved(mode: str = "auto", project: str = "ufo-rl") -> tuple[str, str]:
+    return resolved_mode(mode, project, Path("outputs"))
 
 
 def test_the_values_of_wandb_mode_are_those_of_wandb() -> None:
@@ -132,9 +132,11 @@ def test_words_that_wandb_refuses_are_told_before_anything_runs_but_end_no_run_o
     (job,) = compose_jobs([*overrides, f"paths.outputs={tmp_path}"])
     check_places(load(job.plain))
     with open_run(job.plain["tracker"], RECORD, {}, tmp_path) as tracker:
-        assert tracker._run is None
-    (line,) = [record.getMessage() for record in caplog.records]
-    assert words in line and "goes on without it" in line
+        is_tag = "tags" in words
+        assert (tracker._run is not None) is is_tag
+        assert not is_tag or tracker._run.tags == (("a",) if "[1]" in words else ())
+    (line,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert words in line and ("a tag is left out" if is_tag else "goes on without it") in line
 
 
 def test_64_characters_are_a_tag(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from ufo_rl.config.argument_types import type_problems
 from ufo_rl.config.messages import sentences
 from ufo_rl.errors import UserError, nearest
 
@@ -128,6 +129,8 @@ def build(node: Mapping[str, Any], key: str, plugins: Sequence[str] = (), **extr
             else ""
         )
         raise UserError(f"{key}: {error}{cure} ({node['_target_']}{signature})") from error
+    if wrong := type_problems(part, arguments, key):
+        raise UserError(*wrong)
     try:
         return part(**arguments, **extra)
     except ValidationError as error:

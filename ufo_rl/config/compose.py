@@ -55,6 +55,11 @@ def _run_id(*, _root_: Any) -> str:
     return run_id(plain_config(_root_))
 
 
+def _home(path: Any) -> Any:
+    """The path with ~ read; what is no path stands as it is, and validation says so."""
+    return os.path.expanduser(path) if isinstance(path, str) else path
+
+
 def _this_host(num_nodes: Any) -> Any:
     """Which host SLURM says this is, as it stands where that is no number; the only one of a run is its first."""
     said = os.environ.get("SLURM_NODEID", "0")
@@ -63,7 +68,7 @@ def _this_host(num_nodes: Any) -> Any:
 
 # Of Hydra's output folders and of conf/. At import, because launchers unpickle their jobs in processes of their own.
 OmegaConf.register_new_resolver("run_id", _run_id, replace=True)
-OmegaConf.register_new_resolver("home", os.path.expanduser, replace=True)
+OmegaConf.register_new_resolver("home", _home, replace=True)
 OmegaConf.register_new_resolver("this_host", _this_host, replace=True)
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import is_dataclass
+from decimal import Decimal
 from typing import Any
 
 from ufo_rl.config.build import part_class
@@ -120,8 +122,8 @@ def _words(config: Mapping[str, Any]) -> tuple[str, str, str]:
 
 
 def percent(ratio: Any) -> str:
-    """0.05 -> 05pct, 0.1 -> 10pct, 0.005 -> 00.5pct: sorts as text."""
-    if not isinstance(ratio, int | float):
+    """0.05 -> 05pct, 0.1 -> 10pct, 0.005 -> 00.5pct, 1e-9 -> 00.0000001pct: sorts as text."""
+    if not isinstance(ratio, int | float) or not math.isfinite(ratio):
         return str(ratio)
-    whole, _, rest = f"{100 * ratio:.6g}".partition(".")
+    whole, _, rest = format(Decimal(f"{100 * ratio:.6g}"), "f").partition(".")
     return f"{int(whole):02d}{'.' + rest if rest else ''}pct"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from hydra.core.override_parser.types import IntervalSweep, Override
@@ -83,7 +83,24 @@ def job_configs(tree: Tree, jobs: Sequence[Sequence[str]], overrides: Sequence[O
     problems.raise_any()
     found = [problems.attempt(_set, tree, job, typed) for job in parsed]
     problems.raise_any()
+    for cfg in found:
+        problems.add(*_borrowed_names(tree, cfg))
+    problems.raise_any()
     return found
+
+
+def _borrowed_names(tree: Tree, cfg: DictConfig) -> Iterator[str]:
+    """The names that say another option than the chosen one: selector.name=random would call a run random that is not."""
+    for group, option in cfg.hydra.runtime.choices.items():
+        node = cfg.get(group)
+        if not isinstance(node, DictConfig) or "name" not in node or OmegaConf.is_interpolation(node, "name"):
+            continue
+        name = node.name
+        if name != option and name in tree.options(group) and name != tree.own_value(group, option, "name"):
+            yield (
+                f"{group}.name={name}: this is {group}={option}, and {name} is another option; choose it with "
+                f"{group}={name}, or take another name"
+            )
 
 
 def job_folder(tree: Tree, cfg: DictConfig, words: Sequence[str], number: int | None) -> Path:
@@ -95,7 +112,8 @@ def job_folder(tree: Tree, cfg: DictConfig, words: Sequence[str], number: int | 
     assert isinstance(nodes, dict)
     if any("hydra" in str(nodes[group][key]) for group, key in (key.split(".") for key in keys)):  # ${hydra.job.num}
         cfg = copy.deepcopy(tree.compose([tree.in_hydras_words(word) for word in words]))
-        cfg.hydra.job.num, cfg.hydra.job.id = number, str(number)
+        if number is not None:
+            cfg.hydra.job.num, cfg.hydra.job.id = number, str(number)
     with plainly():
         parts = [str(OmegaConf.select(cfg, f"hydra.{key}", throw_on_missing=True)) for key in keys]
     if wrong := [f"hydra.{key}={part}" for key, part in zip(keys, parts, strict=True) if part.startswith("~")]:

@@ -53,13 +53,26 @@ def _sentence(error: ErrorDetails, kind: Any, top: str) -> str:
         is_word = problem == "dict_type" and isinstance(error["input"], str)
         named = marks if is_word or problem == "int_type" else ()
         cures = [f"; {mark.text.format(key=key, value=value)}" for mark in named if isinstance(mark, Cure)]
-        return f"{key}={value} must be {KINDS[problem]}{''.join(cures)}"
+        return f"{key}={value} must be {KINDS[problem]}{_other_kind(problem, error['input'], key)}{''.join(cures)}"
     return f"{key}={value}: {error['msg']}"
+
+
+def _other_kind(problem: str, value: Any, key: str) -> str:
+    """How to write a text that only looks like a number, and a number that is meant as text."""
+    if problem == "string_type" and isinstance(value, bool | int | float) and not key.endswith("]"):
+        return f"; to give it as text: '{key}=\"{brief(value)}\"'"
+    if problem in ("int_type", "float_type") and isinstance(value, str):
+        try:
+            float(value)
+        except ValueError:
+            return ""
+        return ", and this is text; leave out its quotes, or write ${oc.decode:${oc.env:NAME}} for a variable's number"
+    return ""
 
 
 def brief(value: Any) -> str:
     """A value as far as a line has room for it."""
-    text = str(value)
+    text = str(value).lower() if isinstance(value, bool) else str(value)
     return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}... ({len(text):,} characters)"
 
 

@@ -17,6 +17,6 @@ def is_below(key: str, nodes: Sequence[str]) -> bool:
     return any(key == node or key.startswith(f"{node}.") for node in nodes)
 
 
-def freely(overrides: Sequence[str]) -> list[str]:
-    """The overrides as Hydra takes them: `train.trl.x=y` and `+train.trl.x=y` both set the key, be it there or not."""
-    return [BELOW_CHECKED.sub("++", text, count=1) if BELOW_CHECKED.match(text) else text for text in overrides]
+def freely(override: str) -> str:
+    """The override as Hydra takes it: `train.trl.x=y` and `+train.trl.x=y` both set the key, be it there or not."""
+    return BELOW_CHECKED.sub("++", override, count=1) if BELOW_CHECKED.match(override) else override

@@ -4,6 +4,7 @@ of it."""
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +28,8 @@ from yaml.reader import ReaderError
 from ufo_rl.config.folder import conf_folder
 from ufo_rl.config.open_nodes import freely
 from ufo_rl.errors import UserError
+
+HOME = re.compile(r"(?<==)~(?=/|$)")  # Hydra takes a ~ in quotes alone
 
 
 class UserFolder(SearchPathPlugin):
@@ -109,7 +112,7 @@ class Tree:
                 reason = str(error).splitlines()[0]
                 problems.append(
                     f"{text}: not understood ({reason}); write key=value, one argument each, "
-                    "and quote values with special characters: 'key=\"a,b\"'"
+                    f"and quote values with special characters: {_quoted(text)}"
                 )
         if problems:
             raise UserError(*problems)
@@ -117,8 +120,9 @@ class Tree:
         return parsed
 
     def in_hydras_words(self, text: str) -> str:
-        """An override as Hydra takes it (`freely`): an option of null, which it takes in files alone, as an empty list."""
-        (text,) = freely([text])
+        """An override as Hydra takes it: keys `freely`, the home folder for a ~ that a path begins with, and an option of
+        null, which it takes in files alone, as an empty list."""
+        text = HOME.sub(os.path.expanduser("~"), freely(text), count=1)
         override = self._parse(text) if "null" in text else None
         if override is None or override.is_delete() or override.key_or_group not in self.groups:
             return text
@@ -144,6 +148,14 @@ class Tree:
                 reason = str(error).splitlines()[0] if str(error) else type(error).__name__
                 raise UserError(f"{' '.join(overrides)}: Hydra cannot compose this ({reason})") from error
         return self._composed[key]
+
+
+def _quoted(text: str) -> str:
+    """The override with its value in quotes, for a shell; an example where it has none that quotes would mend."""
+    key, is_there, value = text.partition("=")
+    if not is_there or not value or any(sign in text for sign in "\"'\\{}[]()\n"):
+        return "'key=\"a,b\"'"
+    return f"'{key}=\"{value}\"'"
 
 
 @contextmanager

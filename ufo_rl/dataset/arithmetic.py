@@ -98,15 +98,15 @@ class Arithmetic:
     def __post_init__(self) -> None:
         problems = []
         if self.split not in BUCKETS:
-            problems.append(f"dataset.split: {self.split!r} is unknown; choose one of {', '.join(BUCKETS)}")
+            problems.append(f"split={self.split} is unknown; choose one of {', '.join(BUCKETS)}")
         if self.num_prompts < 1:
-            problems.append(f"dataset.num_prompts: {self.num_prompts} is below 1")
+            problems.append(f"num_prompts={self.num_prompts} is below 1")
         if unknown := [level for level in self.levels if level not in LARGEST_OPERAND]:
-            problems.append(f"dataset.levels: {unknown} unknown; choose from {list(LARGEST_OPERAND)}")
+            problems.append(f"levels={self.levels}: {unknown} unknown; choose from {list(LARGEST_OPERAND)}")
         if not self.levels or len(set(self.levels)) < len(self.levels):
-            problems.append(f"dataset.levels: {self.levels} must name at least one level, each once")
+            problems.append(f"levels={self.levels} must name at least one level, each once")
         if problems:
-            raise UserError(*problems)
+            raise ValueError("\n".join(problems))
 
     def load(self, data: Path | None = None) -> Pool:
         """The pool, levels in turn (1, 2, .., 1, 2, ..), so that every beginning of it is balanced too."""
@@ -126,7 +126,7 @@ class Arithmetic:
                 idle_draws += 1
                 if idle_draws > MAX_IDLE_DRAWS:
                     raise UserError(
-                        f"dataset.num_prompts: {self.num_prompts} is too many: level {level} of split {self.split} has "
+                        f"num_prompts={self.num_prompts} is too many: level {level} of split {self.split} has "
                         f"about {len(prompts)} problems; ask for at most {len(prompts) * len(self.levels)}"
                     )
                 continue

@@ -10,7 +10,7 @@ import sys
 import threading
 from urllib.parse import urlsplit
 
-WAIT_S = 3.0  # for a name to be found and a connection to be made
+WAIT_S = 10.0  # for a name to be found and a connection to be made
 OFFLINE = "HF_HUB_OFFLINE"  # the libraries' own switch: what was fetched before is used, nothing is asked for
 ENDPOINT = "https://huggingface.co"
 CHATTY = ("httpx", "httpx2", "httpcore", "httpcore2", "urllib3", "filelock", "fsspec", "huggingface_hub")

@@ -37,14 +37,14 @@ def check_tracker(mode: str, project: str, tags: Sequence[str], outputs: Path) -
         raise UserError(f"tracker.mode={mode}: allowed are {', '.join(MODES)}")
     if mode not in ("online", "offline"):
         return
-    problems = [*settings_problems(project, tags), *environment_problems(outputs)]
+    problems = [*project_problems(project), *tag_problems(tags), *environment_problems(outputs)]
     if not problems and mode == "online" and not has_key():
         problems = ["tracker.mode=online: no W&B key; run `wandb login`, set WANDB_API_KEY, or use tracker=offline"]
     if problems:
         raise UserError(*problems)
 
 
-def resolved_mode(asked: str, project: str, tags: Sequence[str], outputs: Path) -> tuple[str, str]:
+def resolved_mode(asked: str, project: str, outputs: Path) -> tuple[str, str]:
     """What wandb.init is given as mode, or off, for tracker.mode; and why auto came to offline or off, "" where it was
     wished."""
     drop_empty_variables()
@@ -53,7 +53,7 @@ def resolved_mode(asked: str, project: str, tags: Sequence[str], outputs: Path) 
     wish = os.environ.get("WANDB_MODE", "")
     if BY_ENVIRONMENT.get(wish) == "off":
         return "off", ""
-    problems = [*environment_problems(outputs), *settings_problems(project, tags)]
+    problems = [*environment_problems(outputs), *project_problems(project)]
     if problems:
         return "off", "; ".join(problems)
     if BY_ENVIRONMENT.get(wish) == "offline":
@@ -61,20 +61,27 @@ def resolved_mode(asked: str, project: str, tags: Sequence[str], outputs: Path) 
     return (BY_ENVIRONMENT.get(wish, "online"), "") if has_key() else ("offline", "no key configured")
 
 
-def settings_problems(project: str, tags: Sequence[str]) -> list[str]:
-    """What W&B would refuse of the configuration's words."""
-    problems = []
-    if len(project) > MAX_PROJECT_CHARS or set(project) & set(NOT_IN_A_PROJECT):
-        problems.append(
-            f'tracker.project="{_short(project)}" must have at most {MAX_PROJECT_CHARS} characters and none of '
-            f"{NOT_IN_A_PROJECT}"
-        )
-    for i, tag in enumerate(tags):
-        if not 1 <= len(tag) <= MAX_TAG_CHARS:
-            problems.append(
-                f'tracker.tags[{i}]="{_short(tag)}" has {len(tag)} characters; W&B takes 1 to {MAX_TAG_CHARS}'
-            )
-    return problems
+def project_problems(project: str) -> list[str]:
+    """What W&B would refuse of a project's name."""
+    if len(project) <= MAX_PROJECT_CHARS and not set(project) & set(NOT_IN_A_PROJECT):
+        return []
+    return [
+        f'tracker.project="{_short(project)}" must have at most {MAX_PROJECT_CHARS} characters and none of '
+        f"{NOT_IN_A_PROJECT}"
+    ]
+
+
+def tag_problems(tags: Sequence[str]) -> list[str]:
+    """What W&B would refuse of tags, a sentence for each wrong one."""
+    return [
+        f'tracker.tags[{i}]="{_short(tag)}" has {len(tag)} characters; W&B takes 1 to {MAX_TAG_CHARS}'
+        for i, tag in enumerate(tags)
+        if not is_tag(tag)
+    ]
+
+
+def is_tag(text: str) -> bool:
+    return 1 <= len(text) <= MAX_TAG_CHARS
 
 
 def environment_problems(outputs: Path) -> list[str]:

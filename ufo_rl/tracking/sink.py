@@ -24,10 +24,12 @@ from ufo_rl.tracking.excerpt import MAX_ROWS, cell, read_columns, sample_scores,
 from ufo_rl.tracking.mode import (
     MAX_TAG_CHARS,
     check_tracker,
+    is_tag,
     reason,
     resolved_mode,
     root_folder,
     sync_command,
+    tag_problems,
 )
 
 logger = logging.getLogger(__name__)
@@ -170,11 +172,13 @@ def open_run(
     if asked == "off":
         return Tracker()
     check_tracker(asked, project, tags, outputs)
-    mode, why = resolved_mode(asked, project, tags, outputs)
+    mode, why = resolved_mode(asked, project, outputs)
     if mode == "off":
         if why:
             logger.warning("W&B: the run goes on without it: %s", why)
         return Tracker()
+    for problem in tag_problems(tags):  # where W&B is asked for by name, they were refused
+        logger.warning("W&B: a tag is left out: %s", problem)
     _keep_files_in(outputs)
     sync = sync_command(outputs, record["wandb_id"])
     if why:
@@ -222,7 +226,7 @@ def _start(
     import wandb
 
     names = [str(config[group].get("name", "custom"))[:MAX_TAG_CHARS] for group in TAG_GROUPS if group in config]
-    tags = dict.fromkeys(tag for tag in [*names, *map(str, tracker["tags"])] if tag)
+    tags = dict.fromkeys(tag for tag in [*names, *tracker["tags"]] if is_tag(tag))
     choices = {f"choice/{group}": option for group, option in record["choices"].items()}
     about = {key: record.get(key) for key in ("cell_id", "command", "created", "versions", "git", "hardware")}
     root = root_folder(outputs)
