@@ -210,3 +210,41 @@ def test_a_sample_that_stands_there_twice_must_be_the_same(tmp_path: Path) -> No
     assert read_rollouts(lines(tmp_path / "same.jsonl", row, row)).completions == {"a": ["x"]}
     with pytest.raises(UserError, match=r"other.jsonl:2: sample 0 of prompt a stands there before, with another text"):
         read_rollouts(lines(tmp_path / "other.jsonl", row, {**row, "completion": "y"}))
+
+
+def test_json_text_within_json_text_is_refused_and_gone_into(tmp_path: Path) -> None:
+    twice = json.dumps(json.dumps({"ground_truth": "148"}))
+    path = lines(tmp_path / "rows.jsonl", {"question": "a", "answer": twice})
+    grader = MathGrader(time_limit_s=10, max_chars=2000)
+    with pytest.raises(UserError, match=r"JSON text, an object .*; name a path into its column, COLUMN.ground_truth"):
+        refuse_unusable(pool_of(path), grader.problem_of)
+    assert pool_of(path, answer="answer.ground_truth").prompts[0].answer == "148"
+    path = lines(tmp_path / "rows.jsonl", {"question": "a", "answer": "array(['148'], dtype=object)"})
+    with pytest.raises(UserError, match="what Python prints of an array"):
+        refuse_unusable(pool_of(path), grader.problem_of)
+
+
+def test_a_column_that_some_rows_have_is_taken_and_one_that_leads_nowhere_is_told(tmp_path: Path) -> None:
+    rows = [{"question": "a", "answer": "1"}, {"question": "b", "answer": "2", "level": 3, "meta": {"source": "x"}}]
+    path = lines(tmp_path / "rows.jsonl", *rows)
+    assert [p.level for p in pool_of(path, level="level", columns=["meta"]).prompts] == ["", "3"]
+    with pytest.raises(UserError) as caught:
+        pool_of(path, level="levle", columns=["metta", "other"])
+    assert [problem.split(":")[0] for problem in caught.value.problems] == [
+        "level=levle",
+        "columns=metta",
+        "columns=other",
+    ]
+    with pytest.raises(UserError, match=r"^subject=meta.sourec: nothing stands there in any row of .*; subject=null"):
+        pool_of(path, subject="meta.sourec")
+
+
+@pytest.mark.parametrize("answers", ["ABCDAB", [r"\frac12", r"\pi", r"\sqrt2", r"\alpha", r"\beta", r"\gamma"]])
+def test_rows_between_two_stray_quotes_are_no_cell_whatever_their_answers_are(tmp_path: Path, answers: Any) -> None:
+    rows = [f"question {n},{answer}" for n, answer in enumerate(answers)]
+    rows[1], rows[4] = f'"{rows[1]}', rows[4].replace(",", '",')
+    (tmp_path / "rows.csv").write_text("\n".join(["question,answer", *rows]))
+    (told,) = pool_of(tmp_path / "rows.csv").unusable
+    assert told.startswith("rows.csv:3: a quoted cell of 4 lines that are each a row")
+    (tmp_path / "rows.csv").write_text('question,answer\n"Tom, Ann or\nBob, who?\nNone",A\n"f(x, y)\nwhere?",\\pi\n')
+    assert [p.answer for p in pool_of(tmp_path / "rows.csv").prompts] == ["A", r"\pi"]

@@ -88,17 +88,20 @@ def test_a_missing_group_is_one_problem_beside_the_others() -> None:
     assert caught.value.problems == ["reward is missing", "launch.num_ranks=0 must be >= 1"]
 
 
+IS_TEXT = ", and this is text; leave out its quotes, or write ${oc.decode:${oc.env:NAME}} for a variable's number"
+
+
 @pytest.mark.parametrize(
     ("key", "value", "expected"),
     [
-        ("train.learning_rate", "1e-4", "train.learning_rate=1e-4 must be a number"),
-        ("train.learning_rate", True, "train.learning_rate=True must be a number"),
+        ("train.learning_rate", "1e-4", f"train.learning_rate=1e-4 must be a number{IS_TEXT}"),
+        ("train.learning_rate", True, "train.learning_rate=true must be a number"),
         ("train.learning_rate", float("inf"), "train.learning_rate=inf must be > 0"),
         ("train.warmup_ratio", 1, "train.warmup_ratio=1 must be in [0, 1)"),
         ("launch.num_ranks", 1.0, "launch.num_ranks=1.0 must be a whole number"),
-        ("launch.num_ranks", True, "launch.num_ranks=True must be a whole number"),
+        ("launch.num_ranks", True, "launch.num_ranks=true must be a whole number"),
         ("train.bf16", 1, "train.bf16=1 must be true or false"),
-        ("model.path", 3, "model.path=3 must be text"),
+        ("model.path", 3, "model.path=3 must be text; to give it as text: 'model.path=\"3\"'"),
         ("model.dtype", None, "model.dtype=null must be one of float32, bfloat16, float16"),
         ("template", "r1", "template=r1 must be a group of keys, not a single value"),
         ("dataset", None, "dataset=null must be a mapping of keys to values"),

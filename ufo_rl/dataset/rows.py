@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from ufo_rl.records import OWN, TEXTS, Drop, Pool, Prompt, prompt_id
 
 log = logging.getLogger(__name__)
 REQUIRED = ("question", "answer")
+OPTIONAL = ("solution", "level", "subject")
 
 THOUSANDS = re.compile(r"-?\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 
@@ -67,6 +68,11 @@ class ColumnMapping:
         """Every column path that a prompt cannot be made without."""
         return [path for part in TEXTS if (path := getattr(self, part))] + list(self.carried or ())
 
+    def missing_in(self, names: Collection[str]) -> list[tuple[str, str]]:
+        """The keys and their columns that are not among `names`."""
+        parts = [(part, path) for part in TEXTS if (path := getattr(self, part)) and column_of(names, path) is None]
+        return parts + [("columns", name) for name in self.carried or () if name not in names]
+
     @classmethod
     def read(cls, key: str, mapping: Mapping[str, Any]) -> ColumnMapping:
         """The columns that a YAML mapping names; ValueError for unknown or missing keys."""
@@ -90,10 +96,11 @@ def to_pool(rows: Iterable[PlacedRow], columns: ColumnMapping, source: str) -> P
     warning. Raises UserError naming a column that does not exist with the nearest one that does, or `source` when it has no
     rows.
     """
-    pool, kept, left_out = Pool(prompts=[], source=source), {}, {}
+    pool, kept, left_out, names = Pool(prompts=[], source=source), {}, {}, dict[str, None]()
     for where, row in rows:
         if pool.num_rows == 0 and isinstance(row, Mapping):
-            _check_mapping(row, columns, where)
+            _check_first(row, columns, where)
+        names |= dict.fromkeys(map(str, row)) if isinstance(row, Mapping) else {}
         pool.num_rows += 1
         try:
             prompt = _prompt(row, columns, where, left_out)
@@ -111,8 +118,32 @@ def to_pool(rows: Iterable[PlacedRow], columns: ColumnMapping, source: str) -> P
             pool.drops.append(Drop("conflicting_label", where, detail))
     if not pool.num_rows:
         raise UserError(f"{source} has no rows; choose another file or split")
+    _check_all(pool, columns, list(names))
     _leave_out(pool, left_out)
     return pool
+
+
+def _check_first(row: Mapping[str, Any], columns: ColumnMapping, where: str) -> None:
+    """All columns that the first row lacks, in one message, where one is among them that every row must have. The others may
+    come later: `_check_all`."""
+    names = list(map(str, row))
+    if any(column_of(names, getattr(columns, part)) is None for part in REQUIRED):
+        _refuse(columns.missing_in(names), names, where)
+
+
+def _check_all(pool: Pool, columns: ColumnMapping, names: Sequence[str]) -> None:
+    """The same of columns that no row has, and of paths that lead nowhere in all of them. `names` are those of all rows."""
+    if not pool.prompts:
+        return
+    _refuse(columns.missing_in(names), names, pool.source)
+    nowhere = [
+        f"{part}={path}: nothing stands there in any row of {pool.source}; {part}=null takes none"
+        for part in OPTIONAL
+        if (path := getattr(columns, part)) and path not in names
+        if not any(getattr(prompt, part) for prompt in pool.prompts)
+    ]
+    if nowhere:
+        raise UserError(*nowhere)
 
 
 def _leave_out(pool: Pool, columns: Mapping[str, str]) -> None:
@@ -138,8 +169,7 @@ def _prompt(row: Mapping[str, Any] | str, columns: ColumnMapping, where: str, le
     question = _matched("question", required_text(row, "question", columns.question), columns.question_pattern)
     answer = _answer(required_text(row, "answer", columns.answer), columns)
     solution, level, subject = (
-        _text(row, name, path) if path else ""
-        for name, path in (("solution", columns.solution), ("level", columns.level), ("subject", columns.subject))
+        _text(row, name, path) if path else "" for name, path in ((part, getattr(columns, part)) for part in OPTIONAL)
     )
     if columns.solution_remove:
         solution = re.sub(columns.solution_remove, "", solution)
@@ -201,20 +231,10 @@ def _matched(name: str, text: str, pattern: str | None) -> str:
     return match[1].strip()
 
 
-def _check_mapping(row: Mapping[str, Any], columns: ColumnMapping, where: str) -> None:
-    """All columns that the mapping names and the first row lacks, in one message."""
-    names = [str(name) for name in row]
-    problems = []
-    for part in TEXTS:
-        path = getattr(columns, part)
-        if path and column_of(names, path) is None:
-            problems.append(
-                f"{part}={path}: {where} has no such column{nearest(path, names)}; columns: {', '.join(names)}"
-            )
-    for name in columns.carried or ():
-        if name not in names:
-            problems.append(
-                f"columns={name}: {where} has no such column{nearest(name, names)}; columns: {', '.join(names)}"
-            )
+def _refuse(missing: Sequence[tuple[str, str]], names: Sequence[str], where: str) -> None:
+    problems = [
+        f"{key}={path}: {where} has no such column{nearest(path, names)}; columns: {', '.join(names)}"
+        for key, path in missing
+    ]
     if problems:
         raise UserError(*problems)

@@ -25,8 +25,8 @@ def value_at(row: Mapping[str, Any], path: str) -> Any:
     value: Any = row
     done, left = "", path
     while left:
-        if isinstance(value, bytes | str) and (text := text_of(value, done)).strip():
-            value = _opened(text, done)
+        while isinstance(value, bytes | str) and (text := text_of(value, done)).strip():
+            value = _opened(text, done)  # once more where JSON text holds JSON text
         if isinstance(value, Unreadable):
             raise NoText(value.reason)
         if isinstance(value, list | tuple) and value and isinstance(value[0], tuple):

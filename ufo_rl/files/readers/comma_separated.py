@@ -11,6 +11,7 @@ from ufo_rl.files.cells import PlacedRow
 from ufo_rl.files.readers.lines import decoded, lines_of
 
 MAX_FIELD = 1 << 30  # characters of one cell; Python's default of 131,072 is less than a long completion
+NUMBER, WORD = "a number", "a word"
 SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
@@ -120,16 +121,19 @@ def _swallowed(cells: Sequence[str], lines: Sequence[str]) -> str:
     """Why a record of several lines is rather that many rows, "" if it is not.
 
     Two stray quotes make one cell of all rows between them, which no parser can tell from a text of several lines. A text
-    does not, as a rule, have in each of its lines as many commas as a row, and a number where the row has one.
+    does not, as a rule, have in each of its lines as many commas as a row, and a number where the row has one; or, where the
+    row has none, a single word.
     """
     if len(lines) < 2:
         return ""
-    numbers = [place for place, cell in enumerate(cells) if _is_number(cell)]
-    for line in lines:
-        alone = line.replace('"', "").split(",")
-        if len(alone) != len(cells) or not all(_is_number(alone[place]) for place in numbers):
-            return ""
-    if not numbers:
+    rows = [line.rstrip("\r\n").replace('"', "").split(",") for line in lines]
+    if any(len(row) != len(cells) for row in rows):
+        return ""
+    shapes = [_shape(cell) for cell in cells]
+    alike = [shape == "" or all(_shape(row[place]) == shape for row in rows) for place, shape in enumerate(shapes)]
+    numbers = [is_alike for is_alike, shape in zip(alike, shapes, strict=True) if shape == NUMBER]
+    words = [is_alike for is_alike, shape in zip(alike, shapes, strict=True) if shape]
+    if not (all(numbers) if numbers else any(words)):
         return ""
     return (
         f"a quoted cell of {len(lines)} lines that are each a row: a quote too many in the first and the last? If it is one "
@@ -137,9 +141,13 @@ def _swallowed(cells: Sequence[str], lines: Sequence[str]) -> str:
     )
 
 
-def _is_number(cell: str) -> bool:
+def _shape(cell: str) -> str:
+    """A number, a word of letters, another text without spaces by its first sign, such as the backslash of LaTeX; "" for
+    what prose may hold behind a comma."""
     try:
         float(cell)
     except ValueError:
-        return False
-    return True
+        if cell.isalpha():
+            return WORD
+        return "" if not cell or cell[0].isalnum() or any(map(str.isspace, cell)) else cell[0]
+    return NUMBER

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 from ufo_rl.grader.math.text.extract import extract
@@ -15,11 +16,16 @@ PLAIN_NUMBER = re.compile(r"[+-]?\d[\d,]*(?:\.\d+)?")
 
 # JSON, or what Python prints: a table's cell that was an object once.
 OBJECT = re.compile(r"""(?P<list>\[\s*)?\{\s*(?P<quote>["'])(?P<key>[^"']*)(?P=quote)\s*:.*\}\s*\]?""", re.DOTALL)
+# The same once more as JSON text, with a backslash before each quote.
+ESCAPED = re.compile(r"""\"\s*(?:\[\s*)?\{\s*\\\".*\}\s*\]?\s*\"""", re.DOTALL)
+ARRAY = re.compile(r"array\(\[.*\](?:, dtype=\S+)?\)", re.DOTALL)
 
 EXAMPLES = (
     (PLAIN_NUMBER, "-1,080.5", "-1,080.5"),
     (OBJECT, '{"ground_truth": "148"}', '{"ground_truth": "148"}'),
     (OBJECT, "[{'a': 1}, {'b': 2}]", "[{'a': 1}, {'b': 2}]"),
+    (ESCAPED, r'"{\"gt\": \"148\"}"', r'"{\"gt\": \"148\"}"'),
+    (ARRAY, "array(['148'], dtype=object)", "array(['148'], dtype=object)"),
 )
 
 
@@ -36,6 +42,10 @@ def problem_of(gold: str) -> str:
         return f"it has {len(gold)} characters, the limit is {MAX_CHARS}"
     if PLAIN_NUMBER.fullmatch(gold):
         return ""
+    if ARRAY.fullmatch(gold):
+        return "it is what Python prints of an array; store its elements, or the bare answer"
+    if ESCAPED.fullmatch(gold):
+        gold = _decoded(gold)
     if written := OBJECT.fullmatch(gold):
         path = ("0." if written["list"] else "") + written["key"]
         return f'it is JSON text, an object with the key "{written["key"]}"; name a path into its column, COLUMN.{path}'
@@ -45,3 +55,11 @@ def problem_of(gold: str) -> str:
     if found != gold:
         return f'inside \\boxed{{}} it reads as "{found}"' if found else "its braces do not balance"
     return "" if normalise(gold) else "nothing but marks and spaces"
+
+
+def _decoded(text: str) -> str:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    return value if isinstance(value, str) else text
