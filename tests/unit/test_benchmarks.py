@@ -105,7 +105,7 @@ def test_a_benchmark_of_ones_own_must_declare_its_size(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        ("size=7", r"eval.custom.dataset.path=None must name a file"),
+        ("size=7", r"eval.custom.dataset.path=null must name a file"),
         ("dataset.path=absent.jsonl", r"eval.custom.dataset.path=absent.jsonl: no such file"),
         ("dataset.path={rows}", r"eval.custom.dataset.answer=label: rows.jsonl:1 has no such column"),
         (

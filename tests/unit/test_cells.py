@@ -248,3 +248,12 @@ def test_rows_between_two_stray_quotes_are_no_cell_whatever_their_answers_are(tm
     assert told.startswith("rows.csv:3: a quoted cell of 4 lines that are each a row")
     (tmp_path / "rows.csv").write_text('question,answer\n"Tom, Ann or\nBob, who?\nNone",A\n"f(x, y)\nwhere?",\\pi\n')
     assert [p.answer for p in pool_of(tmp_path / "rows.csv").prompts] == ["A", r"\pi"]
+
+
+@pytest.mark.parametrize("written", [json.dumps, str])
+def test_a_question_that_is_the_text_of_a_chat_is_refused_with_the_path(tmp_path: Path, written: Any) -> None:
+    chat = [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "1+1?"}]
+    path = lines(tmp_path / "rows.jsonl", {"prompt": written(chat), "answer": "2"})
+    (told,) = pool_of(path, question="prompt").unusable
+    assert "question (column prompt) is the text of a chat" in told and told.endswith("such as prompt.0.content")
+    assert pool_of(path, question="prompt.1.content").prompts[0].question == "1+1?"

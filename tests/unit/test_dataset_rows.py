@@ -295,7 +295,7 @@ def test_unreadable_files(tmp_path):
 
 
 def test_custom_needs_a_path():
-    with pytest.raises(ValueError, match=r"path=None must name a file"):
+    with pytest.raises(ValueError, match=r"path=null must name a file"):
         CustomDataset(path=None, question="q", answer="a", **ALL_NULL)
 
 

@@ -279,3 +279,22 @@ def test_a_mistake_is_told_before_anything_is_graded(here: Path, words: list[str
     for text in expected:
         assert text in str(caught.value)
     assert [path for path in sorted(here.iterdir()) if path.name != "__pycache__"] == before
+
+
+def test_completions_that_a_table_wrote_as_text_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    chat = [{"role": "assistant", "content": r"\boxed{1}"}]
+    for text in (json.dumps(chat), str(chat)):
+        Path("chat.jsonl").write_text(json.dumps({"completion": text, "gold": "1"}) + "\n")
+        with pytest.raises(UserError, match=r"chat.jsonl:1: .* is the text of a chat; .* such as completion.0.content"):
+            grade_file(read_options(["chat.jsonl"]))
+    rows = [{"completion": str([r"\boxed{1}", r"\boxed{2}"]), "gold": "1"}] * 2
+    Path("lists.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    grade_file(read_options(["lists.jsonl"]))
+    assert "every completion is the text of a list" in caplog.text and "--completion completion.0" in caplog.text
+    caplog.clear()
+    Path("some.jsonl").write_text("".join(json.dumps(row) + "\n" for row in [*rows, {"completion": "7", "gold": "7"}]))
+    grade_file(read_options(["some.jsonl"]))
+    assert "text of a list" not in caplog.text

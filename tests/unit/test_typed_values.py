@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from ufo_rl.commands import commands
 from ufo_rl.config.compose import compose_jobs
 from ufo_rl.config.load import load
 from ufo_rl.errors import UserError
-from ufo_rl.experiment.prepare import prepare
+from ufo_rl.experiment.prepare import check, prepare
 
 
 def test_a_single_run_may_be_named_by_hydras_own_words_but_the_number_of_a_job() -> None:
@@ -83,3 +84,17 @@ def test_a_wrong_argument_of_a_benchmarks_dataset_is_told_by_its_own_key() -> No
     (job,) = compose_jobs(["eval.arithmetic.dataset.num_prompts=0"])
     with pytest.raises(UserError, match=r"^eval.arithmetic.dataset.num_prompts=0 is below 1"):
         prepare(load(job.plain))
+
+
+@pytest.mark.parametrize("flag", ["--cfg=job", "--resolve", "--info", "--config-path=x", "--hydra-help"])
+@pytest.mark.parametrize("command", ["evaluate", "score", "select", "doctor", "contamination"])
+def test_a_flag_that_a_command_would_ignore_is_told(command: str, flag: str) -> None:
+    with pytest.raises(UserError, match=rf"^{flag.split('=')[0]}: no flag of this command"):
+        commands()[command].status(["seed=1", flag])
+
+
+def test_a_signal_that_is_wrong_or_not_chosen_is_told_alone() -> None:
+    for overrides in (["selector=accuracy", "signal=[confidence]"], ["signal.confidence.precision=16"]):
+        with pytest.raises(UserError) as caught:
+            check(compose_jobs(overrides)[0].plain)
+        assert len(caught.value.problems) == 1

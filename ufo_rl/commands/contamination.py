@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ufo_rl.config.compose import compose_one
 from ufo_rl.config.load import load
-from ufo_rl.config.words import parse_words
+from ufo_rl.config.words import parse_of_command
 from ufo_rl.dataset.overlap import Overlap, find_overlaps
 from ufo_rl.errors import UserError
 from ufo_rl.experiment.data import whole_benchmarks
@@ -20,7 +20,7 @@ USAGE = "ufo-rl contamination OVERRIDES...   which prompts of the dataset are qu
 
 
 def run(arguments: list[str]) -> int:
-    parsed = parse_words(arguments)
+    parsed = parse_of_command(arguments, takes_several=True)
     if parsed.multirun:
         raise UserError("contamination: one dataset at a time, without -m; several benchmarks are eval=[math500,amc23]")
     sys.stdout.write(overlaps(parsed.overrides, parsed.config_dir, parsed.config_name) + "\n")

@@ -35,6 +35,19 @@ def parse_words(words: Sequence[str]) -> argparse.Namespace:
     return parser.parse_intermixed_args(list(words))
 
 
+def parse_of_command(words: Sequence[str], takes_several: bool = False) -> argparse.Namespace:
+    """The same of a command's words. UserError for flags that say what experiments do, which would be ignored."""
+    parsed = parse_words(words)
+    asked = {f"--{name.replace('_', '-')}": value for name, value in vars(parsed).items() if name != "overrides"}
+    taken = {"--config-dir", "--config-name", *(("--multirun",) if takes_several else ())}
+    if ignored := [flag for flag, value in asked.items() if value and flag not in taken]:
+        raise UserError(
+            f"{' and '.join(ignored)}: no flag of this command; without the command's name it is one: ufo-rl OVERRIDES "
+            f"{ignored[0]}"
+        )
+    return parsed
+
+
 def check_flags(parsed: argparse.Namespace) -> None:
     """UserError where flags exclude each other, or one does nothing without another."""
     if parsed.config_path:

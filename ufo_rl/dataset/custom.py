@@ -29,7 +29,7 @@ class CustomDataset:
 
     def __post_init__(self) -> None:
         if not self.path:
-            raise ValueError(f"path={self.path} must name a file ending in {', '.join(SUFFIXES)}")
+            raise ValueError(f"path={self.path or 'null'} must name a file ending in {', '.join(SUFFIXES)}")
         self._columns()
 
     def load(self, data: Path | None = None) -> Pool:

@@ -11,7 +11,7 @@ from typing import Any
 
 from ufo_rl.errors import UserError, nearest
 from ufo_rl.files.cells import NoText, PlacedRow, as_json
-from ufo_rl.files.column_path import column_of, text_at
+from ufo_rl.files.column_path import chat_problem, column_of, text_at
 from ufo_rl.grader.math.text.extract import boxed
 from ufo_rl.records import OWN, TEXTS, Drop, Pool, Prompt, prompt_id
 
@@ -166,7 +166,10 @@ def _leave_out(pool: Pool, columns: Mapping[str, str]) -> None:
 def _prompt(row: Mapping[str, Any] | str, columns: ColumnMapping, where: str, left_out: dict[str, str]) -> Prompt:
     if isinstance(row, str):
         raise BadRow(row)
-    question = _matched("question", required_text(row, "question", columns.question), columns.question_pattern)
+    question = required_text(row, "question", columns.question)
+    if not columns.question_pattern and (problem := chat_problem(question, columns.question)):
+        raise BadRow(f"question (column {columns.question}) {problem}")
+    question = _matched("question", question, columns.question_pattern)
     answer = _answer(required_text(row, "answer", columns.answer), columns)
     solution, level, subject = (
         _text(row, name, path) if path else "" for name, path in ((part, getattr(columns, part)) for part in OPTIONAL)

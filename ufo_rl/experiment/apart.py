@@ -18,7 +18,7 @@ from ufo_rl.config.compose import Job, compose_jobs, tell
 from ufo_rl.config.display_name import display_name
 from ufo_rl.config.identity import CHOSEN, volatile
 from ufo_rl.config.schema import Config
-from ufo_rl.config.words import parse_words
+from ufo_rl.config.words import parse_of_command
 from ufo_rl.errors import Problems
 from ufo_rl.experiment.provenance import describe
 from ufo_rl.experiment.status import claimed
@@ -47,7 +47,7 @@ def answer(arguments: Sequence[str], work: Callable[[Sequence[str], str | None, 
     """A command's `run`: what `work` makes of the overrides, the configuration's folder and name, and -m, to stdout; events
     to stderr."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
-    parsed = parse_words(arguments)
+    parsed = parse_of_command(arguments, takes_several=True)
     told = work(parsed.overrides, parsed.config_dir, parsed.config_name, parsed.multirun)
     sys.stdout.write("\n\n".join(told) + "\n")
     return 0

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
 from ufo_rl.files.cells import NoText, Unreadable, text_of
 from ufo_rl.files.json_text import parse_json
+
+# A chat as JSON, or as Python prints its messages: a table's cell that held them once.
+CHAT = re.compile(
+    r"""(?P<list>\[\s*)?\{\s*["'](?:role|content)["']\s*:.*["'](?:role|content)["']\s*:.*\}\s*\]?""", re.DOTALL
+)
 
 
 def column_of(names: Collection[str], path: str) -> str | None:
@@ -47,6 +53,24 @@ def value_at(row: Mapping[str, Any], path: str) -> Any:
 def text_at(row: Mapping[str, Any], path: str) -> str:
     """The stripped text at a path, "" where there is nothing; NoText says why it has none."""
     return text_of(value_at(row, path), path).strip()
+
+
+def chat_problem(text: str, path: str) -> str:
+    """That the text of a column is a whole chat, with the path of a message's text; "" where it is none."""
+    written = CHAT.fullmatch(text.strip())
+    inside = f"{path}{'.0' if written and written['list'] else ''}.content"
+    return f"is the text of a chat; name a path to one message's text, such as {inside}" if written else ""
+
+
+def is_list_of_texts(text: str) -> bool:
+    """Whether a text writes down a list of texts, as CSV files have it."""
+    if not (text.startswith("[") and text.endswith("]")):
+        return False
+    try:
+        value = _opened(text, "")
+    except NoText:
+        return False
+    return isinstance(value, list) and bool(value) and all(isinstance(one, str) for one in value)
 
 
 def _opened(text: str, path: str) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 
-from ufo_rl.config.words import parse_words
+from ufo_rl.config.words import parse_of_command
 
 USAGE = "ufo-rl doctor OVERRIDES...   is the selection of this configuration stable enough to trust?"
 
@@ -14,6 +14,6 @@ def run(arguments: list[str]) -> int:
     from ufo_rl.commands.doctor.stability import doctor
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
-    parsed = parse_words(arguments)
+    parsed = parse_of_command(arguments)
     sys.stdout.write(doctor(parsed.overrides, parsed.config_dir, parsed.config_name) + "\n")
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,12 +13,13 @@ from ufo_rl.dataset import MAX_NAMED_ROWS
 from ufo_rl.dataset.rows import BadRow, required_text
 from ufo_rl.errors import UserError, nearest
 from ufo_rl.files.cells import NoText, Unreadable, as_json, text_of
-from ufo_rl.files.column_path import column_of, value_at
+from ufo_rl.files.column_path import chat_problem, column_of, is_list_of_texts, value_at
 from ufo_rl.files.rows import read_rows
 from ufo_rl.grader import Grader
 from ufo_rl.launch.progress import Progress
 from ufo_rl.records import Reference
 
+log = logging.getLogger(__name__)
 GOLDS_KEPT = 2**14
 PROGRESS_EVERY = 1000  # rows
 
@@ -83,7 +85,7 @@ def check(path: Path, needed: Needed, grader: Grader, with_others: bool) -> Cont
     """Reads the whole file once. Raises UserError for a missing column (with the nearest ones), for every row that cannot
     be graded (the first 20 and their number), and for a file without rows."""
     problem_of = grader.problem_of if grader.columns else _remembering(grader)
-    num_rows = num_completions = num_bad = 0
+    num_rows = num_completions = num_bad = num_written = 0
     has_lists, columns, unreadable, bad = False, {}, {}, []
     progress = Progress("reading")
     for where, row in read_rows(path, needed.paths, with_others):
@@ -100,6 +102,7 @@ def check(path: Path, needed: Needed, grader: Grader, with_others: bool) -> Cont
             continue
         num_completions += len(item.completions)
         has_lists |= item.is_list
+        num_written += not item.is_list and is_list_of_texts(item.completions[0].strip())
         columns |= dict.fromkeys(item.row)
         for name, cell in item.row.items():
             if isinstance(cell, Unreadable):
@@ -114,6 +117,13 @@ def check(path: Path, needed: Needed, grader: Grader, with_others: bool) -> Cont
         )
     if not num_rows:
         raise UserError(f"{path} has no rows")
+    if num_written == num_rows:
+        log.warning(
+            "%s: every completion is the text of a list, and is graded as one text; where several samples are meant, write the "
+            "file as JSONL or Parquet, or take the first with --completion %s.0",
+            path,
+            needed.completion,
+        )
     return Contents(num_rows, num_completions, tuple(columns), unreadable, has_lists)
 
 
@@ -126,7 +136,9 @@ def _item(where: str, row: Mapping[str, Any] | str, needed: Needed) -> Item:
     try:
         found = value_at(row, completion)
         if not isinstance(found, list | tuple):
-            return Item(where, row, gold, [text_of(found, completion)], False)
+            if problem := chat_problem(text := text_of(found, completion), completion):
+                raise NoText(problem)
+            return Item(where, row, gold, [text], False)
         texts = [text_of(value, f"{completion}.{place}") for place, value in enumerate(found)]
     except NoText as problem:
         raise BadRow(f"completion (column {completion}) {problem}") from problem
