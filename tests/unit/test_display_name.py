@@ -67,4 +67,17 @@ def test_what_is_varied_finds_room_before_what_is_set_for_all() -> None:
 
 def test_paths_and_lists_are_shown_by_what_matters() -> None:
     words = ["model.path=/data/models/mine/", "dataset.levels=[1,2]", "~signal", "+grader@eval.mine.grader=digits"]
-    assert display_name("a", "z", words, ()) == "a-path=mine-signal=none-levels=1,2-grader=digits-z"
+    assert display_name("a", "z", words, ()) == "a-path=data/models/mine-signal=none-levels=1,2-grader=digits-z"
+
+
+def test_long_values_and_mappings_are_told_apart_too() -> None:
+    long = "'{{question}} {} and a sentence that is the same {} for all of them {}'"
+    for place in range(3):
+        words = [long.format(*("xy"[i == place and arm] for i in range(3))) for arm in range(2)]
+        assert len({without_hash(name) for name in names(f"template.user={','.join(words)}")}) == 2
+    files = "dataset.path=/data/one/train.jsonl,/data/two/train.jsonl"
+    assert len({without_hash(name) for name in names("dataset=custom", "model=tiny", files)}) == 2
+    assert list(map(without_hash, names("selector={center:mean},{center:median}", "train={beta:0.1}"))) == [
+        "tiny-arithmetic-ufo-10pct-center=mean-beta=0.1-s0",
+        "tiny-arithmetic-ufo-10pct-center=median-beta=0.1-s0",
+    ]

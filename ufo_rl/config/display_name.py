@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+
+from ufo_rl.files.flat import flat
+from ufo_rl.files.keys import digest
 
 MAX_CHARS = 128  # W&B's limit
 MAX_VALUE_CHARS = 24
@@ -20,7 +25,7 @@ def display_name(
     room. Left out are Hydra's, those of `unsaid`, dotted
     keys that the choices say already, and those in or below `unimportant`, keys that change no result.
     """
-    given = dict(filter(None, (_split(text) for text in overrides)))
+    given = dict(pair for text in overrides for pair in _pairs(text))
     left_out = (*unimportant, "hydra")
     said = {
         key: given[key] for key in sorted(given, key=_importance) if key not in unsaid and not _is_below(key, left_out)
@@ -44,16 +49,27 @@ def shortest(keys: Collection[str]) -> list[str]:
     return found
 
 
-def _split(override: str) -> tuple[str, str] | None:
-    """The key and the value as they are shown: +reward.parts.short.weight=0.5, grader@eval.mine.grader=digits."""
+def _pairs(override: str) -> Iterator[tuple[str, str]]:
+    """The keys and the values as they are shown: +reward.parts.short.weight=0.5, grader@eval.mine.grader=digits; each key of
+    a mapping by itself."""
     key, sign, value = override.partition("=")
     place = key.lstrip("+~").rpartition("@")[2]
     if not sign:
-        return place, "none"
-    value = re.sub(r"[\s'\"\[\]{}]+", "", value).rstrip("/").rpartition("/")[2]
+        yield place, "none"
+        return
+    if value.lstrip().startswith("{") and isinstance(
+        keys := OverridesParser.create().parse_override(override).value(), dict
+    ):
+        yield from ((name, _shown(str(inner))) for name, inner in flat({place: keys}, ".").items())
+        return
+    yield place, _shown(value)
+
+
+def _shown(value: str) -> str:
+    value = re.sub(r"[\s'\"\[\]{}]+", "", value).strip("/")
     # Hydra writes 1e-05 and False for the 1e-5 and false of a sweep
     value = re.sub(r"(?<=\de)([+-]?)0+(?=\d)", r"\1", {"True": "true", "False": "false"}.get(value, value))
-    return place, value if len(value) <= MAX_VALUE_CHARS else f"{value[: MAX_VALUE_CHARS - 1]}~"
+    return value if len(value) <= MAX_VALUE_CHARS else f"{value[:8]}~{digest(value, 4)}~{value[-10:]}"
 
 
 def _importance(key: str) -> tuple[int, str]:
