@@ -103,6 +103,18 @@ def test_settings_beyond_the_third_still_tell_arms_apart(tmp_path: Path) -> None
     assert [arm.split()[-1] for arm in found if arm.startswith("random")] == ["limit=100", "limit=200"]
 
 
+def test_values_are_written_as_in_the_configuration_and_long_ones_never_alike(tmp_path: Path) -> None:
+    for steps, value in enumerate((None, True, 3), start=30):
+        plant(
+            tmp_path / "words", "ufo", range(400, 500), steps=steps, config={"train": {"beta": value, "max_steps": 30}}
+        )
+    assert arms(compare([tmp_path / "words"])) == ["ufo 10% beta=null", "ufo 10% beta=true", "ufo 10% beta=3"]
+    for steps, begin in enumerate("xy", start=30):
+        config = {"train": {"max_steps": 30}, "template": {"name": "r1", "system": begin + "the same to the end" * 9}}
+        plant(tmp_path / "long", "ufo", range(400, 500), steps=steps, config=config)
+    assert len(set(arms(compare([tmp_path / "long"])))) == 2
+
+
 def test_seeds_of_an_arm_share_its_label(tmp_path: Path) -> None:
     for seed in (0, 1):
         for steps, rate in ((30, 1e-6), (31, 1e-5)):

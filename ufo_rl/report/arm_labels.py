@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Hashable
+from typing import Any
 
 from ufo_rl.config.display_name import shortest
 from ufo_rl.config.identity import volatile
 from ufo_rl.files.flat import flat
+from ufo_rl.files.keys import digest
 from ufo_rl.report.run_record import Run
 
 # Keys, with all below them, that make another arm or seed of one experiment.
@@ -24,10 +26,16 @@ def settings(run: Run) -> dict[str, str]:
     """The configuration that makes the experiment, without the selection: dotted keys, values as text."""
     others = (*volatile(run.config), *ARM)
     return {
-        key: str(value)
+        key: _text(value)
         for key, value in flat(run.config, ".").items()
         if not any(key == name or key.startswith(f"{name}.") for name in others)
     }
+
+
+def _text(value: Any) -> str:
+    """A value as the configuration writes it."""
+    words = {None: "null", True: "true", False: "false"}
+    return words[value] if value is None or isinstance(value, bool) else str(value)
 
 
 def arm_labels(runs: list[Run]) -> dict[Run, str]:
@@ -37,7 +45,7 @@ def arm_labels(runs: list[Run]) -> dict[Run, str]:
     values = {run: {k: v for k, v in own.items() if not k.startswith("eval.")} for run, own in whole.items()}
     marked = _unusual(values)
     for alike in _groups(runs, lambda run: run.selector):
-        own = {run: {f"selector.{k}": str(v) for k, v in run.config.get("selector", {}).items()} for run in alike}
+        own = {run: {f"selector.{k}": _text(v) for k, v in run.config.get("selector", {}).items()} for run in alike}
         for run, keys in _unusual(own).items():
             marked[run] += keys
             values[run] |= own[run]
@@ -84,7 +92,9 @@ def _said(values: set[str]) -> dict[str, str]:
             break
         parts = {value: own[1:] if len(first) == 1 else own[:-1] for value, own in parts.items()}
     joined = {value: "/".join(own) for value, own in parts.items()}
-    return {v: one if len(one) <= MAX_VALUE_CHARS else f"~{one[1 - MAX_VALUE_CHARS :]}" for v, one in joined.items()}
+    ends = {v: one if len(one) <= MAX_VALUE_CHARS else f"~{one[1 - MAX_VALUE_CHARS :]}" for v, one in joined.items()}
+    alike = {end for end, times in Counter(ends.values()).items() if times > 1}
+    return {v: f"{digest(v, 4)}{end}" if end in alike else end for v, end in ends.items()}
 
 
 def _unusual(values: Values) -> dict[Run, list[str]]:
