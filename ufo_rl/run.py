@@ -57,14 +57,14 @@ def main(words: Sequence[str], begin: Callable[[], None] = lambda: None) -> int:
 
 def check_jobs(jobs: Sequence[Job]) -> None:
     """UserError with everything that is wrong with any of them, before the first starts."""
-    from ufo_rl.config.identity import run_id
+    from ufo_rl.config.identity import identity, run_id
     from ufo_rl.experiment.prepare import check
-    from ufo_rl.experiment.surroundings import check_device, check_folder
+    from ufo_rl.experiment.surroundings import check_folder, check_machine
 
     problems, seen = Problems(), dict[Path, Job]()
     for job in jobs:
         if job.is_here:
-            problems.attempt(check_device, job.plain["launch"]["device"])
+            problems.attempt(check_machine, job.plain, identity(job.plain).get("signal") or {})
         problems.attempt(job.check_model)
         problems.attempt(check, job.plain)
     if not problems.found:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from omegaconf import OmegaConf
@@ -14,8 +16,9 @@ from ufo_rl.config.load import load
 from ufo_rl.dataset.custom import CustomDataset
 from ufo_rl.errors import UserError
 from ufo_rl.experiment import made
+from ufo_rl.experiment.prepare import check_selection
 from ufo_rl.experiment.status import Status, claimed
-from ufo_rl.experiment.surroundings import check_device, check_folder, check_outputs
+from ufo_rl.experiment.surroundings import check_folder, check_machine, check_outputs
 from ufo_rl.files import environment
 from ufo_rl.launch import program
 from ufo_rl.run import check_jobs
@@ -132,10 +135,36 @@ def test_cuda_is_refused_only_where_there_is_surely_none(
 
 def test_a_device_that_is_not_asked_for_is_not_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    check_device("auto")
-    check_device("cpu")
-    with pytest.raises(UserError, match=r'^launch.device=cuda: CUDA_VISIBLE_DEVICES="" hides every GPU; leave it out'):
-        check_device("cuda")
+    for device in ("auto", "cpu"):
+        check_machine(compose_jobs([f"launch.device={device}"])[0].plain)
+    plain = compose_jobs(["launch.device=cuda"])[0].plain
+    told = r'^launch.device=cuda: CUDA_VISIBLE_DEVICES="" hides every GPU; leave it out'
+    with pytest.raises(UserError, match=told):
+        check_machine(plain)
+    for names in (None, ["confidence"]):  # of `ufo-rl select` and `ufo-rl score`
+        with pytest.raises(UserError, match=told):
+            check_selection(plain, names)
+
+
+def test_vllm_that_is_not_installed_is_told_where_it_would_run_and_nowhere_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "vllm", None)  # what Python takes for a package that is not there
+
+    def told(*overrides: str, **asked: Any) -> list[str]:
+        try:
+            check_machine(compose_jobs(list(overrides))[0].plain, **asked)
+        except UserError as error:
+            return [problem.split(":")[0] for problem in error.problems]
+        return []
+
+    scoring = "signal.confidence.engine=vllm"
+    assert told("engine=vllm") == ["engine=vllm"] and told(scoring, signals=["confidence"]) == [scoring]
+    assert told("engine=vllm", scoring, signals=["confidence"], generates=False) == [scoring]
+    assert not told(scoring) and not told("engine=vllm", generates=False)
+    with pytest.raises(UserError) as caught:
+        check_jobs(compose_jobs(["selector=ufo,random", scoring], multirun=True))
+    assert [problem.split(":")[0] for problem in caught.value.problems] == [scoring]
 
 
 @pytest.mark.parametrize(

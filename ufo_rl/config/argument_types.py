@@ -18,7 +18,8 @@ from ufo_rl.config.messages import sentences
 def type_problems(part: Any, arguments: Mapping[str, Any], key: str) -> list[str]:
     """A sentence for each argument of another type than its field's. Parts of other packages, which may annotate as they
     like, and those that pydantic validates itself have none."""
-    if not (is_dataclass(part) and part.__module__.startswith("ufo_rl.")) or is_pydantic_dataclass(part):
+    is_ours = isinstance(part, type) and is_dataclass(part) and part.__module__.startswith("ufo_rl.")
+    if not is_ours or is_pydantic_dataclass(part):
         return []
     model = _model(part)
     try:

@@ -63,7 +63,7 @@ def _other_kind(problem: str, value: Any, key: str) -> str:
         return f"; to give it as text: '{key}=\"{brief(value)}\"'"
     if problem in ("int_type", "float_type") and isinstance(value, str):
         try:
-            float(value)
+            (int if problem == "int_type" else float)(value)
         except ValueError:
             return ""
         return ", and this is text; leave out its quotes, or write ${oc.decode:${oc.env:NAME}} for a variable's number"

@@ -15,7 +15,7 @@ from ufo_rl.experiment.data import check_batch, check_selector_columns, load_ben
 from ufo_rl.experiment.lengths import check_lengths, sampled
 from ufo_rl.experiment.model_check import check_local_model
 from ufo_rl.experiment.shots import check_shots
-from ufo_rl.experiment.surroundings import check_places, has_data
+from ufo_rl.experiment.surroundings import check_machine, check_places, has_data
 from ufo_rl.grader import Grader
 from ufo_rl.records import Pool, Prompt
 from ufo_rl.reward.columns import column_names, refuse_taken_names
@@ -158,9 +158,10 @@ def check_selection(plain: Mapping[str, Any], names: Sequence[str] | None) -> tu
         for name in names:
             problems.attempt(ask, prepared.signals[name], "check", prepared.pool.prompts)
     problems.raise_any()
-    check_local_model(config)
     found_parts = cast(Prepared, prepared)  # nothing was wrong
     measured = list(found_parts.selector.signals if names is None else names)
+    check_machine(plain, measured, any(found_parts.signals[name].unit == "samples" for name in measured))
+    check_local_model(config)
     check_lengths(config, found_parts.pool.prompts, {}, sampled(config, measured))
     return config, found_parts, measured
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -88,10 +89,24 @@ def check_folder(folder: Path, plain: Mapping[str, Any]) -> None:
         )
 
 
-def check_device(device: str) -> None:
-    """With launch.device=cuda a GPU must be there, as far as that is certain without torch."""
+def check_machine(plain: Mapping[str, Any], signals: Collection[str] = (), generates: bool = True) -> None:
+    """What the machine itself must have, as far as that is certain without torch: a GPU with launch.device=cuda, and vLLM
+    where it measures one of the `signals` or, if the work `generates`, makes its completions."""
+    problems, device = Problems(), plain["launch"]["device"]
     if device == "cuda" and (why := why_no_gpu()):
-        raise UserError(f"launch.device=cuda: {why}; leave it out, or take launch.device=cpu")
+        problems.add(f"launch.device=cuda: {why}; leave it out, or take launch.device=cpu")
+    engines = {f"signal.{name}.engine": _entry(plain["signal"].get(name), "engine") for name in signals}
+    if generates:
+        engines["engine"] = _entry(plain["engine"], "name")
+    asked = [key for key, engine in engines.items() if engine == "vllm"]
+    if asked and importlib.util.find_spec("vllm") is None:
+        problems.add(*(f"{key}=vllm: vLLM is not installed; pip install 'ufo-rl[vllm]', or take hf" for key in asked))
+    problems.raise_any()
+
+
+def _entry(node: Any, key: str) -> Any:
+    """What a node says of a key; None where it is no node, which is told with the other values."""
+    return node.get(key) if isinstance(node, Mapping) else None
 
 
 def _check_tracker(config: Config) -> None:

@@ -23,7 +23,7 @@ from ufo_rl.config.load import load
 from ufo_rl.errors import UserError
 from ufo_rl.experiment.model_check import check_fetched
 from ufo_rl.experiment.prepare import prepare
-from ufo_rl.experiment.surroundings import check_device
+from ufo_rl.experiment.surroundings import check_machine
 from ufo_rl.launch.publish import SignalRow
 from ufo_rl.launch.stages import Stages
 from ufo_rl.model.chat import ChatModel
@@ -65,7 +65,7 @@ def compare_ways(
     job = compose_one(overrides, config_dir, config_name, "doctor")
     job.check_model()
     config = load(job.plain)
-    check_device(config.launch.device)
+    check_machine(job.plain, generates=False)
     prepared = prepare(config)
     tell([job])
     signal = prepared.signals.get("confidence")

@@ -15,7 +15,7 @@ from ufo_rl.experiment.lengths import check_lengths
 from ufo_rl.experiment.model_check import check_fetched
 from ufo_rl.experiment.prepare import check_evaluation
 from ufo_rl.experiment.shots import drawn_shots
-from ufo_rl.experiment.surroundings import check_device, templates_in_use
+from ufo_rl.experiment.surroundings import check_machine, templates_in_use
 from ufo_rl.files.atomic import write_json
 from ufo_rl.files.keys import digest
 from ufo_rl.launch.follow import follow
@@ -37,7 +37,7 @@ def evaluate(overrides: Sequence[str], config_dir: str | None, config_name: str 
 
 
 def _checked(job: Job) -> tuple[Config, Questions]:
-    check_device(job.plain["launch"]["device"])
+    check_machine(job.plain)
     return check_evaluation(job.plain)
 
 
