@@ -17,6 +17,7 @@ from ufo_rl import cli
 def begun() -> Iterator[None]:
     numbers = [*cli.INTERRUPTS, signal.SIGALRM]
     before, hook = {number: signal.getsignal(number) for number in numbers}, sys.unraisablehook
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background shell has it ignored, and so it would stay
     cli._begin()
     yield
     signal.setitimer(signal.ITIMER_REAL, 0.0)
