@@ -77,7 +77,8 @@ def test_ctrl_c_at_any_moment_of_the_start_is_no_traceback(ufo: Ufo, arguments: 
         time.sleep(milliseconds / 1000)
         process.send_signal(signal.SIGINT)
         output, _ = process.communicate(timeout=BACKSTOP_S)
-        assert "Traceback" not in output and "Panic" not in output, output
+        is_pythons_own = "ufo_rl" not in output  # on a busy machine before our first line
+        assert ("Traceback" not in output or is_pythons_own) and "Panic" not in output, output
         statuses.add(process.returncode)
     assert statuses <= {0, 2, 130, -signal.SIGINT} and statuses & {130, -signal.SIGINT}
 
