@@ -29,15 +29,15 @@ import os, re, signal, sys, time
 MARK = {mark}
 SEEN = []
 def about(request, context):
-    had_torch = "torch" in sys.modules
+    had_torch, had_wave = "torch" in sys.modules, "wave" in sys.modules
     import numpy, torch
     SEEN.append(1)
     total = torch.ones(512, 512).mm(torch.ones(512, 512)).sum().item()  # all threads of this process
     files = [f"/proc/self/fd/{{number}}" for number in os.listdir("/proc/self/fd")]
     links = [os.readlink(file) for file in files if os.path.islink(file)]  # without that of the listing
     return {{"pid": os.getpid(), "group": os.getpgrp(), "parent": os.getppid(), "mark": MARK, "seen": len(SEEN),
-            "total": total, "had_torch": had_torch, "threads": torch.get_num_threads(), "folder": os.getcwd(),
-            "policy": os.environ.get("OMP_WAIT_POLICY"),
+            "total": total, "had_torch": had_torch, "had_wave": had_wave, "threads": torch.get_num_threads(),
+            "folder": os.getcwd(), "policy": os.environ.get("OMP_WAIT_POLICY"),
             "world": os.environ["WORLD_SIZE"], "drawn": numpy.random.rand(), "sockets": [x for x in links if "socket" in x]}}
 def dies(request, context):
     if context.place.rank == context.place.world_size - 1:
@@ -67,13 +67,15 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.chdir(tmp_path)
     Path("run").mkdir()
 
-    def run(function: str, num_ranks: int = 1, threads: int | str = 1, mark: int = 0) -> list[dict[str, Any]]:
+    def run(
+        function: str, num_ranks: int = 1, threads: int | str = 1, mark: int = 0, soon: tuple[str, ...] = ()
+    ) -> list[dict[str, Any]]:
         Path("probe.py").write_text(PROBE.format(mark=mark))
         (job,) = compose_jobs(
             [f"launch.num_ranks={num_ranks}", f"launch.threads_per_rank={threads}", "launch.device=cpu"]
         )
         launch = load(job.plain).launch
-        return Stages(tmp_path / "run", launch).run("probe", f"probe.{function}", launch, "any")
+        return Stages(tmp_path / "run", launch, soon=soon).run("probe", f"probe.{function}", launch, "any")
 
     return run
 
@@ -91,6 +93,17 @@ def test_each_stage_is_a_fresh_process_of_one_server(run: Run, tmp_path: Path) -
     assert first["had_torch"] and [(one["mark"], one["seen"]) for one in (first, second)] == [(1, 1), (2, 1)]
     assert first["folder"] == str(tmp_path) and first["world"] == "1" and first["sockets"] == []
     assert (tmp_path / "run/logs/probe.log").stat().st_mode & 0o111 == 0
+
+
+def test_what_a_later_stage_needs_is_imported_while_one_runs(run: Run, tmp_path: Path) -> None:
+    forked.forget()
+    (first,), (second,) = run("about", soon=("wave", "no_such_module")), run("about")
+    assert (first["had_wave"], second["had_wave"]) == (False, True) and first["parent"] == second["parent"]
+    told = (tmp_path / "run/logs/probe.log").read_text()
+    assert told.count("no_such_module cannot be imported ahead: ModuleNotFoundError") == 1
+    forked.forget()
+    (needing,) = run("about", soon=("wave", "probe"))  # the stage's own module is among them: it waits for them
+    assert needing["had_wave"] and needing["mark"] == 0
 
 
 def test_ranks_beside_each_other_are_one_group_and_draw_their_own_numbers(run: Run) -> None:

@@ -19,7 +19,7 @@ from ufo_rl.records import RunView
 from ufo_rl.report.metrics import RunMetrics, run_metrics
 from ufo_rl.selector.cut import Selection
 from ufo_rl.training.footprint import bytes_per_rank, footprint_told, num_parameters
-from ufo_rl.training.policy import PolicyTraining
+from ufo_rl.training.policy import PolicyTraining, libraries
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +31,7 @@ class Pipeline(BeforeTraining):
         """All stages in order; returns and writes metrics.json."""
         config = self.config
         self.begin()
+        self.stages.soon = libraries(config.deepspeed.config)
         asked = sampled(config, self.prepared.selector.signals, trains=True)
         check_lengths(config, self.pool.prompts, self.prepared.benchmarks, asked, self.chat)
         self.narrow(whole_benchmarks(config))

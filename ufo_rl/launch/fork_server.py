@@ -1,22 +1,28 @@
 """The program `ufo_rl.launch.fork_server FD`: a process that has torch and transformers imported and forks ranks.
 
 On a CPU these imports are most of a short stage, and every stage has processes of its own. Commands come over the socket FD,
-one JSON object a line (request, num_ranks, log, folder to be in). Answers: `pid N` by the first process of the stage once it
+one JSON object a line (request, num_ranks, log, folder to be in, `soon`: modules that this
+or a later stage of the command needs, `is_soon`: this one). Answers: `pid N` by the first process of the stage once it
 leads its own process group, `exit N` when that has ended (negative: by a signal). The server ends with its socket.
 """
 
 from __future__ import annotations
 
 import gc
+import importlib
 import json
 import os
 import socket
 import sys
+import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ufo_rl.launch.start import PARENT
 from ufo_rl.launch.worker import address, die_with, serve
+
+NICE = 10
 
 
 def main() -> None:
@@ -25,16 +31,21 @@ def main() -> None:
     channel.set_inheritable(False)
     gc.disable()  # a quarter of the time of these imports would go into looking for garbage
     _import_heavy()
-    gc.freeze()  # what a rank never looks at stays shared memory
     gc.enable()
-    server, commands = os.getpid(), channel.makefile("r")
+    server, commands, ahead = os.getpid(), channel.makefile("r"), None
     while line := commands.readline():
+        command = json.loads(line)
+        if ahead is not None:
+            ahead.join()  # a lock that another thread holds at a fork is never released there
+        if command["is_soon"]:
+            _import(command["soon"])
+        gc.freeze()  # what a rank never looks at stays shared memory
         if pid := os.fork():
+            ahead = _import_ahead(command["soon"])
             _, status = os.waitpid(pid, 0)
             channel.sendall(f"exit {os.waitstatus_to_exitcode(status)}\n".encode())
         else:
             die_with(server)
-            command = json.loads(line)
             _lead_group(command)
             channel.sendall(f"pid {os.getpid()}\n".encode())
             commands.close()
@@ -48,6 +59,27 @@ def _import_heavy() -> None:
     import torch  # noqa: F401
     import transformers.models.auto.modeling_auto
     import transformers.models.auto.tokenization_auto  # noqa: F401
+
+
+def _import_ahead(modules: Sequence[str]) -> threading.Thread | None:
+    """Import what a later stage needs while this one runs, on time that it leaves."""
+    if all(name in sys.modules for name in modules):
+        return None
+    thread = threading.Thread(target=_import, args=(modules, NICE))
+    thread.start()
+    return thread
+
+
+def _import(modules: Sequence[str], nice: int = 0) -> None:
+    if nice:
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), nice)  # on Linux that of this thread alone
+    # DeepSpeed asks torch for a GPU; asked so, torch does not start CUDA, which a fork could not use
+    os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
+    for name in modules:
+        try:
+            importlib.import_module(name)
+        except Exception as error:  # the stage that needs it fails by itself, and says so
+            sys.stdout.write(f"{name} cannot be imported ahead: {type(error).__name__}: {error}\n")
 
 
 def _lead_group(command: dict[str, Any]) -> None:

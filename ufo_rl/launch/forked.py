@@ -9,7 +9,7 @@ import select
 import socket
 import subprocess
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ufo_rl.launch.program import program
@@ -62,9 +62,16 @@ class ForkServer:
         """Whether a stage of it is what a process started now would be."""
         return self.process.poll() is None and self.environment == environment
 
-    def start(self, request: Path, num_ranks: int, log: Path) -> Forked | None:
+    def start(self, request: Path, num_ranks: int, log: Path, soon: Sequence[str], is_soon: bool) -> Forked | None:
         """A stage; None where the server is no more. An interrupt ends it: nobody would read its answer."""
-        command = {"request": str(request), "num_ranks": num_ranks, "log": str(log), "folder": os.getcwd()}
+        command = {
+            "request": str(request),
+            "num_ranks": num_ranks,
+            "log": str(log),
+            "folder": os.getcwd(),
+            "soon": list(soon),
+            "is_soon": is_soon,
+        }
         try:
             self.channel.sendall((json.dumps(command) + "\n").encode())
             word, number = self._answer()
@@ -106,8 +113,16 @@ class ForkServer:
 _servers: list[ForkServer] = []  # one at most
 
 
-def start_forked(environment: Mapping[str, str], request: Path, num_ranks: int, log: Path) -> Forked | None:
-    """A stage with this environment, forked from a server that is started if none fits.
+def start_forked(
+    environment: Mapping[str, str],
+    request: Path,
+    num_ranks: int,
+    log: Path,
+    soon: Sequence[str] = (),
+    is_soon: bool = False,
+) -> Forked | None:
+    """A stage with this environment, forked from a server that is started if none fits. The server imports the modules of
+    `soon` while the stage runs, before it where the stage itself needs them.
 
     None where that fails or may not be: a stage runs already, or this is a thread, with which the kernel would end the
     server.
@@ -115,7 +130,13 @@ def start_forked(environment: Mapping[str, str], request: Path, num_ranks: int, 
     if threading.current_thread() is not threading.main_thread() or (_servers and _servers[0].is_busy):
         return None
     if _servers and not _servers[0].fits(environment):
-        _servers.pop().close()
+        forget()
     if not _servers:
         _servers.append(ForkServer(environment, log))
-    return _servers[0].start(request, num_ranks, log)
+    return _servers[0].start(request, num_ranks, log, soon, is_soon)
+
+
+def forget() -> None:
+    """End the server; the next stage starts another."""
+    while _servers:
+        _servers.pop().close()

@@ -78,6 +78,11 @@ def function_at(path: str) -> Callable[..., dict[str, Any]]:
         gc.enable()
 
 
+def module_of(path: str) -> str:
+    """The module of a function that a dotted path names."""
+    return path.rpartition(".")[0]
+
+
 def kind_of(record: Any) -> str:
     """Where the dataclass of a record is defined."""
     return f"{type(record).__module__}:{type(record).__qualname__}"

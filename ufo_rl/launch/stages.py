@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,8 @@ class Stages:
     """Stages of the run in `folder`, which the caller has claimed.
 
     attempt: counts the starts of this run, so that the journal keeps them apart. feed: told every line of the journal.
-    enter: told the name of each stage that begins.
+    enter: told the name of each stage that begins. soon: modules that a later stage needs, which are imported ahead where
+    ranks are forked.
     """
 
     def __init__(
@@ -38,8 +39,10 @@ class Stages:
         attempt: int = 1,
         feed: Callable[[dict[str, Any]], None] = lambda line: None,
         enter: Callable[[str], None] = lambda stage: None,
+        soon: Sequence[str] = (),
     ) -> None:
         self.folder, self.launch, self.attempt, self.feed, self.enter = folder, launch, attempt, feed, enter
+        self.soon = soon
         self.journal = folder / "metrics.jsonl"
         self._asked: dict[tuple[str, str], None] = {}  # stage and key of what this run asked for, in that order
 
@@ -98,6 +101,7 @@ class Stages:
                 self.folder,
                 follow,
                 progress.tick,
+                self.soon,
             )
         finally:
             progress.close()

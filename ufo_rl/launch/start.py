@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from ufo_rl.files.journal import Tail
 from ufo_rl.launch.forked import Forked, start_forked
 from ufo_rl.launch.place import is_on_cpu
 from ufo_rl.launch.program import program, search
-from ufo_rl.launch.request import Request
+from ufo_rl.launch.request import Request, module_of
 from ufo_rl.launch.threads import variables
 
 GRACE_S = 5.0  # between asking a stage to end and ending it
@@ -39,11 +39,12 @@ def run_ranks(
     folder: Path,
     follow: Callable[[dict[str, Any]], None],
     tick: Callable[[], None] = lambda: None,
+    soon: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
     """Run a stage in `request.launch.num_ranks` processes and return the result of each rank.
 
     `folder` gets the log (logs/<stage>.log); each journal line that the stage writes is handed to `follow`; `tick`
-    is called several times a second. Ctrl-C, SIGTERM and errors end all ranks before this returns.
+    is called several times a second; `soon`: see `Stages`. Ctrl-C, SIGTERM and errors end all ranks before this returns.
     """
     stage, work, launch = request.stage, request.work, request.launch
     work.mkdir(parents=True, exist_ok=True)
@@ -65,7 +66,7 @@ def run_ranks(
             last_beat = time.monotonic()
 
     start = log_path.stat().st_size if log_path.exists() else 0
-    status = run_agent(stage, path, folder, launch, look, _can_fork(request))
+    status = run_agent(stage, path, folder, launch, look, _can_fork(request), soon, module_of(request.rank) in soon)
     look()
     results = [json.loads(path.read_text()) for path in sorted(work.glob("result-*.json"))]
     problems = [problem for result in results for problem in result.get("problems", [])]
@@ -96,6 +97,8 @@ def run_agent(
     launch: Launch,
     look: Callable[[], None] = lambda: None,
     can_fork: bool = False,
+    soon: Sequence[str] = (),
+    is_soon: bool = False,
 ) -> int:
     """Start this host's ranks and wait for their end; returns the exit status. `look` is called several times a second.
 
@@ -105,7 +108,9 @@ def run_agent(
     log_path = folder / "logs" / f"{name}.log"
     log_path.parent.mkdir(parents=True, exist_ok=True)
     environment = _environment(launch)
-    child = start_forked(environment, request, launch.num_ranks, log_path) if can_fork else None
+    child = None
+    if can_fork:
+        child = start_forked(environment, request, launch.num_ranks, log_path, soon, is_soon)
     child = child or _start(environment, request, launch.node_rank, log_path)
     with _ended_at_last(child):
         while (status := child.poll()) is None:

@@ -14,16 +14,17 @@ import torch
 from datasets import Dataset
 from transformers import PreTrainedTokenizerBase, TrainerCallback
 from trl.trainer.grpo_config import GRPOConfig
-from trl.trainer.grpo_trainer import GRPOTrainer
 
 from ufo_rl.config.schema import Template, Train
 from ufo_rl.errors import UserError
 from ufo_rl.files.journal import MEASURING, WAITING
 from ufo_rl.launch.place import Place
+from ufo_rl.model.live_rows import leave_when_ended
 from ufo_rl.model.weights import keep_end_tokens_only
 from ufo_rl.model.whole import load_whole, refuse_not_finite
 from ufo_rl.reward.columns import RewardColumns
 from ufo_rl.reward.parts import Part, for_trl
+from ufo_rl.training.by_length import TrainerByLength
 from ufo_rl.training.policy import checkpoint_every
 from ufo_rl.training.trl_fields import HANDED_OVER
 
@@ -114,13 +115,14 @@ def make_trainer(
     rewards: Sequence[Part],
     watcher: TrainerCallback,
     stop: Sequence[str] = (),
-) -> GRPOTrainer:
+) -> TrainerByLength:
     """TRL's trainer. The arguments exist before the model is loaded: their DeepSpeed settings decide how."""
     columns = RewardColumns(rows)
     model = load_whole(model_folder, f"the model in {model_folder}", dtype=torch.float32)
     refuse_not_finite(model, f"the model in {model_folder}")
     keep_end_tokens_only(model)
-    return GRPOTrainer(
+    leave_when_ended(model)
+    return TrainerByLength(
         model=model,
         args=arguments,
         processing_class=tokenizer,

@@ -16,6 +16,7 @@ from ufo_rl.config.kinds import stated
 from ufo_rl.config.schema import Config, Seam, Template, Train
 from ufo_rl.files.atomic import manifest, publish, write_json
 from ufo_rl.files.keys import digest
+from ufo_rl.launch.request import module_of
 from ufo_rl.launch.stages import Stages
 from ufo_rl.model.chat import ChatModel
 from ufo_rl.records import AnswerForm, Prompt
@@ -23,6 +24,7 @@ from ufo_rl.reward.columns import row_of
 from ufo_rl.training.step import step_in_words
 
 log = logging.getLogger(__name__)
+RANK = "ufo_rl.training.rank.train_policy"
 NODES = ("template", "grader", "reward", "train", "deepspeed", "seed")  # of the configuration: what a policy depends on
 
 
@@ -49,6 +51,11 @@ class TrainRequest:
     chat_template: str | None
     template: Template
     answer_form: AnswerForm
+
+
+def libraries(deepspeed: dict[str, Any] | None) -> list[str]:
+    """The modules that a rank of training imports. DeepSpeed's last one it imports with its engine only."""
+    return [module_of(RANK), *(["deepspeed", "deepspeed.runtime.zero.muon.muon_optimizer"] if deepspeed else [])]
 
 
 class PolicyTraining:
@@ -79,8 +86,7 @@ class PolicyTraining:
         with publish(folder) as (temporary, content):
             self.stages.spool("train", rows)
             request = self._request(work, temporary / "policy")
-            rank = "ufo_rl.training.rank.train_policy"
-            result = self.stages.run("train", rank, request, key, in_words=step_in_words)[0]
+            result = self.stages.run("train", RANK, request, key, in_words=step_in_words)[0]
             write_json(temporary / "policy" / RECORD, self._record())
             content |= {**result, "key": key}
         shutil.rmtree(work, ignore_errors=True)

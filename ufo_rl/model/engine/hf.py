@@ -20,6 +20,7 @@ from transformers import (
 
 from ufo_rl.errors import UserError
 from ufo_rl.model.engine import Sampling, completion, stop_tokens
+from ufo_rl.model.live_rows import leaving
 from ufo_rl.model.memory import is_out_of_memory
 from ufo_rl.model.plain import distance, plain_logits
 from ufo_rl.model.weights import keep_end_tokens_only, pad_id
@@ -86,9 +87,6 @@ class HFEngine:
     def _ends(self, stop: Sequence[str]) -> list[int]:
         return [*self.eos_ids, *stop_tokens(self.tokenizer, stop)]
 
-    def _stops(self, stop: Sequence[str], width: int) -> StoppingCriteriaList:
-        return StoppingCriteriaList([StopTexts(self.tokenizer, stop, width)] if stop else [])
-
     def _generate(
         self,
         rows: list[list[int]],
@@ -108,17 +106,20 @@ class HFEngine:
             return_dict_in_generate=True,
             **more,
         )
-        return self.model.generate(  # pyright: ignore[reportCallIssue]
-            input_ids=padded["input_ids"],
-            attention_mask=padded["attention_mask"],
-            generation_config=config,
-            logits_processor=drawn,
-            stopping_criteria=self._stops(stop, padded["input_ids"].shape[1]),
-        )
+        stops = StopTexts(self.tokenizer, stop, padded["input_ids"].shape[1]) if stop else None
+        with leaving(self.model, self._ends(stop), stops) as criteria:
+            return self.model.generate(  # pyright: ignore[reportCallIssue]
+                input_ids=padded["input_ids"],
+                attention_mask=padded["attention_mask"],
+                generation_config=config,
+                logits_processor=drawn,
+                stopping_criteria=StoppingCriteriaList(criteria),
+            )
 
     def _one_by_one(self, row: list[int], sampling: Sampling, drawn: Sequence[LogitsProcessor]) -> list[int]:
         """The tokens after `row`, each by a forward pass of everything before it."""
-        ids, ends, stops = list(row), self._ends(sampling.stop), self._stops(sampling.stop, len(row))
+        ids, ends = list(row), self._ends(sampling.stop)
+        stops: list[Any] = [StopTexts(self.tokenizer, sampling.stop, len(row))] if sampling.stop else []
         while len(ids) < len(row) + sampling.max_tokens:
             scores: Any = plain_logits(self.model, ids, 1).float()
             for draw in drawn:

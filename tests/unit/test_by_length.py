@@ -1,0 +1,81 @@
+"""Log-probabilities in parts of like length: those of TRL's whole batch, and their gradient, on fewer positions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import TrainerCallback
+from trl.trainer.grpo_trainer import GRPOTrainer
+
+from ufo_rl.config.compose import compose_jobs
+from ufo_rl.config.load import load
+from ufo_rl.grader.math import MathGrader
+from ufo_rl.model.template import messages
+from ufo_rl.model.weights import load_tokenizer, packaged
+from ufo_rl.reward.correctness import Correctness
+from ufo_rl.reward.parts import Part
+from ufo_rl.training.by_length import TrainerByLength
+from ufo_rl.training.grpo import grpo_arguments, make_trainer
+
+LAB = packaged("package:lab/tiny")
+PROMPTS, WIDTH = (3, 7, 5), 40  # tokens; of the longest completion
+COMPLETIONS = (1, 4, 40, 6, 2, 9, 11, 3, 5, 17, 2, 8, 1, 7, 6, 4, 3, 22, 5, 2, 6, 3, 12, 9, 1, 2, 5, 4, 3, 8, 7, 6)
+
+
+@pytest.fixture(scope="module")
+def trainer(tmp_path_factory: pytest.TempPathFactory) -> TrainerByLength:
+    (job,) = compose_jobs(["train.max_steps=1", "train.per_device_train_batch_size=32"])
+    config = load(job.plain)
+    rows = [{"id": "0", "prompt": messages(config.template, "1+1=?", True), "answer": "2"}] * 8
+    folder: Path = tmp_path_factory.mktemp("work")
+    arguments = grpo_arguments(config.train, None, 0, folder, True, [1.0])
+    part = Part("correctness", 1.0, Correctness(1.0, MathGrader(5.0, 100)))
+    return make_trainer(arguments, rows, LAB, load_tokenizer(LAB), [part], TrainerCallback())
+
+
+def batch() -> tuple[torch.Tensor, torch.Tensor]:
+    """As TRL makes it: prompts padded on their left, completions on their right."""
+    generator, widest = torch.Generator().manual_seed(0), max(PROMPTS)
+    ids = torch.randint(5, 30, (len(COMPLETIONS), widest + WIDTH), generator=generator)
+    mask = torch.zeros_like(ids)
+    for row, length in enumerate(COMPLETIONS):
+        mask[row, widest - PROMPTS[row % len(PROMPTS)] : widest + length] = 1
+    return ids * mask, mask
+
+
+def computed(trainer: Any, of: Any) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, int]:
+    """Log-probabilities and entropies at the completions' tokens, the gradient of their sum, and the positions read."""
+    positions: list[int] = []
+    count = trainer.model.model.register_forward_pre_hook(
+        lambda model, args, kwargs: positions.append(kwargs["input_ids"].numel()), with_kwargs=True
+    )
+    ids, mask = batch()
+    logprobs, entropies, _ = of._get_per_token_logps_and_entropies(
+        trainer, trainer.model, ids, mask, WIDTH, compute_entropy=True
+    )
+    count.remove()
+    kept = mask[:, -WIDTH:].bool()
+    trainer.model.zero_grad()
+    (logprobs * kept).sum().backward()
+    gradient = torch.cat([one.grad.flatten() for one in trainer.model.parameters() if one.grad is not None])
+    return logprobs[kept].detach(), entropies[kept].detach(), gradient.clone(), sum(positions)
+
+
+def test_parts_give_what_the_whole_batch_gives_on_fewer_positions(trainer: TrainerByLength) -> None:
+    whole, parts = computed(trainer, GRPOTrainer), computed(trainer, TrainerByLength)
+    assert len(whole[0]) == sum(COMPLETIONS)
+    assert torch.allclose(whole[0], parts[0], atol=1e-5) and torch.allclose(whole[1], parts[1], atol=1e-5)
+    assert whole[2].norm() > 1 and (whole[2] - parts[2]).norm() < 1e-5 * whole[2].norm()
+    # 8 rows a part, sorted by their tokens: the longest of each part decides its width, the prompts' padding included
+    assert whole[3] == 32 * (7 + 40) and parts[3] < 0.55 * whole[3]
+
+
+def test_a_batch_that_is_too_small_or_split_already_is_read_as_trl_does(trainer: TrainerByLength) -> None:
+    ids, mask = batch()
+    for rows, size in ((15, None), (32, 16)):
+        given = (trainer.model, ids[:rows], mask[:rows], WIDTH, size)
+        own = TrainerByLength._get_per_token_logps_and_entropies(trainer, *given)[0]
+        assert torch.equal(own, GRPOTrainer._get_per_token_logps_and_entropies(trainer, *given)[0])

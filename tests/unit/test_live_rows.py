@@ -1,0 +1,105 @@
+"""Rows that have ended leave the forward passes; every token is the one that transformers alone would have drawn."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from transformers import GenerationConfig, PreTrainedModel, StaticCache, StoppingCriteria
+
+from ufo_rl.model.live_rows import leave_when_ended, leaving
+from ufo_rl.model.weights import end_ids, keep_end_tokens_only, load_model, load_tokenizer, packaged
+
+LAB = packaged("package:lab/tiny")
+QUESTIONS = ["7+5=?", "(7*8)-3=?", "12*12-4*5=?", "9=?"] * 6
+
+
+@pytest.fixture(scope="module")
+def lab() -> tuple[PreTrainedModel, dict[str, Any], GenerationConfig]:
+    tokenizer, model = load_tokenizer(LAB), load_model(LAB, "float32", "cpu")
+    keep_end_tokens_only(model)
+    chats = [[{"role": "user", "content": question}] for question in QUESTIONS]
+    texts = [tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True) for chat in chats]
+    batch = tokenizer(texts, return_tensors="pt", padding=True, padding_side="left", add_special_tokens=False)
+    config = GenerationConfig(
+        max_new_tokens=48,
+        do_sample=True,
+        top_k=0,
+        eos_token_id=end_ids(LAB, tokenizer),
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    return model, dict(batch), config
+
+
+def sampled(model: PreTrainedModel, batch: dict[str, Any], config: GenerationConfig, **more: Any) -> torch.Tensor:
+    torch.manual_seed(3)
+    return model.generate(**batch, generation_config=config, **more)  # pyright: ignore[reportCallIssue,reportReturnType]
+
+
+class Rows:
+    """How many rows each forward pass has computed."""
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        self.counts: list[int] = []
+        self.hook = model.model.register_forward_pre_hook(self.count, with_kwargs=True)
+
+    def count(self, model: Any, args: Any, kwargs: dict[str, Any]) -> None:
+        self.counts.append(len(kwargs["input_ids"]))
+
+
+def test_what_is_drawn_is_the_same_and_fewer_rows_are_computed(lab: Any) -> None:
+    model, batch, config = lab
+    alone = sampled(model, batch, config)
+    rows = Rows(model)
+    with leaving(model, config.eos_token_id) as criteria:
+        found = sampled(model, batch, config, stopping_criteria=criteria)
+    rows.hook.remove()
+    assert torch.equal(alone, found)
+    steps, given = alone.shape[1] - batch["input_ids"].shape[1], batch["input_ids"].shape[1]
+    ends = torch.tensor(config.eos_token_id)
+    lengths = [next((n for n, token in enumerate(row) if token in ends), steps - 1) + 1 for row in found[:, given:]]
+    assert len(rows.counts) == steps and rows.counts[0] == len(QUESTIONS)
+    assert sum(lengths) <= sum(rows.counts) < 0.8 * steps * len(QUESTIONS)
+    assert rows.counts == sorted(rows.counts, reverse=True)
+    assert not model._forward_hooks and not model._forward_pre_hooks
+
+
+def test_another_criterion_ends_rows_as_by_itself(lab: Any) -> None:
+    class Third(StoppingCriteria):
+        """Ends every other row at its third token."""
+
+        def __call__(self, input_ids: Any, scores: Any, **_: Any) -> Any:
+            is_due = input_ids.shape[1] - batch["input_ids"].shape[1] == 3
+            return torch.tensor([is_due and not row % 2 for row in range(len(input_ids))])
+
+    model, batch, config = lab
+    alone = sampled(model, batch, config, stopping_criteria=[Third()])
+    with leaving(model, config.eos_token_id, Third()) as criteria:
+        found = sampled(model, batch, config, stopping_criteria=criteria)
+    assert torch.equal(alone, found)
+    given = batch["input_ids"].shape[1]
+    assert (found[::2, given + 3 :] == config.pad_token_id).all()
+
+
+def test_a_cache_of_another_kind_keeps_all_rows(lab: Any) -> None:
+    model, batch, config = lab
+    alone = sampled(model, batch, config)
+    cache = StaticCache(config=model.config, max_cache_len=96)
+    rows = Rows(model)
+    with leaving(model, config.eos_token_id) as criteria:
+        found = sampled(model, batch, config, stopping_criteria=criteria, past_key_values=cache, disable_compile=True)
+    rows.hook.remove()
+    assert torch.equal(alone, found) and set(rows.counts) == {len(QUESTIONS)}
+
+
+def test_a_trainers_model_draws_as_before(lab: Any) -> None:
+    """TRL calls `model.generate` itself, with its own settings."""
+    _, batch, config = lab
+    model = load_model(LAB, "float32", "cpu")
+    keep_end_tokens_only(model)
+    alone = sampled(model, batch, config)
+    leave_when_ended(model)
+    assert torch.equal(alone, sampled(model, batch, config))
+    without_end = GenerationConfig(**{**config.to_diff_dict(), "eos_token_id": None})  # then the model's own
+    assert torch.equal(alone, sampled(model, batch, without_end))

@@ -1,0 +1,95 @@
+"""Rows of a batch that have ended leave the forward passes of `generate`: on a CPU a step costs what its rows cost, and most
+rows end long before the longest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from transformers import DynamicCache, PreTrainedModel, StoppingCriteria
+from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
+
+KEPT = 0.75  # rows leave when no more than this share of those computed is alive: leaving copies the cache
+
+
+@contextmanager
+def leaving(model: PreTrainedModel, ends: Sequence[int], stop: StoppingCriteria | None = None) -> Iterator[list[Any]]:
+    """Stopping criteria for a call of `model.generate` within, which end rows as without them.
+
+    ends: the end tokens of the call. stop: another criterion of it.
+    """
+    if model.device.type != "cpu":
+        yield [stop] if stop is not None else []
+        return
+    live = LiveRows(ends, stop)
+    before = model.register_forward_pre_hook(live.select, with_kwargs=True)
+    after = model.register_forward_hook(live.spread)
+    try:
+        yield [live]
+    finally:
+        before.remove()
+        after.remove()
+
+
+def leave_when_ended(model: Any) -> None:
+    """From now on `model.generate` computes rows until they end."""
+    generate = model.generate
+
+    def of_live_rows(*arguments: Any, generation_config: Any = None, **named: Any) -> Any:
+        given = getattr(generation_config, "eos_token_id", None)
+        ends = model.generation_config.eos_token_id if given is None else given
+        with leaving(model, [ends] if isinstance(ends, int) else ends or []) as criteria:
+            return generate(*arguments, generation_config=generation_config, stopping_criteria=criteria, **named)
+
+    model.generate = of_live_rows
+
+
+class LiveRows(StoppingCriteria):
+    """Sees which rows have ended, and takes them out of the model's calls: hooks before and after `forward`.
+
+    The logits of rows that have left are zeros, which `generate` passes over. What it draws for the others is as before: by
+    logits for the whole batch, in its order. None leaves where the cache is no plain one of keys and values.
+    """
+
+    def __init__(self, ends: Sequence[int], stop: StoppingCriteria | None) -> None:
+        self.ends, self.stop = torch.tensor(list(ends)), stop
+        self.has_ended_B: torch.Tensor | None = None
+        self.rows: torch.Tensor | None = None  # those that the cache holds; None for all
+
+    def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor, **_: Any) -> torch.BoolTensor:
+        stop: Any = self.stop
+        stopped_B = torch.zeros(len(input_ids), dtype=torch.bool) if stop is None else stop(input_ids, scores)
+        ended_B = stopped_B | torch.isin(input_ids[:, -1], self.ends)
+        self.has_ended_B = ended_B if self.has_ended_B is None else self.has_ended_B | ended_B
+        return stopped_B  # pyright: ignore[reportReturnType]
+
+    def select(self, model: Any, args: Any, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]] | None:
+        cache: Any = kwargs.get("past_key_values")
+        if self.has_ended_B is None or not _is_plain(cache):
+            return None
+        num_rows = len(self.has_ended_B)
+        held = torch.arange(num_rows) if self.rows is None else self.rows
+        is_alive = ~self.has_ended_B[held]
+        if 0 < int(is_alive.sum()) <= KEPT * len(held):
+            cache.batch_select_indices(is_alive.nonzero()[:, 0])
+            self.rows = held[is_alive]
+        if self.rows is None:
+            return None
+        return args, {
+            name: value[self.rows] if isinstance(value, torch.Tensor) and value.shape[:1] == (num_rows,) else value
+            for name, value in kwargs.items()
+        }
+
+    def spread(self, model: Any, args: Any, output: Any) -> Any:
+        if self.rows is not None and self.has_ended_B is not None:
+            logits_RTV = output.logits
+            zeros_BTV = logits_RTV.new_zeros((len(self.has_ended_B), *logits_RTV.shape[1:]))
+            output.logits = zeros_BTV.index_copy(0, self.rows, logits_RTV)
+        return output
+
+
+def _is_plain(cache: Any) -> bool:
+    layers = getattr(cache, "layers", ())
+    return type(cache) is DynamicCache and all(type(one) in (DynamicLayer, DynamicSlidingWindowLayer) for one in layers)
