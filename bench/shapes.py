@@ -23,6 +23,7 @@ MARKS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 WORDS = r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 # hidden, layers, heads, key-value heads, intermediate, vocabulary, tied: from the models' published config.json
 SHAPES = {
+    "smollm2-135m": (576, 30, 9, 3, 1536, 49152, True),
     "qwen2.5-0.5b": (896, 24, 14, 2, 4864, 151936, True),
     "qwen2.5-1.5b": (1536, 28, 12, 2, 8960, 151936, True),
     "qwen2.5-3b": (2048, 36, 16, 2, 11008, 151936, True),

@@ -69,7 +69,9 @@ class LiveRows(StoppingCriteria):
         cache: Any = kwargs.get("past_key_values")
         if self.has_ended_B is None or not _is_plain(cache):
             return None
-        num_rows = len(self.has_ended_B)
+        num_rows, tensors = len(self.has_ended_B), {k: v for k, v in kwargs.items() if isinstance(v, torch.Tensor)}
+        if any(one.dim() == 3 for one in tensors.values()):
+            return None  # positions on several axes, the rows behind them
         held = torch.arange(num_rows) if self.rows is None else self.rows
         is_alive = ~self.has_ended_B[held]
         if 0 < int(is_alive.sum()) <= KEPT * len(held):
@@ -77,10 +79,7 @@ class LiveRows(StoppingCriteria):
             self.rows = held[is_alive]
         if self.rows is None:
             return None
-        return args, {
-            name: value[self.rows] if isinstance(value, torch.Tensor) and value.shape[:1] == (num_rows,) else value
-            for name, value in kwargs.items()
-        }
+        return args, kwargs | {k: v[self.rows] for k, v in tensors.items() if v.shape[:1] == (num_rows,)}
 
     def spread(self, model: Any, args: Any, output: Any) -> Any:
         if self.rows is not None and self.has_ended_B is not None:

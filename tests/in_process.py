@@ -1,0 +1,52 @@
+"""A command in the process of the tests: all commands of a worker share its imports and its fork server."""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import signal
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from pathlib import Path
+
+from ufo_rl.cli import INTERRUPTS, main
+
+SIGNALS = [*INTERRUPTS, signal.SIGALRM]
+
+
+def command(folder: Path, arguments: Sequence[str], environment: Mapping[str, str]) -> tuple[int, str]:
+    """The exit status, and what was printed."""
+    output = io.StringIO()
+    with _as_a_process(folder, environment), redirect_stdout(output), redirect_stderr(output):
+        sys.argv = ["ufo-rl", *arguments]
+        try:
+            status = main()
+        except SystemExit as ended:
+            status = ended.code if isinstance(ended.code, int) else 1
+    return status, output.getvalue()
+
+
+@contextmanager
+def _as_a_process(folder: Path, environment: Mapping[str, str]) -> Iterator[None]:
+    """What a process has for itself is as before in the end."""
+    root, variables, here = logging.getLogger(), dict(os.environ), os.getcwd()
+    handlers, level, arguments, path = root.handlers[:], root.level, sys.argv, sys.path[:]
+    signals, hook, modules = {one: signal.getsignal(one) for one in SIGNALS}, sys.unraisablehook, {*sys.modules}
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(here)
+        os.environ.clear()
+        os.environ.update(variables)
+        sys.argv, sys.path[:], sys.unraisablehook = arguments, path, hook
+        for number, handler in signals.items():
+            signal.signal(number, handler)
+        root.handlers[:], root.level = handlers, level
+        for name in {*sys.modules} - modules:
+            if str(getattr(sys.modules[name], "__file__", None) or "").startswith(f"{folder}{os.sep}"):
+                del sys.modules[name]  # the user's own packages
