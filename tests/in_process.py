@@ -34,6 +34,7 @@ def _as_a_process(folder: Path, environment: Mapping[str, str]) -> Iterator[None
     root, variables, here = logging.getLogger(), dict(os.environ), os.getcwd()
     handlers, level, arguments, path = root.handlers[:], root.level, sys.argv, sys.path[:]
     signals, hook, modules = {one: signal.getsignal(one) for one in SIGNALS}, sys.unraisablehook, {*sys.modules}
+    root.handlers[:] = []  # a command makes its own where there are none
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
@@ -48,5 +49,10 @@ def _as_a_process(folder: Path, environment: Mapping[str, str]) -> Iterator[None
             signal.signal(number, handler)
         root.handlers[:], root.level = handlers, level
         for name in {*sys.modules} - modules:
-            if str(getattr(sys.modules[name], "__file__", None) or "").startswith(f"{folder}{os.sep}"):
+            places = [getattr(sys.modules[name], "__file__", None), *getattr(sys.modules[name], "__path__", ())]
+            if any(str(place).startswith(f"{folder}{os.sep}") for place in places):
                 del sys.modules[name]  # the user's own packages
+        for module in [module for name, module in sys.modules.items() if name.partition(".")[0] == "ufo_rl"]:
+            for kept in [*vars(module).values()]:
+                if hasattr(kept, "cache_clear"):
+                    kept.cache_clear()

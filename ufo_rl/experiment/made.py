@@ -14,8 +14,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 
 from ufo_rl.files.atomic import write_text
-
-VARIABLE = "UFO_RL_MADE"  # environment variable: where jobs in other processes leave their folders
+from ufo_rl.launch.start import MADE as VARIABLE  # where jobs in other processes leave their folders
 
 
 class Made:

@@ -31,6 +31,7 @@ FULL = 2**20  # bytes left: too few to publish anything
 # activation of a forward pass on a CPU is such a block. Kept instead, up to its largest allowed size.
 ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(32 * 2**20), "MALLOC_TRIM_THRESHOLD_": str(2**30)}
 Child = Forked | subprocess.Popen[bytes]
+MADE = "UFO_RL_MADE"  # environment variable of a command's processes (`experiment/made.py`); no rank reads it
 PARENT = "UFO_RL_PARENT"  # environment variable: the process whose death ends the ranks
 
 
@@ -132,8 +133,9 @@ def _start(environment: dict[str, str], request: Path, node_rank: int, log_path:
 
 
 def _environment(launch: Launch) -> dict[str, str]:
+    given = {name: value for name, value in os.environ.items() if name != MADE}  # another in each command of a process
     return {
-        **os.environ,
+        **given,
         PARENT: str(os.getpid()),
         **variables(launch, os.environ),
         **ALLOCATOR,
