@@ -97,13 +97,13 @@ def scoring(model: Any, tokenizer: Any, shape: str) -> Callable[[], Any]:
 
     torch.manual_seed(0)
     ids = torch.randint(3, 30, (2000 if shape == "tiny" else 16, 40)).tolist()
-    rows = [Encoded(one, 8) for one in ids]
+    rows = [Encoded(one, 8, "") for one in ids]
     forcing = TeacherForcing(model, pad_id(tokenizer))
     return lambda: list(measure(forcing, rows, Budget(2048, "cpu"), None))
 
 
 def generation(model: Any, tokenizer: Any, shape: str) -> Callable[[], Any]:
-    """Sampled completions of 24 tokens."""
+    """Sampled completions of at most 24 tokens, the same in every setting."""
     from ufo_rl.model.engine import Sampling
     from ufo_rl.model.engine.hf import HFEngine
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import logging
 import os
@@ -49,10 +50,11 @@ def _as_a_process(folder: Path, environment: Mapping[str, str]) -> Iterator[None
             signal.signal(number, handler)
         root.handlers[:], root.level = handlers, level
         for name in {*sys.modules} - modules:
-            places = [getattr(sys.modules[name], "__file__", None), *getattr(sys.modules[name], "__path__", ())]
+            own = vars(sys.modules[name])  # transformers imports what is asked of its modules
+            places = [own.get("__file__"), *(own.get("__path__") or ())]
             if any(str(place).startswith(f"{folder}{os.sep}") for place in places):
                 del sys.modules[name]  # the user's own packages
         for module in [module for name, module in sys.modules.items() if name.partition(".")[0] == "ufo_rl"]:
             for kept in [*vars(module).values()]:
-                if hasattr(kept, "cache_clear"):
+                if isinstance(kept, functools._lru_cache_wrapper):
                     kept.cache_clear()

@@ -11,6 +11,7 @@ from typing import Any
 from ufo_rl.config.kinds import stated
 from ufo_rl.config.optional import ask
 from ufo_rl.config.schema import Config, Template
+from ufo_rl.experiment.lengths import check_lengths, sampled
 from ufo_rl.experiment.model_check import check_fetched
 from ufo_rl.experiment.pool import RunPool
 from ufo_rl.experiment.prepare import Prepared
@@ -58,10 +59,13 @@ class BeforeTraining:
         self.chat = ChatModel(config.model, config.template, self.cache / "fingerprints.json")
         self.pool = RunPool.of(prepared.pool)
 
-    def begin(self) -> None:
-        """Say that an attempt begins, and look at a model of the hub, now that it is there."""
+    def begin(self, measured: Sequence[str], trains: bool = False) -> None:
+        """Say that an attempt begins, and look at a model of the hub, now that it is there: whether it serves, and has room
+        for what the named signals and a training sample."""
         self.stages.begin()
         check_fetched(self.config, self.chat)
+        asked = sampled(self.config, measured, trains)
+        check_lengths(self.config, self.pool.prompts, self.prepared.benchmarks, asked, self.chat)
         if begun := in_words(self.chat.form):
             log.info("%s", begun)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from ufo_rl.config.schema import Config
 from ufo_rl.errors import Problems
@@ -37,7 +36,7 @@ def check_lengths(
     chat = chat or ChatModel(config.model, config.template, Path(config.paths.outputs) / "cache" / "fingerprints.json")
     problems = Problems()
     if prompts:
-        longest = _longest(chat, [chat.render(prompt) for prompt in prompts], config.train)
+        longest = _longest(chat, [chat.render(prompt) for prompt in prompts], config.train.max_prompt_tokens)
         for key, tokens in completions.items() or [("", 1)]:  # scored alone: at least a token of the answer
             problems.add(*_beyond(config, limit, "the pool", longest, key, tokens))
     for name, questions in benchmarks.items():
@@ -59,9 +58,8 @@ def sampled(config: Config, signals: Sequence[str], trains: bool = False) -> dic
     return {f"{name}.{key}": tokens for name, tokens in found.items() if isinstance(tokens, int)}
 
 
-def _longest(chat: ChatModel, texts: Sequence[str], train: Any = None) -> int:
-    """Tokens of the longest text; of those that train.max_prompt_tokens leaves in the pool."""
-    limit = getattr(train, "max_prompt_tokens", None)
+def _longest(chat: ChatModel, texts: Sequence[str], limit: int | None = None) -> int:
+    """Tokens of the longest text of no more than `limit` tokens."""
     lengths = [len(ids) for ids in chat.tokenizer(list(texts), add_special_tokens=False)["input_ids"]]
     return max((n for n in lengths if limit is None or n <= limit), default=0)
 

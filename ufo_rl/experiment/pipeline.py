@@ -9,7 +9,6 @@ from typing import Any
 from ufo_rl.evaluation.shared import Asked, Evaluations
 from ufo_rl.experiment.before_training import BeforeTraining
 from ufo_rl.experiment.data import check_batch, whole_benchmarks
-from ufo_rl.experiment.lengths import check_lengths, sampled
 from ufo_rl.experiment.shots import drawn_shots
 from ufo_rl.experiment.told import facts_of_parts
 from ufo_rl.files.atomic import write_json
@@ -30,10 +29,8 @@ class Pipeline(BeforeTraining):
     def run(self) -> RunMetrics:
         """All stages in order; returns and writes metrics.json."""
         config = self.config
-        self.begin()
+        self.begin(self.prepared.selector.signals, trains=True)
         self.stages.soon = libraries(config.deepspeed.config)
-        asked = sampled(config, self.prepared.selector.signals, trains=True)
-        check_lengths(config, self.pool.prompts, self.prepared.benchmarks, asked, self.chat)
         self.narrow(whole_benchmarks(config))
         check_batch(config, self.prepared.selector, len(self.pool.prompts))
         self.tell_of_memory()

@@ -82,9 +82,8 @@ def prepare(config: Config, wrong: Collection[str] = ()) -> Prepared:
         if parts.is_sound("train", "launch", "ratio"):
             problems.attempt(check_batch, config, selector, len(pool.prompts))
         needed = [signals[name] for name in wanted if name in signals]
-        if len(needed) == len(wanted) and parts.is_sound(
-            "signal"
-        ):  # else the columns of the lacking ones would be missed
+        # where a signal is missing or wrong, its columns would be told as missing too
+        if len(needed) == len(wanted) and parts.is_sound("signal"):
             problems.attempt(check_selector_columns, config, selector, needed, pool)
         for signal in needed:
             problems.attempt(ask, signal, "check", pool.prompts)

@@ -1,8 +1,8 @@
 """The program `ufo_rl.launch.fork_server FD`: a process that has torch and transformers imported and forks ranks.
 
 On a CPU these imports are most of a short stage, and every stage has processes of its own. Commands come over the socket FD,
-one JSON object a line (request, num_ranks, log, folder to be in, `soon`: modules that this
-or a later stage of the command needs, `is_soon`: this one). Answers: `pid N` by the first process of the stage once it
+one JSON object a line (request, num_ranks, log, folder to be in, `soon`: modules that this or
+a later stage of the command needs). Answers: `pid N` by the first process of the stage once it
 leads its own process group, `exit N` when that has ended (negative: by a signal). The server ends with its socket.
 """
 
@@ -15,10 +15,12 @@ import os
 import socket
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ufo_rl.launch.request import module_of
 from ufo_rl.launch.start import PARENT
 from ufo_rl.launch.worker import address, die_with, serve
 
@@ -37,7 +39,7 @@ def main() -> None:
         command = json.loads(line)
         if ahead is not None:
             ahead.join()  # a lock that another thread holds at a fork is never released there
-        if command["is_soon"]:
+        if module_of(json.loads(Path(command["request"]).read_text())["rank"]) in command["soon"]:
             _import(command["soon"])
         gc.freeze()  # what a rank never looks at stays shared memory
         if pid := os.fork():
@@ -75,11 +77,28 @@ def _import(modules: Sequence[str], nice: int = 0) -> None:
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), nice)  # on Linux that of this thread alone
     # DeepSpeed asks torch for a GPU; asked so, torch does not start CUDA, which a fork could not use
     os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
-    for name in modules:
-        try:
-            importlib.import_module(name)
-        except Exception as error:  # the stage that needs it fails by itself, and says so
-            sys.stdout.write(f"{name} cannot be imported ahead: {type(error).__name__}: {error}\n")
+    with _unheard() as log:
+        for name in modules:
+            try:
+                importlib.import_module(name)
+            except Exception as error:  # the stage that needs it fails by itself, and says so
+                os.write(log, f"{name} cannot be imported ahead: {type(error).__name__}: {error}\n".encode())
+
+
+@contextmanager
+def _unheard() -> Iterator[int]:
+    """What libraries print meanwhile does not reach the log, which is another stage's: its last line says why that failed.
+    Yields where the log can be written to."""
+    log, nothing = [os.dup(number) for number in (1, 2)], os.open(os.devnull, os.O_WRONLY)
+    for number in (1, 2):
+        os.dup2(nothing, number)
+    try:
+        yield log[0]
+    finally:
+        for number, kept in zip((1, 2), log, strict=True):
+            os.dup2(kept, number)
+        for one in (*log, nothing):
+            os.close(one)
 
 
 def _lead_group(command: dict[str, Any]) -> None:

@@ -62,7 +62,7 @@ class ForkServer:
         """Whether a stage of it is what a process started now would be."""
         return self.process.poll() is None and self.environment == environment
 
-    def start(self, request: Path, num_ranks: int, log: Path, soon: Sequence[str], is_soon: bool) -> Forked | None:
+    def start(self, request: Path, num_ranks: int, log: Path, soon: Sequence[str]) -> Forked | None:
         """A stage; None where the server is no more. An interrupt ends it: nobody would read its answer."""
         command = {
             "request": str(request),
@@ -70,7 +70,6 @@ class ForkServer:
             "log": str(log),
             "folder": os.getcwd(),
             "soon": list(soon),
-            "is_soon": is_soon,
         }
         try:
             self.channel.sendall((json.dumps(command) + "\n").encode())
@@ -119,7 +118,6 @@ def start_forked(
     num_ranks: int,
     log: Path,
     soon: Sequence[str] = (),
-    is_soon: bool = False,
 ) -> Forked | None:
     """A stage with this environment, forked from a server that is started if none fits. The server imports the modules of
     `soon` while the stage runs, before it where the stage itself needs them.
@@ -133,7 +131,7 @@ def start_forked(
         forget()
     if not _servers:
         _servers.append(ForkServer(environment, log))
-    return _servers[0].start(request, num_ranks, log, soon, is_soon)
+    return _servers[0].start(request, num_ranks, log, soon)
 
 
 def forget() -> None:

@@ -20,7 +20,7 @@ from ufo_rl.files.journal import Tail
 from ufo_rl.launch.forked import Forked, start_forked
 from ufo_rl.launch.place import is_on_cpu
 from ufo_rl.launch.program import program, search
-from ufo_rl.launch.request import Request, module_of
+from ufo_rl.launch.request import Request
 from ufo_rl.launch.threads import variables
 
 GRACE_S = 5.0  # between asking a stage to end and ending it
@@ -67,7 +67,7 @@ def run_ranks(
             last_beat = time.monotonic()
 
     start = log_path.stat().st_size if log_path.exists() else 0
-    status = run_agent(stage, path, folder, launch, look, _can_fork(request), soon, module_of(request.rank) in soon)
+    status = run_agent(stage, path, folder, launch, look, _can_fork(request), soon)
     look()
     results = [json.loads(path.read_text()) for path in sorted(work.glob("result-*.json"))]
     problems = [problem for result in results for problem in result.get("problems", [])]
@@ -99,7 +99,6 @@ def run_agent(
     look: Callable[[], None] = lambda: None,
     can_fork: bool = False,
     soon: Sequence[str] = (),
-    is_soon: bool = False,
 ) -> int:
     """Start this host's ranks and wait for their end; returns the exit status. `look` is called several times a second.
 
@@ -111,7 +110,7 @@ def run_agent(
     environment = _environment(launch)
     child = None
     if can_fork:
-        child = start_forked(environment, request, launch.num_ranks, log_path, soon, is_soon)
+        child = start_forked(environment, request, launch.num_ranks, log_path, soon)
     child = child or _start(environment, request, launch.node_rank, log_path)
     with _ended_at_last(child):
         while (status := child.poll()) is None:

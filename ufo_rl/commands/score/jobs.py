@@ -48,7 +48,7 @@ def _score(job: Job, config: Config, prepared: Prepared, names: list[str]) -> st
     work = Apart("score", folder, config, job.plain, "ufo-rl score", job.overrides, NODES)
     with work.begun() as (tracker, attempt, enter):
         stages = BeforeTraining(config, job.plain, folder, prepared, tracker, attempt, enter)
-        stages.begin()
+        stages.begin(names)
         stages.narrow(whole_benchmarks(config) if config.contamination.remove else {})
         signals = stages.signals()
         costs = {name: signals.collect(name) for name in names}

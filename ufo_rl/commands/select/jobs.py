@@ -49,7 +49,7 @@ def _select(job: Job, config: Config, prepared: Prepared, names: list[str]) -> s
     work = Apart("select", folder, config, job.plain, "ufo-rl select", job.overrides, (*NODES, *CHOICE))
     with work.begun() as (tracker, attempt, enter):
         stages = BeforeTraining(config, job.plain, folder, prepared, tracker, attempt, enter)
-        stages.begin()
+        stages.begin(names)
         stages.narrow(whole_benchmarks(config) if config.contamination.remove else {})
         signals = stages.signals()
         costs = {name: signals.collect(name) for name in names}
