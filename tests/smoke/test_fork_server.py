@@ -1,4 +1,4 @@
-"""Stages on a CPU are forked from one server: each with processes of its own, whatever becomes of server, stage and parent."""
+"""Stages are forked from one server: each with processes of its own, whatever becomes of server, stage and parent."""
 
 from __future__ import annotations
 
@@ -104,6 +104,26 @@ def test_what_a_later_stage_needs_is_imported_while_one_runs(run: Run, tmp_path:
     forked.forget()
     (needing,) = run("about", soon=("wave", "probe"))  # the stage's own module is among them: it waits for them
     assert needing["had_wave"] and needing["mark"] == 0
+
+
+@pytest.mark.parametrize("num_ranks", [1, 2])
+def test_where_a_library_has_started_cuda_in_the_server_ranks_are_fresh_processes(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, num_ranks: int
+) -> None:
+    """Torch's own question stands for it here, where no GPU is; on one, see bench/README.md."""
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own/starts_cuda.py").write_text("import torch\ntorch.cuda._is_in_bad_fork = lambda: True")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path / "own"), os.environ.get("PYTHONPATH", "")]))
+    mark = uuid.uuid4().hex
+    monkeypatch.setenv("UFO_TEST", mark)
+    found = run("about", num_ranks=num_ranks, soon=("starts_cuda", "wave", "probe"))
+    assert [one["had_wave"] for one in found] == [False] * num_ranks
+    assert [one["world"] for one in found] == [str(num_ranks)] * num_ranks
+    with pytest.raises(StageFailed, match="ended with status"):
+        run("dies", num_ranks=num_ranks, soon=("starts_cuda", "wave", "probe"))
+    server = server_pid()
+    assert wait_until(lambda: family(mark) == [server])  # and no stage outlives it
+    forked.forget()
 
 
 def test_ranks_beside_each_other_are_one_group_and_draw_their_own_numbers(run: Run) -> None:

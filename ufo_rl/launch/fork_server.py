@@ -1,6 +1,6 @@
 """The program `ufo_rl.launch.fork_server FD`: a process that has torch and transformers imported and forks ranks.
 
-On a CPU these imports are most of a short stage, and every stage has processes of its own. Commands come over the socket FD,
+These imports are most of a short stage, and every stage has processes of its own. Commands come over the socket FD,
 one JSON object a line (request, num_ranks, log, folder to be in, `soon`: modules that this or
 a later stage of the command needs). Answers: `pid N` by the first process of the stage once it
 leads its own process group, `exit N` when that has ended (negative: by a signal). The server ends with its socket.
@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ufo_rl.launch.program import program
 from ufo_rl.launch.request import module_of
 from ufo_rl.launch.start import PARENT
 from ufo_rl.launch.worker import address, die_with, serve
@@ -31,6 +32,8 @@ def main() -> None:
     die_with(int(os.environ[PARENT]))
     channel = socket.socket(fileno=int(sys.argv[1]))
     channel.set_inheritable(False)
+    # libraries ask torch for a GPU while they are imported; asked so, torch does not start CUDA, which a fork could not use
+    os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
     gc.disable()  # a quarter of the time of these imports would go into looking for garbage
     _import_heavy()
     gc.enable()
@@ -52,8 +55,18 @@ def main() -> None:
             channel.sendall(f"pid {os.getpid()}\n".encode())
             commands.close()
             channel.close()  # the parent sees the server's end by it
+            if is_spoiled():
+                words = program("ufo_rl.launch.worker")
+                os.execv(words[0], [*words, command["request"]])
             _run(Path(command["request"]), command["num_ranks"])
             return
+
+
+def is_spoiled() -> bool:
+    """Whether a library has started CUDA in the server after all: no fork can use a GPU then, a fresh process can."""
+    import torch
+
+    return torch.cuda._is_in_bad_fork()
 
 
 def _import_heavy() -> None:
@@ -75,8 +88,6 @@ def _import_ahead(modules: Sequence[str]) -> threading.Thread | None:
 def _import(modules: Sequence[str], nice: int = 0) -> None:
     if nice:
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), nice)  # on Linux that of this thread alone
-    # DeepSpeed asks torch for a GPU; asked so, torch does not start CUDA, which a fork could not use
-    os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
     with _unheard() as log:
         for name in modules:
             try:

@@ -18,7 +18,6 @@ from ufo_rl.config.schema import Launch
 from ufo_rl.errors import StageFailed, UserError
 from ufo_rl.files.journal import Tail
 from ufo_rl.launch.forked import Forked, start_forked
-from ufo_rl.launch.place import is_on_cpu
 from ufo_rl.launch.program import program, search
 from ufo_rl.launch.request import Request
 from ufo_rl.launch.threads import variables
@@ -86,9 +85,8 @@ def run_ranks(
 
 
 def _can_fork(request: Request) -> bool:
-    """Ranks of one host on a CPU: no library there minds a fork, and a start costs more than many a stage."""
-    is_one_host = request.launch.num_nodes == 1
-    return sys.platform == "linux" and is_one_host and not request.owns_device and is_on_cpu(request.launch)
+    """Ranks of one host: a start costs more than many a stage. Not vLLM, which chooses its device as it is imported."""
+    return sys.platform == "linux" and request.launch.num_nodes == 1 and not request.owns_device
 
 
 def run_agent(
