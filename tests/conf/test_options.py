@@ -53,6 +53,12 @@ def test_every_option_composes_and_builds(group: str, option: str) -> None:
         build(benchmark.grader or config.grader, f"eval.{name}.grader")
 
 
+def test_presets_alone_override_options() -> None:
+    """What `Tree.chosen_by_files` relies on."""
+    overriding = {path.relative_to(CONF).parts[0] for path in CONF.rglob("*.yaml") if "override /" in path.read_text()}
+    assert overriding == {"experiment"}
+
+
 @pytest.mark.parametrize("option", sorted(path.stem for path in (CONF / "model").glob("*.yaml")))
 def test_real_models_take_the_published_prompt_and_recipe(option: str) -> None:
     (job,) = jobs(f"model={option}", *REQUIRED.get(("model", option), []))
