@@ -21,12 +21,11 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 demo: $(VENV)/.installed  ## The five-minute tour: four arms on the embedded lab, scored, trained, compared
 	$(BIN)/ufo-rl -cd sweeps -cn demo
 
-test: $(VENV)/.installed  ## Tests but those of soak and test-vllm, ten minutes on 2 cores; UFO_RL_DATA=FOLDER adds those on real data
-	$(QUIETLY) $(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder --ignore tests/vllm \
-		--ignore tests/soak --ignore tests/smoke/test_scoring_resume.py
+test: $(VENV)/.installed  ## Tests but those of soak and test-vllm, six minutes on 2 cores; UFO_RL_DATA=FOLDER adds those on real data
+	$(QUIETLY) $(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder -m "not soak" --ignore tests/vllm
 
-soak: $(VENV)/.installed  ## Scoring killed ten times at random, stopped, raced, on a disk that fills up, of every architecture; 300 drawn command lines
-	$(QUIETLY) UFO_RL_KILLS=10 UFO_RL_FUZZ_LINES=300 $(BIN)/python -m pytest -q tests/smoke/test_scoring_resume.py tests/soak tests/unit/test_command_lines.py
+soak: $(VENV)/.installed  ## The long ones: whole experiments, kills in every stage, two hosts, a full disk, every architecture, hostile texts
+	$(QUIETLY) $(BIN)/python -m pytest -q -n 3 --dist worksteal -m soak --ignore tests/vllm
 
 vllm-env: .venv-vllm/.installed  ## An environment of its own for vLLM on a CPU (on GPUs: pip install 'ufo-rl[vllm]')
 

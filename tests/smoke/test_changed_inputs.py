@@ -18,6 +18,7 @@ from ufo_rl.experiment.prepare import prepare
 pytestmark = pytest.mark.smoke
 
 
+@pytest.mark.soak
 def test_a_changed_dataset_file_is_noticed(ufo: Ufo) -> None:
     rows = [{"question": f"{i}+{j}=?", "answer": str(i + j)} for i in range(1, 6) for j in range(1, 6)]
     path = ufo.folder / "mine.jsonl"

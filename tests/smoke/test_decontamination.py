@@ -48,6 +48,7 @@ def read(folder: Path, name: str) -> Any:
     return json.loads((folder / name).read_text())
 
 
+@pytest.mark.soak
 def test_planted_questions_are_found_and_taken_out(ufo: Ufo) -> None:
     questions, prompts = plant(ufo, 37)
     both = (*small(ufo), *SETTINGS, "-m", "contamination.remove=false,true")

@@ -37,6 +37,7 @@ def inspect(folder: Path) -> dict[str, Any]:
     return json.loads(done.stdout)
 
 
+@pytest.mark.soak
 def test_a_sweep_with_a_planted_failure(ufo: Ufo) -> None:
     output = ufo.run(*ufo.SMALL, *SWEEP, status=1)
     assert "Traceback" not in output

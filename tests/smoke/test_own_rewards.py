@@ -72,6 +72,7 @@ name: lettered
 """
 
 
+@pytest.mark.soak
 def test_rewards_of_ones_own_get_every_column_and_trl_its_option(ufo: Any) -> None:
     (ufo.folder / "mylab.py").write_text(PACKAGE)
     for group, name, text in (("reward", "mine", REWARD), ("dataset", "lettered", DATASET)):

@@ -28,6 +28,7 @@ def stored(folder: Path) -> list[dict[str, Any]]:
     return [row for chunk in chunks for row in pq.read_table(chunk).to_pylist()]
 
 
+@pytest.mark.soak
 def test_samples_serve_every_k_adaptive_mode_and_later_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     adaptive = "signal.pass_rate.adaptive=[0.4,0.6]"

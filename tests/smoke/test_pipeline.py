@@ -54,6 +54,7 @@ def test_a_run_leaves_everything_and_the_next_one_scores_nothing(small_run: Smal
     assert "done before" in ufo.run(*ufo.SMALL, *small_run.ARGUMENTS)
 
 
+@pytest.mark.soak
 def test_sampled_accuracy_selects_and_more_than_one_pass_over_the_samples_is_logged(ufo: Ufo) -> None:
     more = ("signal.pass_rate.num_samples=4", "train.num_iterations=2", "train.beta=0.01", "train.max_steps=4")
     folder = ufo.experiment("selector=accuracy", "ratio=20pct", *more)
@@ -109,6 +110,7 @@ def test_only_what_is_not_stored_is_measured(tmp_path: Path, monkeypatch: pytest
     assert accounts["first"]["flops"] == accounts["first"]["cost_flops"] < accounts["grown"]["cost_flops"]
 
 
+@pytest.mark.soak
 def test_real_data_goes_the_same_way(ufo: Ufo, shared_data: Path) -> None:
     """Forty rows of GSM8K as one's own file, MATH-500 cut to a subset, the lab's model: honest zeros or little more."""
     rows = (shared_data / "gsm8k_train.jsonl").read_text().splitlines()[:40]

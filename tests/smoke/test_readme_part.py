@@ -17,6 +17,7 @@ pytestmark = pytest.mark.smoke
 README = Path(__file__).parents[2] / "README.md"
 
 
+@pytest.mark.soak
 def test_the_printed_part_runs(ufo: Ufo) -> None:
     section = re.search(r"^## Add a part\n(.*?)^## ", README.read_text(), flags=re.M | re.S)
     assert section

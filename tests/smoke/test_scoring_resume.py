@@ -24,12 +24,12 @@ from ufo_rl.selector.cut import select
 from ufo_rl.selector.extreme import Extreme
 from ufo_rl.selector.ufo import Ufo as UfoSelector
 
-pytestmark = pytest.mark.smoke
+pytestmark = [pytest.mark.smoke, pytest.mark.soak]
 ROOT = Path(ufo_rl.__file__).resolve().parents[1]
-NUM_ROWS, NUM_KILLS = 7473, int(os.environ.get("UFO_RL_KILLS", "3"))  # `make soak`: ten
+NUM_ROWS, NUM_KILLS = 7473, 10
 POOL = ("dataset.levels=[2,3,4,5,6]", "launch.threads_per_rank=1")
-# one row at a time: slow enough to be killed in; the more often, the longer the rows
-SLOW = ("signal.confidence.batch_size=1", "template=r1" if NUM_KILLS > 3 else "template=short")
+# one row at a time, and long ones: slow enough to be killed in
+SLOW = ("signal.confidence.batch_size=1", "template=r1")
 
 
 def start(folder: Path, *overrides: str) -> subprocess.Popen[str]:

@@ -114,6 +114,7 @@ def test_a_users_mistake_in_a_rank_is_no_crash(tmp_path: Path) -> None:
         stages.run("pass_rate", signal.rank, request, "any")
 
 
+@pytest.mark.soak
 def test_two_hosts_score_as_one(ufo: Ufo, small_run: SmallRun) -> None:
     """Two commands with one rank each, as two hosts would run them, meet on the loopback interface; the second comes late,
     when the first already waits for it. The base model's answers are there already."""

@@ -37,6 +37,7 @@ OWN = (
 )
 
 
+@pytest.mark.soak
 def test_a_sweep_in_folders_of_hydras_naming_where_modules_lie_in_the_way(ufo: Ufo) -> None:
     """Its own package is found there, in the parent and in the ranks; each folder is found again in the end."""
     for name in SHADOWS:

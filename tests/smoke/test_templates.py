@@ -22,6 +22,7 @@ def rewards_of(folder: Path) -> list[float]:
     return [row["rewards/format/mean"] for row in rows if "rewards/format/mean" in row]
 
 
+@pytest.mark.soak
 def test_a_prompt_that_ends_in_think_is_rewarded_scored_and_told(ufo: Ufo) -> None:
     """The lab answers half of its problems by `<think>..</think><answer>..</answer>`: behind an open think it goes on in it."""
     text = (LAB / "chat_template.jinja").read_text()
@@ -37,6 +38,7 @@ def test_a_prompt_that_ends_in_think_is_rewarded_scored_and_told(ufo: Ufo) -> No
     assert "template short" in output and "(stored)" not in output.partition("arithmetic:")[0]
 
 
+@pytest.mark.soak
 def test_a_base_model_is_scored_trained_and_evaluated_as_text(ufo: Ufo) -> None:
     shutil.copytree(LAB, ufo.folder / "base-1M", ignore=shutil.ignore_patterns("chat_template.jinja"))
     words = ("model.path=base-1M", "template=plain", "train=lab", "model.max_completion_tokens=24", "ratio=50pct")

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.smoke
 ROOT = Path(ufo_rl.__file__).resolve().parents[1]
 
 
+@pytest.mark.soak
 def test_the_wheel_runs_the_lab_from_an_empty_folder(tmp_path: Path) -> None:
     subprocess.run(
         [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), str(ROOT)],

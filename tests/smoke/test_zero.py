@@ -97,6 +97,7 @@ def train(tmp_path: Path, zero: str) -> dict[str, Any]:
     }
 
 
+@pytest.mark.soak
 def test_zero_follows_data_parallel_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "probe_reward.py").write_text(RECORDER)
     monkeypatch.syspath_prepend(str(tmp_path))

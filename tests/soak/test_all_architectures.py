@@ -16,6 +16,8 @@ import transformers
 from tests.smoke.test_architectures import PINNED, generated, scored
 from tests.tiny_architectures import NAMES, saved
 
+pytestmark = pytest.mark.soak
+
 
 def entry(name: str, folder: Path) -> dict[str, Any]:
     """What is found of an architecture, as the table has it."""

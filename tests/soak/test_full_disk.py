@@ -11,6 +11,7 @@ import pytest
 
 import ufo_rl
 
+pytestmark = pytest.mark.soak
 ROOT = Path(ufo_rl.__file__).resolve().parents[1]
 SCORE = (
     f"{sys.executable} -m ufo_rl.cli dataset.levels=[2,3,4,5,6] dataset.num_prompts=2000 template=r1 "

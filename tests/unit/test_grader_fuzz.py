@@ -23,6 +23,7 @@ from ufo_rl.records import Graded
 NUM_COMPLETIONS, AT_ONCE = 10_000, 250
 
 
+@pytest.mark.soak
 def test_hostile_completions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)  # where code in a completion would write
     limits = OmegaConf.load(conf_folder() / "grader" / "math.yaml")
