@@ -153,6 +153,7 @@ def test_a_prompt_limit_that_empties_the_pool_is_told_before_any_stage(ufo: Ufo)
     assert not list(ufo.folder.glob("outputs/cache/evaluations/*"))
 
 
+@pytest.mark.soak
 def test_a_full_disk_is_one_clear_message(ufo: Ufo) -> None:
     """Real writes beyond a real limit: the files of a stage outgrow it at once."""
     output = ufo.run(*ufo.SMALL, "selector=random", status=1, preexec=lambda: setrlimit(RLIMIT_FSIZE, (9000, 9000)))

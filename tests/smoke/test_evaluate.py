@@ -35,6 +35,7 @@ def answers(folder: Path) -> dict[tuple[str, int], dict[str, Any]]:
     return {(row["id"], row["sample"]): row for row in rows}
 
 
+@pytest.mark.soak
 def test_killed_and_started_again_it_makes_no_completion_twice_and_then_none_at_all(ufo: Ufo) -> None:
     slow = (*COMMAND, *lab(600), "engine.batch_tokens=1")  # one question a batch
     mark = uuid.uuid4().hex
@@ -64,6 +65,7 @@ def test_killed_and_started_again_it_makes_no_completion_twice_and_then_none_at_
     assert table and table[1] == f"{100 * manifest['accuracy']:.1f}"
 
 
+@pytest.mark.soak
 def test_more_samples_another_limit_and_another_grader_reuse_what_is_stored(ufo: Ufo) -> None:
     sampled = (*COMMAND, *lab(24), "eval.arithmetic.temperature=1.0")
     ufo.run(*sampled, "eval.arithmetic.num_samples=2")

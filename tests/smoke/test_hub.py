@@ -43,6 +43,7 @@ def hub() -> Iterator[FakeHub]:
     opened.close()
 
 
+@pytest.mark.soak
 def test_a_model_and_a_benchmark_of_the_hub_are_fetched_once_and_serve_without_it(ufo: Ufo, hub: FakeHub) -> None:
     places = {"HF_ENDPOINT": hub.url, "HF_HOME": str(ufo.folder / "hf"), "HF_HUB_OFFLINE": ""}
     output = ufo.run(*COMMAND, **places)

@@ -77,6 +77,7 @@ def test_all_folders_of_a_sweep_are_told_at_once_and_without_torch(tmp_path: Pat
     assert [line.split()[1] for line in output.splitlines()] == ["model.path=./a:", "model.path=./b:"]
 
 
+@pytest.mark.soak
 def test_a_sound_folder_is_looked_at_once_and_its_template_is_told_the_date_of_the_configuration(
     tmp_path: Path, command: Command
 ) -> None:

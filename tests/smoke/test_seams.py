@@ -166,6 +166,7 @@ def test_a_command_finds_the_packages_beside_it_by_itself(tmp_path: Path) -> Non
     assert ufo.run("hello", "you") == "hello you\n"
 
 
+@pytest.mark.soak
 def test_a_second_start_measures_nothing(done: Done) -> None:
     assert "done before" in done.ufo.run(*RUN)
     output = done.ufo.run(*RUN, "ratio=full", "train.max_steps=1", "name=more")

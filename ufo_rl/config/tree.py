@@ -83,22 +83,16 @@ class Tree:
         return self._listed[key]
 
     def chosen_by_files(self, options: Sequence[str]) -> set[str]:
-        """The groups whose option the primary file or a preset overrides, under these overrides."""
-        if not self._may_choose(options):
+        """The groups whose option the primary file or a preset overrides, of those that these options choose."""
+        key = tuple(option for option in options if not _overrides_nothing(option))
+        if not key and self.name == "config":
             return set()
-        key = tuple(options)
-        if key not in self._chosen:
+        if key not in self._chosen:  # Hydra reads every file once more
             with plainly():
-                found = self.loader.compute_defaults_list(self.name, list(options), RunMode.RUN).overrides
+                found = self.loader.compute_defaults_list(self.name, list(key), RunMode.RUN).overrides
             metadata = found.override_metadata.items()
             self._chosen[key] = {group for group, meta in metadata if not meta.external_override}
         return self._chosen[key]
-
-    def _may_choose(self, options: Sequence[str]) -> bool:
-        """Whether a file may override an option: of ours the presets alone do (`tests/conf/test_options.py`), and asking
-        Hydra reads every file once more."""
-        is_ours = self.name == "config" and UserFolder.path is None and not self.searchpath
-        return not is_ours or any(option.lstrip("+").startswith("experiment") for option in options)
 
     def own_value(self, group: str, option: str, key: str) -> Any:
         """What an option itself says of a key, without a primary file or preset over it; None where it leaves that open."""
@@ -156,6 +150,13 @@ class Tree:
                 reason = str(error).splitlines()[0] if str(error) else type(error).__name__
                 raise UserError(f"{' '.join(overrides)}: Hydra cannot compose this ({reason})") from error
         return self._composed[key]
+
+
+def _overrides_nothing(text: str) -> bool:
+    """Whether it chooses options of ours, of which the presets alone override others (`tests/conf/test_options.py`)."""
+    group, _, value = text.partition("=")
+    options = value.strip("[]").split(",")
+    return group != "experiment" and all((conf_folder() / group / f"{option}.yaml").is_file() for option in options)
 
 
 def _quoted(text: str) -> str:
