@@ -1,7 +1,7 @@
 """This commit against an earlier one, alternating on this machine: speed and memory must not be worse, the demo's metrics
 must be the same.
 
-    UFO_RL_DATA=FOLDER python bench/against.py COMMIT [--parts scoring grading memory demo] [--repeats 3]
+    UFO_RL_DATA=FOLDER python bench/against.py COMMIT [--parts scoring grading memory sweep steps demo] [--repeats 3]
 
 Both sides run their own benchmark scripts from fresh checkouts, in turn (before, after, after, before, ...), with this Python.
 Writes against.json: every figure, and the ratio of the medians, after to before; of the demo whether kept ids and metrics are
@@ -17,6 +17,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
@@ -115,6 +116,26 @@ def memory(folder: Path) -> dict[str, float]:
     return {f"{who}_{size}": found[size][who] for size in found for who in ("rank", "parent")}
 
 
+def sweep(folder: Path) -> dict[str, float]:
+    """Eight jobs: the demo's four arms in two seeds."""
+    with tempfile.TemporaryDirectory() as outputs:
+        began = time.perf_counter()
+        words = ("-cd", str(folder / "sweeps"), "-cn", "demo", "seed=0,1", "tracker=off")
+        run(folder, "-m", "ufo_rl.cli", *words, cwd=Path(outputs))
+        return {"seconds": time.perf_counter() - began}
+
+
+def steps(folder: Path) -> dict[str, float]:
+    """A training of 60 steps as the lab's default has it, on one rank: from the end of the first to that of the last."""
+    with tempfile.TemporaryDirectory() as outputs:
+        words = ("selector=random", "dataset.num_prompts=900", "eval.arithmetic.limit=64", "train.save_steps=null")
+        run(folder, "-m", "ufo_rl.cli", *words, "launch.num_ranks=1", "tracker=off", cwd=Path(outputs))
+        (journal,) = Path(outputs).glob("outputs/runs/dev/*/metrics.jsonl")
+        lines = [json.loads(line) for line in journal.read_text().splitlines()]
+        times = [line["time"] for line in lines if line["stage"] == "train" and "step" in line]
+        return {"steps": len(times), "seconds": times[-1] - times[0]}
+
+
 def demo(folder: Path) -> Arms:
     """What each of the four arms kept, and its metrics."""
     with tempfile.TemporaryDirectory() as outputs:
@@ -168,6 +189,8 @@ PARTS: dict[str, Callable[[Path], dict[str, float]]] = {
     "scoring": scoring,
     "grading": grading,
     "memory": memory,
+    "sweep": sweep,
+    "steps": steps,
 }
 
 if __name__ == "__main__":

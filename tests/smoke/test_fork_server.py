@@ -38,6 +38,7 @@ def about(request, context):
     return {{"pid": os.getpid(), "group": os.getpgrp(), "parent": os.getppid(), "mark": MARK, "seen": len(SEEN),
             "total": total, "had_torch": had_torch, "had_wave": had_wave, "threads": torch.get_num_threads(),
             "folder": os.getcwd(), "policy": os.environ.get("OMP_WAIT_POLICY"),
+            "attention": os.environ.get("TORCH_CUDNN_SDPA_DEPRIORITIZED"),
             "world": os.environ["WORLD_SIZE"], "drawn": numpy.random.rand(), "sockets": [x for x in links if "socket" in x]}}
 def dies(request, context):
     if context.place.rank == context.place.world_size - 1:
@@ -200,20 +201,24 @@ def test_a_killed_parent_takes_all_along_even_where_no_thread_can_run(tmp_path: 
     assert wait_until(lambda: not family(mark))
 
 
-def test_ranks_have_the_threads_that_the_user_exports(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ranks_have_the_threads_and_the_attention_that_the_user_exports(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each rank as many as he says, not its share of the cores, and they do not spin. Forked, or with a start of its own, as
     in a thread."""
     cores = len(os.sched_getaffinity(0))
-    for name in ("OMP_WAIT_POLICY", "MKL_NUM_THREADS"):
+    for name in ("OMP_WAIT_POLICY", "MKL_NUM_THREADS", "TORCH_CUDNN_SDPA_DEPRIORITIZED"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("OMP_NUM_THREADS", str(cores))
     found = run("about", num_ranks=2, threads="null")
-    assert [(one["threads"], one["policy"]) for one in found] == [(cores, "PASSIVE")] * 2
+    assert [(one["threads"], one["policy"], one["attention"]) for one in found] == [(cores, "PASSIVE", "1")] * 2
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("TORCH_CUDNN_SDPA_DEPRIORITIZED", "0")
     thread = threading.Thread(target=lambda: found.extend(run("about", threads="null")))
     thread.start()
     thread.join()
     assert (found[2]["threads"], found[2]["policy"], found[2]["parent"]) == (1, "PASSIVE", os.getpid())
+    assert found[2]["attention"] == "0"
 
 
 def test_another_environment_is_another_server_whose_threads_compute(run: Run) -> None:

@@ -29,6 +29,9 @@ FULL = 2**20  # bytes left: too few to publish anything
 # glibc gives freed blocks of some MiB back to the system and asks for them again, a page fault every 4 KiB: every
 # activation of a forward pass on a CPU is such a block. Kept instead, up to its largest allowed size.
 ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(32 * 2**20), "MALLOC_TRIM_THRESHOLD_": str(2**30)}
+# On Hopper and Blackwell torch takes cuDNN's attention first, for half precision, and that is built anew, a tenth of a second,
+# for each shape of a batch and each length of a generation. What the user exports stands.
+ATTENTION = {"TORCH_CUDNN_SDPA_DEPRIORITIZED": "1"}
 Child = Forked | subprocess.Popen[bytes]
 MADE = "UFO_RL_MADE"  # environment variable of a command's processes (`experiment/made.py`); no rank reads it
 PARENT = "UFO_RL_PARENT"  # environment variable: the process whose death ends the ranks
@@ -132,6 +135,7 @@ def _start(environment: dict[str, str], request: Path, node_rank: int, log_path:
 def _environment(launch: Launch) -> dict[str, str]:
     given = {name: value for name, value in os.environ.items() if name != MADE}  # another in each command of a process
     return {
+        **ATTENTION,
         **given,
         PARENT: str(os.getpid()),
         **variables(launch, os.environ),
