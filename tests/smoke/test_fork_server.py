@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import signal
 import subprocess
@@ -199,6 +200,21 @@ def test_a_killed_parent_takes_all_along_even_where_no_thread_can_run(tmp_path: 
     parent.kill()
     parent.wait()
     assert wait_until(lambda: not family(mark))
+
+
+@pytest.mark.soak
+def test_commands_side_by_side_have_a_server_each(tmp_path: Path) -> None:
+    commands = []
+    for name in ("one", "other"):
+        folder = tmp_path / name
+        (folder / "run").mkdir(parents=True)
+        (folder / "probe.py").write_text(PROBE.format(mark=repr(name)))
+        words = [sys.executable, "-c", PROGRAM, "about", "launch.num_ranks=2", "launch.device=cpu"]
+        commands.append(subprocess.Popen(words, cwd=folder, stdout=subprocess.PIPE, text=True))
+    told = [ast.literal_eval(command.communicate()[0].strip().splitlines()[-1]) for command in commands]
+    assert [{one["mark"] for one in ranks} for ranks in told] == [{"one"}, {"other"}]
+    agents = {one["parent"] for ranks in told for one in ranks}
+    assert len(agents) == 2 and len({one["pid"] for ranks in told for one in ranks}) == 4
 
 
 def test_ranks_have_the_threads_and_the_attention_that_the_user_exports(

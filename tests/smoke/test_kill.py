@@ -1,4 +1,4 @@
-"""kill -9 of the parent in every stage: nothing survives it, and the same command finishes the run."""
+"""kill -9 and Ctrl-C in every stage: nothing survives it, and the same command finishes the run."""
 
 from __future__ import annotations
 
@@ -44,36 +44,77 @@ def steps(journal: Path) -> list[int]:
     return [line["step"] for line in parse(journal.read_bytes()) if line["stage"] == "train" and "step" in line]
 
 
+def about(pid: int) -> tuple[int, str]:
+    """The parent of a process, and its words."""
+    try:
+        folder = Path("/proc") / str(pid)
+        parent = (folder / "stat").read_text().rpartition(")")[2].split()[1]
+        return int(parent), (folder / "cmdline").read_bytes().decode()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0, ""
+
+
+def found(victim: str, command: int, mark: str) -> int | None:
+    """The process, where all of the stage's are there: the command, the fork server, the agent of the ranks, two ranks."""
+    all_ = {pid: about(pid) for pid in family(mark)}
+    servers = [pid for pid, (parent, words) in all_.items() if parent == command and "fork_server" in words]
+    agents = [pid for pid, (parent, _) in all_.items() if parent in servers]
+    ranks = [pid for pid, (parent, _) in all_.items() if parent in agents]
+    if len(ranks) < 2:
+        return None
+    return {"command": command, "server": servers[0], "rank": max(ranks)}[victim]
+
+
 @pytest.mark.soak
-def test_kill_in_every_stage(ufo: Ufo) -> None:
-    selections, hits, num_seen = [], Counter[str](), 0
+@pytest.mark.parametrize(
+    ("victim", "number"),
+    [
+        ("command", signal.SIGKILL),
+        ("command", signal.SIGINT),
+        ("server", signal.SIGKILL),
+        ("rank", signal.SIGKILL),
+    ],
+)
+def test_a_signal_in_every_stage(ufo: Ufo, victim: str, number: signal.Signals) -> None:
+    selections, hits, num_seen, num_kills = [], Counter[str](), 0, 0
     (ufo.folder / "both.py").write_text(BOTH)
     ufo.environment["PYTHONPATH"] = str(ufo.folder)
+    journal = None
     for stage in STAGES:
+        if journal is not None and stage in stages(journal, "end"):
+            continue  # it is so short that the last signal came behind it
         mark = uuid.uuid4().hex
         tracker = "tracker=offline" if stage == "train" else "tracker=off"  # wandb has processes too
         process = ufo.start(*ufo.SMALL, *ARGUMENTS, tracker, UFO_TEST=mark)
         before: list[str] = []
+        pid = None
         deadline = time.monotonic() + BACKSTOP_S
         while time.monotonic() < deadline:
-            # the command, the fork server, the agent of the ranks, two ranks
             journal = next(iter(ufo.folder.glob("outputs/runs/dev/*/metrics.jsonl")), None)
             before = stages(journal, "start") if journal is not None else []
-            if stage in before[num_seen:] and len(family(mark)) >= 5:
+            if stage in before[num_seen:] and (pid := found(victim, process.pid, mark)):
                 break
             assert process.poll() is None, process.communicate()[0]
             time.sleep(0.02)
-        assert stage in before, f"{stage} never began"
+        assert stage in before and pid is not None, f"{stage} never began"
         if stage == "train":  # past the second checkpoint
             while steps(journal)[-1:] < [5]:
                 assert process.poll() is None, process.communicate()[0]
                 time.sleep(0.05)
-        os.kill(process.pid, signal.SIGKILL)
-        process.communicate()
-        assert wait_until(lambda mark=mark: not family(mark)), f"{stage}: processes survive the parent"
+        os.kill(pid, number)
+        num_kills += 1
+        output, _ = process.communicate()
+        assert wait_until(lambda mark=mark: not family(mark)), f"{stage}: processes survive"
         begun = stages(journal, "start")  # a stage of half a second may have ended, and the next one begun
-        hits.update({*begun[num_seen:]} - {*stages(journal, "end")})
+        hit = {*begun[num_seen:]} - {*stages(journal, "end")}
+        hits.update(hit)
         num_seen = len(begun)
+        if number == signal.SIGINT:
+            assert process.returncode == 130 and "the same command goes on" in output, output
+        elif victim != "command":
+            assert process.returncode == (1 if hit else 0), output
+            assert not hit or f"stage {hit.pop()} ended with status -9" in output
+        assert "Traceback" not in output
         selections += [path.read_bytes() for path in ufo.folder.glob("outputs/runs/dev/*/selection.json")]
     ufo.run(*ufo.SMALL, *ARGUMENTS)
     (folder,) = ufo.folder.glob("outputs/runs/dev/*")
@@ -84,12 +125,12 @@ def test_kill_in_every_stage(ufo: Ufo) -> None:
     trained = steps(folder / "metrics.jsonl")
     assert manifest["resumed"] and manifest["steps"] == 12
     assert sorted(set(trained)) == list(range(1, 13)) and 12 <= len(trained) <= 15
-    # each kill costs one more start of the stage that it hit, and no published stage starts again
+    # each signal costs one more start of the stage that it hit, and no published stage starts again
     assert hits["train"] == 1 and hits.total() >= 3
     assert stages(folder / "metrics.jsonl", "start") == [stage for stage in STAGES for _ in range(1 + hits[stage])]
     spent = ufo.metrics(folder)["seconds"]
     attempts = [line["attempt"] for line in parse((folder / "metrics.jsonl").read_bytes())]
-    assert list(spent) == [*STAGES, "total"] and max(attempts) == 6
+    assert list(spent) == [*STAGES, "total"] and max(attempts) == num_kills + 1
     assert sum(spent[stage] for stage in STAGES) < spent["total"]
 
 
