@@ -25,7 +25,7 @@ def command(folder: Path, arguments: Sequence[str], environment: Mapping[str, st
         try:
             status = main()
         except SystemExit as ended:
-            status = ended.code if isinstance(ended.code, int) else 1
+            status = 0 if ended.code is None else ended.code if isinstance(ended.code, int) else 1
     return status, output.getvalue()
 
 

@@ -40,7 +40,8 @@ def about(request, context):
             "total": total, "had_torch": had_torch, "had_wave": had_wave, "threads": torch.get_num_threads(),
             "folder": os.getcwd(), "policy": os.environ.get("OMP_WAIT_POLICY"),
             "attention": os.environ.get("TORCH_CUDNN_SDPA_DEPRIORITIZED"),
-            "world": os.environ["WORLD_SIZE"], "drawn": numpy.random.rand(), "sockets": [x for x in links if "socket" in x]}}
+            "world": os.environ["WORLD_SIZE"], "drawn": numpy.random.rand(),
+            "torch_drew": torch.rand(1).item(), "sockets": [x for x in links if "socket" in x]}}
 def dies(request, context):
     if context.place.rank == context.place.world_size - 1:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -132,7 +133,8 @@ def test_ranks_beside_each_other_are_one_group_and_draw_their_own_numbers(run: R
     assert one["pid"] != other["pid"] and one["group"] == other["group"] == one["parent"] == other["parent"]
     assert one["world"] == "2" and one["sockets"] == other["sockets"] == []
     (alone,) = run("about")
-    assert len({one["drawn"], other["drawn"], alone["drawn"]}) == 3
+    for name in ("drawn", "torch_drew"):
+        assert len({one[name], other[name], alone[name]}) == 3
 
 
 @pytest.mark.parametrize("num_ranks", [1, 2])
@@ -165,6 +167,33 @@ def test_an_interrupted_start_leaves_nothing_to_the_next(run: Run, monkeypatch: 
         run("waits")
     (found,) = run("about")
     assert found["parent"] == server_pid() != before
+
+
+def test_an_interrupt_between_an_answer_and_its_being_known_leaves_nobody_waiting(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(self: Any) -> tuple[str, int]:
+        answer(self)
+        raise KeyboardInterrupt
+
+    answer = forked.ForkServer._answer
+    run("about")
+    server = forked._servers[0]
+    with monkeypatch.context() as context, pytest.raises(KeyboardInterrupt):
+        first = server.start(Path("run/.work/probe/request.json"), 1, Path("run/logs/probe.log"), ())
+        assert first is not None
+        context.setattr(forked.ForkServer, "_answer", interrupted)
+        first.wait()
+    assert first.wait() == -signal.SIGKILL and not server.is_busy  # the server went with it
+    run("about")
+
+
+def test_a_module_that_cannot_be_imported_ahead_is_no_stages_last_word(run: Run, tmp_path: Path) -> None:
+    forked.forget()
+    with pytest.raises(StageFailed, match="ended with status -9: no output"):
+        run("dies", soon=("no_such_module",))
+    told = (tmp_path / "run/logs/probe.log").read_text()
+    assert told.startswith("fork server: no_such_module cannot be imported ahead: ModuleNotFoundError")
 
 
 def test_a_killed_server_takes_its_stage_along(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

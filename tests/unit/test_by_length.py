@@ -10,6 +10,7 @@ import torch
 from transformers import TrainerCallback
 from trl.trainer.grpo_trainer import GRPOTrainer
 
+from tests.tiny_architectures import saved
 from ufo_rl.config.compose import compose_jobs
 from ufo_rl.config.load import load
 from ufo_rl.grader.math import MathGrader
@@ -25,15 +26,22 @@ PROMPTS, WIDTH = (3, 7, 5), 40  # tokens; of the longest completion
 COMPLETIONS = (1, 4, 40, 6, 2, 9, 11, 3, 5, 17, 2, 8, 1, 7, 6, 4, 3, 22, 5, 2, 6, 3, 12, 9, 1, 2, 5, 4, 3, 8, 7, 6)
 
 
-@pytest.fixture(scope="module")
-def trainer(tmp_path_factory: pytest.TempPathFactory) -> TrainerByLength:
-    (job,) = compose_jobs(["train.max_steps=1", "train.per_device_train_batch_size=32"])
+# rotary positions, and learned ones that count from the first column, padding or not
+@pytest.fixture(scope="module", params=["lab", "gpt2"])
+def trainer(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> TrainerByLength:
+    model = LAB if request.param == "lab" else saved("gpt2", tmp_path_factory.mktemp("gpt2"))
+    return trainer_of(model, tmp_path_factory.mktemp("work"))
+
+
+def trainer_of(model: Path, folder: Path, *overrides: str) -> TrainerByLength:
+    (job,) = compose_jobs(["train.max_steps=1", "train.per_device_train_batch_size=32", *overrides])
     config = load(job.plain)
     rows = [{"id": "0", "prompt": messages(config.template, "1+1=?", True), "answer": "2"}] * 8
-    folder: Path = tmp_path_factory.mktemp("work")
     arguments = grpo_arguments(config.train, None, 0, folder, True, [1.0])
     part = Part("correctness", 1.0, Correctness(1.0, MathGrader(5.0, 100)))
-    return make_trainer(arguments, rows, LAB, load_tokenizer(LAB), [part], TrainerCallback())
+    made = make_trainer(arguments, rows, model, load_tokenizer(model), [part], TrainerCallback())
+    made.model.eval()  # no dropout
+    return made
 
 
 def batch() -> tuple[torch.Tensor, torch.Tensor]:
@@ -49,7 +57,7 @@ def batch() -> tuple[torch.Tensor, torch.Tensor]:
 def computed(trainer: Any, of: Any) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, int]:
     """Log-probabilities and entropies at the completions' tokens, the gradient of their sum, and the positions read."""
     positions: list[int] = []
-    count = trainer.model.model.register_forward_pre_hook(
+    count = trainer.model.base_model.register_forward_pre_hook(
         lambda model, args, kwargs: positions.append(kwargs["input_ids"].numel()), with_kwargs=True
     )
     ids, mask = batch()
@@ -65,12 +73,14 @@ def computed(trainer: Any, of: Any) -> tuple[torch.Tensor, torch.Tensor, torch.T
 
 
 def test_parts_give_what_the_whole_batch_gives_on_fewer_positions(trainer: TrainerByLength) -> None:
+    asked = computed(trainer, TrainerByLength)
     whole, parts = computed(trainer, GRPOTrainer), computed(trainer, TrainerByLength)
+    assert trainer._has_parts and asked[3] == whole[3] + 2 * parts[3]  # whether parts are right is asked once
     assert len(whole[0]) == sum(COMPLETIONS)
     assert torch.allclose(whole[0], parts[0], atol=1e-5) and torch.allclose(whole[1], parts[1], atol=1e-5)
     assert whole[2].norm() > 1 and (whole[2] - parts[2]).norm() < 1e-5 * whole[2].norm()
-    # 8 rows a part, sorted by their tokens: the longest of each part decides its width, the prompts' padding included
-    assert whole[3] == 32 * (7 + 40) and parts[3] < 0.55 * whole[3]
+    # 8 rows a part, the longest first: 40, 8, 5 and 3 tokens behind prompts of 7 with their padding
+    assert whole[3] == 32 * (7 + 40) and parts[3] == 8 * sum(7 + longest for longest in sorted(COMPLETIONS)[::-8])
 
 
 def test_a_batch_that_is_too_small_or_split_already_is_read_as_trl_does(trainer: TrainerByLength) -> None:
@@ -79,3 +89,32 @@ def test_a_batch_that_is_too_small_or_split_already_is_read_as_trl_does(trainer:
         given = (trainer.model, ids[:rows], mask[:rows], WIDTH, size)
         own = TrainerByLength._get_per_token_logps_and_entropies(trainer, *given)[0]
         assert torch.equal(own, GRPOTrainer._get_per_token_logps_and_entropies(trainer, *given)[0])
+
+
+def test_a_model_whose_numbers_depend_on_what_is_cut_is_read_whole(trainer: TrainerByLength) -> None:
+    class Counts(torch.nn.Module):
+        """Adds to the embeddings how wide the batch is."""
+
+        def forward(self, embedded: torch.Tensor) -> torch.Tensor:
+            return embedded * (1 + 0.1 * embedded.shape[1])
+
+    hook = trainer.model.get_input_embeddings().register_forward_hook(lambda module, given, out: Counts()(out))
+    trainer._has_parts = None
+    try:
+        whole, own = computed(trainer, GRPOTrainer), computed(trainer, TrainerByLength)
+        assert trainer._has_parts is False and torch.equal(whole[0], own[0])
+        assert computed(trainer, TrainerByLength)[3] == whole[3]
+    finally:
+        hook.remove()
+        trainer._has_parts = None
+
+
+REENTRANT = "+train.trl.gradient_checkpointing_kwargs={use_reentrant: true}"
+
+
+@pytest.mark.parametrize("overrides", [["train.beta=0.04"], ["train.gradient_checkpointing=true", REENTRANT]])
+def test_a_distance_to_the_reference_and_reentrant_checkpoints_have_one_part(
+    tmp_path: Path, overrides: list[str]
+) -> None:
+    own = trainer_of(LAB, tmp_path, *overrides)
+    assert computed(own, TrainerByLength)[3] == 32 * (7 + 40) and own._has_parts is None

@@ -8,6 +8,7 @@ import pytest
 import torch
 from transformers import GenerationConfig, PreTrainedModel, StaticCache, StoppingCriteria
 
+from tests.tiny_architectures import saved
 from ufo_rl.model.live_rows import leave_when_ended, leaving
 from ufo_rl.model.weights import end_ids, keep_end_tokens_only, load_model, load_tokenizer, packaged
 
@@ -19,6 +20,8 @@ QUESTIONS = ["7+5=?", "(7*8)-3=?", "12*12-4*5=?", "9=?"] * 6
 def lab() -> tuple[PreTrainedModel, dict[str, Any], GenerationConfig]:
     tokenizer, model = load_tokenizer(LAB), load_model(LAB, "float32", "cpu")
     keep_end_tokens_only(model)
+    with leaving(model, [0]):
+        pass  # what is asked of a model once is asked
     chats = [[{"role": "user", "content": question}] for question in QUESTIONS]
     texts = [tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True) for chat in chats]
     batch = tokenizer(texts, return_tensors="pt", padding=True, padding_side="left", add_special_tokens=False)
@@ -103,3 +106,24 @@ def test_a_trainers_model_draws_as_before(lab: Any) -> None:
     assert torch.equal(alone, sampled(model, batch, config))
     without_end = GenerationConfig(**{**config.to_diff_dict(), "eos_token_id": None})  # then the model's own
     assert torch.equal(alone, sampled(model, batch, without_end))
+
+
+@pytest.mark.parametrize("own", [{"num_beams": 2, "do_sample": False}, {"guidance_scale": 1.5}])
+def test_beams_and_guidance_keep_all_rows(lab: Any, own: dict[str, Any]) -> None:
+    """What TRL is given as generation_kwargs: rows change places, or are computed twice."""
+    _, batch, config = lab
+    model = load_model(LAB, "float32", "cpu")
+    keep_end_tokens_only(model)
+    asked = GenerationConfig(**{**config.to_diff_dict(), **own})
+    alone = sampled(model, batch, asked)
+    leave_when_ended(model)
+    assert torch.equal(alone, sampled(model, batch, asked))
+
+
+def test_a_model_that_keeps_something_of_a_row_elsewhere_keeps_all_rows(tmp_path: Any) -> None:
+    """RecurrentGemma's cache is a plain one; its states are not in it."""
+    model = load_model(saved("recurrent_gemma", tmp_path), "float32", "cpu")
+    with leaving(model, [0]) as criteria:
+        assert criteria == [] and not model._forward_hooks
+    with leaving(load_model(LAB, "float32", "cpu"), [0]) as criteria:
+        assert len(criteria) == 1

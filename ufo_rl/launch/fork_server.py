@@ -22,10 +22,11 @@ from typing import Any
 
 from ufo_rl.launch.program import program
 from ufo_rl.launch.request import module_of
-from ufo_rl.launch.start import PARENT
+from ufo_rl.launch.start import ASIDE, PARENT
 from ufo_rl.launch.worker import address, die_with, serve
 
 NICE = 10
+_failed: set[str] = set()  # modules that could not be imported ahead
 
 
 def main() -> None:
@@ -92,8 +93,10 @@ def _import(modules: Sequence[str], nice: int = 0) -> None:
         for name in modules:
             try:
                 importlib.import_module(name)
-            except Exception as error:  # the stage that needs it fails by itself, and says so
-                os.write(log, f"{name} cannot be imported ahead: {type(error).__name__}: {error}\n".encode())
+            except (Exception, SystemExit) as error:  # the stage that needs it fails by itself, and says so
+                if name not in _failed:
+                    os.write(log, f"{ASIDE}{name} cannot be imported ahead: {type(error).__name__}: {error}\n".encode())
+                _failed.add(name)
 
 
 @contextmanager
@@ -147,7 +150,9 @@ def _run(request: Path, num_ranks: int) -> None:
 
 def _be_rank(request: Path, place: dict[str, Any]) -> None:
     import numpy as np
+    import torch
 
     os.environ.update({name: str(value) for name, value in place.items()})
     np.random.seed()  # as in a process of its own; Python's own generator does so at a fork
+    torch.default_generator.seed()  # that of the CPU alone: torch.seed() would start CUDA
     serve(request)

@@ -55,7 +55,7 @@ class ForkServer:
                 env=self.environment,
                 pass_fds=[its.fileno()],
             )
-        self.is_busy = False
+        self.is_busy, self.last_status = False, 0
         atexit.register(self.close)
 
     def fits(self, environment: Mapping[str, str]) -> bool:
@@ -83,18 +83,28 @@ class ForkServer:
         return Forked(self, number) if self.is_busy else None
 
     def exit_status(self, seconds: float | None) -> int | None:
-        """Of the stage that runs, waited for so long; the server's own where that has died, and the stage with it."""
-        if not select.select([self.channel], [], [], seconds)[0]:
-            return None
-        word, number = self._answer()
-        self.is_busy = False
-        return number if word == "exit" else self.process.wait()
+        """Of the stage that runs, waited for so long, or of the last one; the server's own where that has died, and the stage
+        with it. An interrupt ends both: it may have come between an answer and its being known."""
+        if not self.is_busy:
+            return self.last_status
+        try:
+            if not select.select([self.channel], [], [], seconds)[0]:
+                return None
+            word, number = self._answer()
+            self.last_status = number if word == "exit" else self.process.wait()
+            self.is_busy = False
+        except BaseException:
+            self.close()
+            raise
+        return self.last_status
 
     def close(self) -> None:
         """End the server, and with it a stage that it may run."""
         self.channel.close()
         self.process.kill()
-        self.process.wait()
+        status = self.process.wait()
+        if self.is_busy:
+            self.last_status, self.is_busy = status, False
         atexit.unregister(self.close)
 
     def _answer(self) -> tuple[str, int]:

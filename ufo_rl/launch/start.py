@@ -34,6 +34,7 @@ ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(32 * 2**20), "MALLOC_TRIM_THRESHOLD_"
 ATTENTION = {"TORCH_CUDNN_SDPA_DEPRIORITIZED": "1"}
 Child = Forked | subprocess.Popen[bytes]
 MADE = "UFO_RL_MADE"  # environment variable of a command's processes (`experiment/made.py`); no rank reads it
+ASIDE = "fork server: "  # a line of a stage's log that begins so is not of the stage
 PARENT = "UFO_RL_PARENT"  # environment variable: the process whose death ends the ranks
 
 
@@ -175,4 +176,5 @@ def _last_words(log_path: Path, start: int) -> str:
     with log_path.open("rb") as stream:
         stream.seek(start)
         lines = [line.strip() for line in stream.read().decode(errors="replace").splitlines() if line.strip()]
-    return (lines or ["no output"])[-1][:500]
+    own = [line for line in lines if not line.startswith(ASIDE)]
+    return (own or ["no output"])[-1][:500]

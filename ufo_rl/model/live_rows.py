@@ -3,14 +3,28 @@ rows end long before the longest."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
-from transformers import DynamicCache, PreTrainedModel, StoppingCriteria
+from transformers import (
+    DynamicCache,
+    GenerationConfig,
+    LogitsProcessor,
+    LogitsProcessorList,
+    PreTrainedModel,
+    StoppingCriteria,
+    StoppingCriteriaList,
+)
 from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
+from transformers.generation.configuration_utils import GenerationMode
 
+log = logging.getLogger(__name__)
+TOLERANCE, OF_HALF = 1e-4, 2e-2  # of the largest logit, and where half precision computes it
+_proved: WeakKeyDictionary[PreTrainedModel, bool] = WeakKeyDictionary()
 KEPT = 0.75  # rows leave when no more than this share of those computed is alive: leaving copies the cache
 
 
@@ -20,17 +34,74 @@ def leaving(model: PreTrainedModel, ends: Sequence[int], stop: StoppingCriteria 
 
     ends: the end tokens of the call. stop: another criterion of it.
     """
-    if model.device.type != "cpu":
+    if model.device.type != "cpu" or not _is_right(model):
         yield [stop] if stop is not None else []
         return
     live = LiveRows(ends, stop)
+    with _hooked(model, live):
+        yield [live]
+
+
+@contextmanager
+def _hooked(model: PreTrainedModel, live: LiveRows) -> Iterator[None]:
     before = model.register_forward_pre_hook(live.select, with_kwargs=True)
     after = model.register_forward_hook(live.spread)
     try:
-        yield [live]
+        yield
     finally:
         before.remove()
         after.remove()
+
+
+def _is_right(model: PreTrainedModel) -> bool:
+    """Whether rows that stay are computed as if none had left; asked once a model."""
+    if model not in _proved:
+        try:
+            with torch.inference_mode(), torch.random.fork_rng(devices=[]):
+                _proved[model] = _prove(model)
+        except Exception as error:  # of whatever kind: such a model generates as transformers has it
+            log.info("rows that have ended are computed on: %s: %s", type(error).__name__, error)
+            _proved[model] = False
+    return _proved[model]
+
+
+def _prove(model: Any) -> bool:
+    """Generate four rows twice, the first of which ends at once: a model may keep something of each row outside the cache, as
+    RecurrentGemma does its states."""
+    vocabulary = len(model.get_input_embeddings().weight)
+    end, ids_BT = vocabulary - 1, torch.arange(4 * 6).reshape(4, 6) % vocabulary
+    config = GenerationConfig(
+        max_new_tokens=4,
+        do_sample=False,
+        eos_token_id=end,
+        pad_token_id=end,
+        output_logits=True,
+        return_dict_in_generate=True,
+        disable_compile=True,
+    )
+    own: dict[str, Any] = {"attention_mask": torch.ones_like(ids_BT), "generation_config": config}
+    own["logits_processor"] = LogitsProcessorList([_EndsFirst(end)])
+    generate, live = type(model).generate, LiveRows([end], None)
+    whole = generate(model, ids_BT, **own).logits
+    with _hooked(model, live):
+        parts = generate(model, ids_BT, stopping_criteria=StoppingCriteriaList([live]), **own).logits
+    bound = TOLERANCE if model.dtype == torch.float32 else OF_HALF
+    pairs = [(one[1:].float(), other[1:].float()) for one, other in zip(whole, parts, strict=True)]
+    return all(bool((one - other).abs().max() <= bound * one.abs().max()) for one, other in pairs)
+
+
+class _EndsFirst(LogitsProcessor):
+    """The first row ends, no other does: the end token is its only one, and none of theirs."""
+
+    def __init__(self, end: int) -> None:
+        self.end = end
+
+    def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
+        scores = scores.clone()  # pyright: ignore[reportAssignmentType]
+        scores[:, self.end] = -torch.inf
+        scores[0] = -torch.inf
+        scores[0, self.end] = 0.0
+        return scores
 
 
 def leave_when_ended(model: Any) -> None:
@@ -38,12 +109,21 @@ def leave_when_ended(model: Any) -> None:
     generate = model.generate
 
     def of_live_rows(*arguments: Any, generation_config: Any = None, **named: Any) -> Any:
+        if generation_config is not None and not _draws_row_by_row(generation_config):
+            return generate(*arguments, generation_config=generation_config, **named)
         given = getattr(generation_config, "eos_token_id", None)
         ends = model.generation_config.eos_token_id if given is None else given
         with leaving(model, [ends] if isinstance(ends, int) else ends or []) as criteria:
             return generate(*arguments, generation_config=generation_config, stopping_criteria=criteria, **named)
 
     model.generate = of_live_rows
+
+
+def _draws_row_by_row(config: GenerationConfig) -> bool:
+    """Whether a row is a row: beams change places, guidance computes each twice."""
+    mode = config.get_generation_mode()
+    is_plain = mode in (GenerationMode.SAMPLE, GenerationMode.GREEDY_SEARCH)
+    return is_plain and getattr(config, "guidance_scale", None) in (None, 1, 1.0)
 
 
 class LiveRows(StoppingCriteria):

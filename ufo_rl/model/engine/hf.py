@@ -150,9 +150,9 @@ class HFEngine:
     @torch.inference_mode()
     def _problem(self, rows: list[list[int]]) -> str:
         """What is wrong with the present way, "" for nothing."""
-        if self.way == ONE_LENGTH:
-            rows = [row[-len(rows[-1]) :] for row in rows]
         batches = [[row] for row in rows] if self.way == ONE_ROW else [rows]
+        if self.way == ONE_LENGTH:  # of the longest too: sparse attention sees all of a short one
+            batches = [[row[-len(rows[-1]) :] for row in rows], [rows[0], rows[0]]]
         try:
             for batch in batches:
                 made = self._generate(batch, PROOF_TOKENS, LogitsProcessorList(), output_logits=True)
