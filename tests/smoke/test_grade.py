@@ -22,6 +22,7 @@ def test_the_command_line(ufo: Ufo) -> None:
     assert all(flag in usage for flag in ("--gold COLUMN", "--completion COLUMN", "--out FILE", "--audit GRADER"))
 
 
+@pytest.mark.soak
 def test_ctrl_c_leaves_nothing_half_written(ufo: Ufo) -> None:
     write(
         ufo.folder / "rows.jsonl",

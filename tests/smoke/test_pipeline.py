@@ -79,6 +79,7 @@ def test_sampled_accuracy_selects_and_more_than_one_pass_over_the_samples_is_log
     assert metrics["generated_tokens"] == round(16 * sum(x["completions/mean_length"] for x in (train[0], train[2])))
 
 
+@pytest.mark.soak
 def test_only_what_is_not_stored_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ratio, seed and a change between ufo, random and full measure nothing; another template measures everything."""
     monkeypatch.chdir(tmp_path)

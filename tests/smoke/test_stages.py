@@ -78,6 +78,7 @@ def reference(rows: list[SignalRow]) -> dict[str, float]:
     return found
 
 
+@pytest.mark.soak
 def test_one_and_two_ranks_agree_with_the_reference(tmp_path: Path) -> None:
     expected = None
     for num_ranks, batch_size in ((1, 64), (2, 7)):
