@@ -15,7 +15,8 @@ EXPORTED = ("MKL_NUM_THREADS", "OMP_NUM_THREADS")
 # What a scheduler leaves to this command on this host; without a limit of the system it is but a word.
 ALLOTTED = ("SLURM_CPUS_PER_TASK", "SLURM_CPUS_ON_NODE")
 # How threads wait for each other. They spin by default (gcc's for 300,000 rounds), which takes the cores from whoever has
-# work for them: a step of the lab took seven times as long beside another program, and is as fast alone.
+# work for them: a step of the lab took seven times as long beside another program. Alone, two threads that sleep cost the
+# lab's small kernels about half of their speed (bench/README.md, startup).
 WAITING = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
 
 

@@ -57,7 +57,8 @@ def _is_right(model: PreTrainedModel) -> bool:
     """Whether rows that stay are computed as if none had left; asked once a model."""
     if model not in _proved:
         try:
-            with torch.inference_mode(), torch.random.fork_rng(devices=[]):
+            # no inference_mode: what a model keeps of this, its training may need
+            with torch.no_grad(), torch.random.fork_rng(devices=[]):
                 _proved[model] = _prove(model)
         except Exception as error:  # of whatever kind: such a model generates as transformers has it
             log.info("rows that have ended are computed on: %s: %s", type(error).__name__, error)

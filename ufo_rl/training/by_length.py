@@ -58,7 +58,10 @@ class TrainerByLength(GRPOTrainer):
                 whole_BT, parts_BT = compute(*given)[0], _in_parts(compute, *given, False)[0]
             kept_BT = attention_mask[:, -logits_to_keep:].bool()
             bound = OF_HALF if self.args.bf16 or self.args.fp16 else TOLERANCE
-            self._has_parts = torch.allclose(whole_BT[kept_BT], parts_BT[kept_BT], rtol=0, atol=bound)
+            is_near = torch.allclose(whole_BT[kept_BT], parts_BT[kept_BT], rtol=0, atol=bound)
+            # one answer for all ranks: with another number of forward passes, one would wait for the others for ever
+            num_near: Any = self.accelerator.reduce(torch.tensor(int(is_near), device=input_ids.device), "sum")
+            self._has_parts = int(num_near) == self.accelerator.num_processes
             if not self._has_parts:
                 log.info("log-probabilities of the whole batch at once: in parts the model's own differ")
         if not self._has_parts:
