@@ -29,6 +29,7 @@ from ufo_rl.errors import UserError
 from ufo_rl.experiment.data import load_pool
 from ufo_rl.files.environment import hardware, versions
 from ufo_rl.launch.start import ALLOCATOR, ATTENTION
+from ufo_rl.launch.threads import WAITING, WAITS
 from ufo_rl.model.engine import Sampling, sample_seed
 from ufo_rl.model.engine.hf import HFEngine
 from ufo_rl.model.template import messages, render
@@ -57,7 +58,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=None, help="rows of ours; all for tiny and on a GPU, 480 else")
     parser.add_argument("--sample", action="store_true", help="time K = 16 samples of prompts too")
     options = parser.parse_args()
-    own = {**ALLOCATOR, **ATTENTION, **({} if "OMP_WAIT_POLICY" in os.environ else {"OMP_WAIT_POLICY": "PASSIVE"})}
+    own = {**ALLOCATOR, **ATTENTION, **({} if any(name in os.environ for name in WAITING) else WAITS)}
     if not os.environ.keys() >= own.keys():  # as the ranks of a run have it
         os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **own})
     asked = [(shape, "gsm8k") for shape in options.shapes]

@@ -19,17 +19,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ufo_rl.launch.threads import EXPORTED, WAITING, WAITS
+
 HERE = Path(__file__).parent
-WAITS: dict[str, dict[str, str]] = {
+WAYS: dict[str, dict[str, str]] = {
     "torch's default": {},
     "OMP_WAIT_POLICY=PASSIVE": {"OMP_WAIT_POLICY": "PASSIVE"},
-    "GOMP_SPINCOUNT=1000": {"GOMP_SPINCOUNT": "1000"},
+    "GOMP_SPINCOUNT=10000": {"GOMP_SPINCOUNT": "10000"},
+    "as ranks have it": WAITS,
 }
-THREADS = (1, 2)
+SETTINGS = [(1, "as ranks have it"), *((2, name) for name in WAYS)]  # one thread waits for nobody
 SHAPES = ("tiny", "smollm2-135m")
 TASKS = ("scoring", "generation", "training")
 REPEATS = 3
-OWN = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME", "MKL_NUM_THREADS")
+OWN = (*EXPORTED, *WAITING)
 
 
 def main() -> None:
@@ -40,18 +43,17 @@ def main() -> None:
 
     found: list[dict[str, Any]] = []
     for shape in SHAPES:
-        for threads in THREADS:
-            for name, variables in WAITS.items():
-                own = {k: v for k, v in os.environ.items() if k not in OWN}
-                environment = {**own, **variables, "OMP_NUM_THREADS": str(threads)}
-                quiet = {task: run(shape, task, environment) for task in TASKS}
-                with neighbour():
-                    busy = {task: run(shape, task, environment) for task in TASKS}
-                ratio = {task: busy[task] / quiet[task] for task in TASKS}
-                found.append(
-                    {"shape": shape, "threads": threads, "waiting": name, "quiet": quiet, "busy": busy, "ratio": ratio}
-                )
-                sys.stderr.write(json.dumps(found[-1]) + "\n")
+        for threads, name in SETTINGS:
+            own = {k: v for k, v in os.environ.items() if k not in OWN}
+            environment = {**own, **WAYS[name], "OMP_NUM_THREADS": str(threads)}
+            quiet = {task: run(shape, task, environment) for task in TASKS}
+            with neighbour():
+                busy = {task: run(shape, task, environment) for task in TASKS}
+            ratio = {task: busy[task] / quiet[task] for task in TASKS}
+            found.append(
+                {"shape": shape, "threads": threads, "waiting": name, "quiet": quiet, "busy": busy, "ratio": ratio}
+            )
+            sys.stderr.write(json.dumps(found[-1]) + "\n")
     (HERE / "threads.json").write_text(json.dumps({"machine": hardware(), "seconds": found}, indent=1) + "\n")
 
 
@@ -92,13 +94,14 @@ def scoring(model: Any, tokenizer: Any, shape: str) -> Callable[[], Any]:
     from ufo_rl.model.weights import pad_id
     from ufo_rl.signals.confidence.budget import Budget
     from ufo_rl.signals.confidence.forward import TeacherForcing
-    from ufo_rl.signals.confidence.measure import measure
+    from ufo_rl.signals.confidence.measure import measure, share_prefix
     from ufo_rl.signals.confidence.spans import Encoded
 
     torch.manual_seed(0)
     ids = torch.randint(3, 30, (2000 if shape == "tiny" else 16, 40)).tolist()
     rows = [Encoded(one, 8, "") for one in ids]
     forcing = TeacherForcing(model, pad_id(tokenizer))
+    share_prefix(forcing, rows)
     return lambda: list(measure(forcing, rows, Budget(2048, "cpu"), None))
 
 

@@ -23,6 +23,7 @@ from ufo_rl.config.load import load
 from ufo_rl.errors import StageFailed
 from ufo_rl.launch import forked
 from ufo_rl.launch.stages import Stages
+from ufo_rl.launch.threads import WAITING
 
 pytestmark = [pytest.mark.smoke, pytest.mark.skipif(sys.platform != "linux", reason="elsewhere stages are not forked")]
 PROBE = """
@@ -252,7 +253,7 @@ def test_ranks_have_the_threads_and_the_attention_that_the_user_exports(
     """Each rank as many as he says, not its share of the cores, and they do not spin. Forked, or with a start of its own, as
     in a thread."""
     cores = len(os.sched_getaffinity(0))
-    for name in ("OMP_WAIT_POLICY", "MKL_NUM_THREADS", "TORCH_CUDNN_SDPA_DEPRIORITIZED"):
+    for name in (*WAITING, "MKL_NUM_THREADS", "TORCH_CUDNN_SDPA_DEPRIORITIZED"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("OMP_NUM_THREADS", str(cores))
     found = run("about", num_ranks=2, threads="null")

@@ -62,9 +62,10 @@ def test_what_is_drawn_is_the_same_and_fewer_rows_are_computed(lab: Any) -> None
     steps, given = alone.shape[1] - batch["input_ids"].shape[1], batch["input_ids"].shape[1]
     ends = torch.tensor(config.eos_token_id)
     lengths = [next((n for n, token in enumerate(row) if token in ends), steps - 1) + 1 for row in found[:, given:]]
-    assert len(rows.counts) == steps and rows.counts[0] == len(QUESTIONS)
-    assert sum(lengths) <= sum(rows.counts) < 0.8 * steps * len(QUESTIONS)
-    assert rows.counts == sorted(rows.counts, reverse=True)
+    prompts, *counts = rows.counts
+    assert len(counts) == steps - 1 and prompts == len(set(QUESTIONS)) and counts[0] <= len(QUESTIONS)
+    assert sum(lengths) <= len(QUESTIONS) + sum(counts) < 0.8 * steps * len(QUESTIONS)
+    assert counts == sorted(counts, reverse=True)
     assert not model._forward_hooks and not model._forward_pre_hooks
 
 

@@ -146,6 +146,40 @@ def test_partial_rotary_positions_are_computed_at_every_position(dtype: torch.dt
     list(measure(forcing, ROWS, Budget(4096, "cpu"), None))
 
 
+def deep() -> Any:
+    """Layers whose rounding adds up in half precision, to more than a fixed bound for all models can allow."""
+    torch.manual_seed(7)
+    sizes = SIZES | {"num_hidden_layers": 30, "hidden_size": 256, "initializer_range": 0.05}
+    return LlamaForCausalLM(LlamaConfig(**sizes, **NO_IDS)).eval().to(torch.bfloat16)
+
+
+def test_a_deep_model_in_half_precision_has_its_shortcuts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Qwen2.5's shapes of 1.5B and 7B had none of them on a GPU, where kernels differ more: their states were 0.032 and 0.044
+    from those of the plain way, and they as far from their own with other kernels."""
+    monkeypatch.setattr(shortcuts, "HALF_STATES", 1e-3)  # what a CPU rounds differently is less
+    forcing = TeacherForcing(deep(), 0)
+    share_prefix(forcing, ROWS)
+    assert forcing.without == {} and forcing.is_batched and forcing.is_split and forcing.last_layer is not None
+    assert len(forcing.prefix) == 12
+    model, found = forcing.model.float(), {}
+    expected = [reference(model, row) for row in ROWS]
+    for batch in measure(forcing, ROWS, Budget(4096, "cpu"), None):
+        found |= dict(batch)
+    assert [found[i].mean_logprob for i in range(len(ROWS))] == pytest.approx(
+        [sum(one) / 2 for one in expected], abs=0.3
+    )
+
+
+def test_what_a_deep_model_in_half_precision_computes_otherwise_is_left_out() -> None:
+    """Its states know how long the row is that they are computed with."""
+    model = deep()
+    model.model.norm.register_forward_hook(lambda _, args, out: out * (1 + 0.004 * out.shape[1]))
+    forcing = TeacherForcing(model, 0)
+    share_prefix(forcing, ROWS)
+    assert not forcing.is_split and not forcing.prefix and forcing.last_layer is None
+    assert "other hidden states" in forcing.without["the head at targets alone"]
+
+
 def long_rope() -> Any:
     """Positions are stretched where the longest row of a batch is over 32 tokens: its neighbours change with it."""
     torch.manual_seed(7)

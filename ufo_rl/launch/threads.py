@@ -15,9 +15,11 @@ EXPORTED = ("MKL_NUM_THREADS", "OMP_NUM_THREADS")
 # What a scheduler leaves to this command on this host; without a limit of the system it is but a word.
 ALLOTTED = ("SLURM_CPUS_PER_TASK", "SLURM_CPUS_ON_NODE")
 # How threads wait for each other. They spin by default (gcc's for 300,000 rounds), which takes the cores from whoever has
-# work for them: a step of the lab took seven times as long beside another program. Alone, two threads that sleep cost the
-# lab's small kernels about half of their speed (bench/README.md, startup).
+# work for them: a step of the lab took seven times as long beside another program, with 10,000 rounds still. Threads that
+# sleep at once cost small products half of their speed on a quiet machine (bench/README.md, threads). The rounds are gcc's
+# library's own variable, which it takes before the policy; others know the policy alone.
 WAITING = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
+WAITS = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "300"}
 
 
 def variables(launch: Launch, environment: Mapping[str, str]) -> dict[str, str]:
@@ -29,7 +31,7 @@ def variables(launch: Launch, environment: Mapping[str, str]) -> dict[str, str]:
         own = {"OMP_NUM_THREADS": str(count)}
     if source == "launch.threads_per_rank":
         own["MKL_NUM_THREADS"] = str(count)  # or one that the user exports would win
-    policy = {} if any(environment.get(name) for name in WAITING) else {"OMP_WAIT_POLICY": "PASSIVE"}
+    policy = {} if any(environment.get(name) for name in WAITING) else WAITS
     return {**own, **rayon, **policy}
 
 

@@ -1,5 +1,5 @@
-"""Rows of a batch that have ended leave the forward passes of `generate`: on a CPU a step costs what its rows cost, and most
-rows end long before the longest."""
+"""What `generate` need not compute on a CPU, where a step costs what its rows cost: rows that have ended leave its forward
+passes, most of them long before the longest, and a prompt that a batch has several times is read once."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ from transformers import (
 from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 from transformers.generation.configuration_utils import GenerationMode
 
+from ufo_rl.model.few_threads import few_threads
+
 log = logging.getLogger(__name__)
 TOLERANCE, OF_HALF = 1e-4, 2e-2  # of the largest logit, and where half precision computes it
 _proved: WeakKeyDictionary[PreTrainedModel, bool] = WeakKeyDictionary()
@@ -38,14 +40,14 @@ def leaving(model: PreTrainedModel, ends: Sequence[int], stop: StoppingCriteria 
         yield [stop] if stop is not None else []
         return
     live = LiveRows(ends, stop)
-    with _hooked(model, live):
+    with _hooked(model, live), few_threads(model):
         yield [live]
 
 
 @contextmanager
 def _hooked(model: PreTrainedModel, live: LiveRows) -> Iterator[None]:
     before = model.register_forward_pre_hook(live.select, with_kwargs=True)
-    after = model.register_forward_hook(live.spread)
+    after = model.register_forward_hook(live.spread, with_kwargs=True)
     try:
         yield
     finally:
@@ -54,7 +56,7 @@ def _hooked(model: PreTrainedModel, live: LiveRows) -> Iterator[None]:
 
 
 def _is_right(model: PreTrainedModel) -> bool:
-    """Whether rows that stay are computed as if none had left; asked once a model."""
+    """Whether rows are computed as if none had left and each prompt were read; asked once a model."""
     if model not in _proved:
         try:
             # no inference_mode: what a model keeps of this, its training may need
@@ -67,10 +69,10 @@ def _is_right(model: PreTrainedModel) -> bool:
 
 
 def _prove(model: Any) -> bool:
-    """Generate four rows twice, the first of which ends at once: a model may keep something of each row outside the cache, as
-    RecurrentGemma does its states."""
+    """Generate four rows twice, the first of which ends at once and the second of which is the last's copy: a model may keep
+    something of each row outside the cache, as RecurrentGemma does its states."""
     vocabulary = len(model.get_input_embeddings().weight)
-    end, ids_BT = vocabulary - 1, torch.arange(4 * 6).reshape(4, 6) % vocabulary
+    end, ids_BT = vocabulary - 1, (torch.arange(4 * 6).reshape(4, 6) % vocabulary)[[0, 1, 2, 1]]
     config = GenerationConfig(
         max_new_tokens=4,
         do_sample=False,
@@ -128,7 +130,8 @@ def _draws_row_by_row(config: GenerationConfig) -> bool:
 
 
 class LiveRows(StoppingCriteria):
-    """Sees which rows have ended, and takes them out of the model's calls: hooks before and after `forward`.
+    """Sees which rows have ended, and takes them out of the model's calls: hooks before and after `forward`. Of its first
+    call, which reads the prompts, the rows that are others' copies.
 
     The logits of rows that have left are zeros, which `generate` passes over. What it draws for the others is as before: by
     logits for the whole batch, in its order. None leaves where the cache is no plain one of keys and values.
@@ -138,6 +141,7 @@ class LiveRows(StoppingCriteria):
         self.ends, self.stop = torch.tensor(list(ends)), stop
         self.has_ended_B: torch.Tensor | None = None
         self.rows: torch.Tensor | None = None  # those that the cache holds; None for all
+        self.copies: torch.Tensor | None = None  # of the call under way: each row's place among those computed
 
     def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor, **_: Any) -> torch.BoolTensor:
         stop: Any = self.stop
@@ -148,11 +152,13 @@ class LiveRows(StoppingCriteria):
 
     def select(self, model: Any, args: Any, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]] | None:
         cache: Any = kwargs.get("past_key_values")
-        if self.has_ended_B is None or not _is_plain(cache):
+        tensors = {k: v for k, v in kwargs.items() if isinstance(v, torch.Tensor)}
+        # positions on several axes have the rows behind them
+        if not _is_plain(cache) or any(one.dim() == 3 for one in tensors.values()):
             return None
-        num_rows, tensors = len(self.has_ended_B), {k: v for k, v in kwargs.items() if isinstance(v, torch.Tensor)}
-        if any(one.dim() == 3 for one in tensors.values()):
-            return None  # positions on several axes, the rows behind them
+        if self.has_ended_B is None:
+            return self._once_each(args, kwargs, tensors) if cache.get_seq_length() == 0 else None
+        num_rows = len(self.has_ended_B)
         held = torch.arange(num_rows) if self.rows is None else self.rows
         is_alive = ~self.has_ended_B[held]
         if 0 < int(is_alive.sum()) <= KEPT * len(held):
@@ -162,7 +168,31 @@ class LiveRows(StoppingCriteria):
             return None
         return args, kwargs | {k: v[self.rows] for k, v in tensors.items() if v.shape[:1] == (num_rows,)}
 
-    def spread(self, model: Any, args: Any, output: Any) -> Any:
+    def _once_each(
+        self, args: Any, kwargs: dict[str, Any], tensors: dict[str, torch.Tensor]
+    ) -> tuple[Any, dict[str, Any]] | None:
+        """The call with one row of those that are the same in all it is given."""
+        ids_BT = tensors.get("input_ids")
+        of_rows = {} if ids_BT is None else {k: v for k, v in tensors.items() if v.shape[:1] == ids_BT.shape[:1]}
+        if not of_rows or any(one.dim() != 2 or one.is_floating_point() for one in of_rows.values()):
+            return None
+        wide_BT = torch.cat([one.long() for one in of_rows.values()], 1)
+        different, place_B = torch.unique(wide_BT, dim=0, return_inverse=True)
+        if len(different) == len(wide_BT):
+            return None
+        # the first of each kind, in the order of the batch
+        first = torch.full((len(different),), len(wide_BT)).scatter_reduce(
+            0, place_B, torch.arange(len(wide_BT)), "amin"
+        )
+        first, order = first.sort()
+        self.copies = order.argsort()[place_B]
+        return args, kwargs | {name: one[first] for name, one in of_rows.items()}
+
+    def spread(self, model: Any, args: Any, kwargs: dict[str, Any], output: Any) -> Any:
+        if self.copies is not None:
+            kwargs["past_key_values"].batch_select_indices(self.copies)
+            output.logits, self.copies = output.logits[self.copies], None
+            return output
         if self.rows is not None and self.has_ended_B is not None:
             logits_RTV = output.logits
             zeros_BTV = logits_RTV.new_zeros((len(self.has_ended_B), *logits_RTV.shape[1:]))

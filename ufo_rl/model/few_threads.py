@@ -1,0 +1,27 @@
+"""How many threads draw tokens: the products of a narrow model's step are smaller than what it takes to wake a thread."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+NARROW = 256  # hidden size; at 384 and 16 rows two threads are as fast as one (bench/README.md, threads)
+
+
+@contextmanager
+def few_threads(model: Any) -> Iterator[None]:
+    """One thread for the steps of `generate` on a CPU where the model is narrow. Log-probabilities of many tokens at once have
+    products that are worth more."""
+    threads = torch.get_num_threads()
+    hidden = getattr(model.config.get_text_config(), "hidden_size", None) or NARROW + 1
+    if model.device.type != "cpu" or hidden > NARROW:
+        yield
+        return
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
