@@ -1,4 +1,4 @@
-"""How many threads draw tokens: the products of a narrow model's step are smaller than what it takes to wake a thread."""
+"""How many threads draw tokens and train: a narrow model's products are smaller than what it takes to wake a thread."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ NARROW = 256  # hidden size; at 384 and 16 rows two threads are as fast as one (
 
 @contextmanager
 def few_threads(model: Any) -> Iterator[None]:
-    """One thread for the steps of `generate` on a CPU where the model is narrow. Log-probabilities of many tokens at once have
-    products that are worth more."""
+    """One thread on a CPU where the model is narrow. Scoring, which has many tokens in a product, does without this."""
     threads = torch.get_num_threads()
     hidden = getattr(model.config.get_text_config(), "hidden_size", None) or NARROW + 1
     if model.device.type != "cpu" or hidden > NARROW:

@@ -19,6 +19,7 @@ from ufo_rl.config.schema import Template, Train
 from ufo_rl.errors import UserError
 from ufo_rl.files.journal import MEASURING, WAITING
 from ufo_rl.launch.place import Place
+from ufo_rl.model.few_threads import few_threads
 from ufo_rl.model.live_rows import leave_when_ended
 from ufo_rl.model.weights import keep_end_tokens_only
 from ufo_rl.model.whole import load_whole, refuse_not_finite
@@ -85,7 +86,8 @@ def train(
         log.info("going on from %s", checkpoint.name)
     tell("phase", phase=MEASURING, words="first step")
     began = time.perf_counter()
-    trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+    with few_threads(trainer.accelerator.unwrap_model(trainer.model)):
+        trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
     seconds = time.perf_counter() - began
     tell("phase", phase=MEASURING, words="saving the policy")
     trainer.save_model(str(policy))
