@@ -15,7 +15,7 @@ EXPORTED = ("MKL_NUM_THREADS", "OMP_NUM_THREADS")
 # What a scheduler leaves to this command on this host; without a limit of the system it is but a word.
 ALLOTTED = ("SLURM_CPUS_PER_TASK", "SLURM_CPUS_ON_NODE")
 # How threads wait for each other. They spin by default (gcc's for 300,000 rounds), which takes the cores from whoever has
-# work for them: a step of the lab took seven times as long beside another program, with 10,000 rounds still. Threads that
+# work for them: beside another program the lab's scoring took 7.7 times as long, with 10,000 rounds 3.3 times. Threads that
 # sleep at once cost small products half of their speed on a quiet machine (bench/README.md, threads). The rounds are gcc's
 # library's own variable, which it takes before the policy; others know the policy alone.
 WAITING = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")

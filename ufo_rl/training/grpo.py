@@ -88,6 +88,7 @@ def train(
     began = time.perf_counter()
     with few_threads(trainer.accelerator.unwrap_model(trainer.model)):
         trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+        threads = torch.get_num_threads()
     seconds = time.perf_counter() - began
     tell("phase", phase=MEASURING, words="saving the policy")
     trainer.save_model(str(policy))
@@ -100,6 +101,7 @@ def train(
     trainer.accelerator.wait_for_everyone()
     return {
         "seconds": seconds,
+        "threads": threads,
         "steps": trainer.state.global_step,
         "epochs": trainer.state.epoch,
         "num_trained": len(rows),
