@@ -85,11 +85,7 @@ def train(
     if checkpoint is not None:
         log.info("going on from %s", checkpoint.name)
     tell("phase", phase=MEASURING, words="first step")
-    began = time.perf_counter()
-    with few_threads(trainer.accelerator.unwrap_model(trainer.model)):
-        trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
-        threads = torch.get_num_threads()
-    seconds = time.perf_counter() - began
+    cost = _trained(trainer, checkpoint)
     tell("phase", phase=MEASURING, words="saving the policy")
     trainer.save_model(str(policy))
     if place.is_first:
@@ -100,8 +96,7 @@ def train(
     tell("phase", phase=WAITING, words="")
     trainer.accelerator.wait_for_everyone()
     return {
-        "seconds": seconds,
-        "threads": threads,
+        **cost,
         "steps": trainer.state.global_step,
         "epochs": trainer.state.epoch,
         "num_trained": len(rows),
@@ -109,6 +104,14 @@ def train(
         "resumed": checkpoint is not None,
         "peak_memory_gib": place.peak_memory_gib(),
     }
+
+
+def _trained(trainer: TrainerByLength, checkpoint: Path | None) -> dict[str, Any]:
+    """Train to the end; the seconds and threads that it took."""
+    began = time.perf_counter()
+    with few_threads(trainer.accelerator.unwrap_model(trainer.model)):
+        trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+        return {"seconds": time.perf_counter() - began, "threads": torch.get_num_threads()}
 
 
 def make_trainer(
