@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -9,19 +10,24 @@ import torch
 from transformers import GenerationConfig, PreTrainedModel, StaticCache, StoppingCriteria
 
 from tests.tiny_architectures import saved
-from ufo_rl.model.live_rows import leave_when_ended, leaving
+from ufo_rl.model import live_rows, narrow
+from ufo_rl.model.live_rows import ALL_ROWS, HOOKS, LOOP, leave_when_ended, leaving
 from ufo_rl.model.weights import end_ids, keep_end_tokens_only, load_model, load_tokenizer, packaged
 
 LAB = packaged("package:lab/tiny")
 QUESTIONS = ["7+5=?", "(7*8)-3=?", "12*12-4*5=?", "9=?"] * 6
 
 
-@pytest.fixture(scope="module")
-def lab() -> tuple[PreTrainedModel, dict[str, Any], GenerationConfig]:
+@pytest.fixture(scope="module", params=[LOOP, HOOKS])
+def lab(request: pytest.FixtureRequest) -> tuple[PreTrainedModel, dict[str, Any], GenerationConfig]:
+    """The lab's narrow model has a loop of its own; any other has hooks, which are as right for it."""
     tokenizer, model = load_tokenizer(LAB), load_model(LAB, "float32", "cpu")
     keep_end_tokens_only(model)
+    if request.param == HOOKS:
+        assert live_rows._is_right(model, HOOKS)
+        live_rows._ways[model] = HOOKS
     with leaving(model, [0]):
-        pass  # what is asked of a model once is asked
+        assert live_rows._ways[model] == request.param
     chats = [[{"role": "user", "content": question}] for question in QUESTIONS]
     texts = [tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True) for chat in chats]
     batch = tokenizer(texts, return_tensors="pt", padding=True, padding_side="left", add_special_tokens=False)
@@ -40,29 +46,35 @@ def sampled(model: PreTrainedModel, batch: dict[str, Any], config: GenerationCon
     return model.generate(**batch, generation_config=config, **more)  # pyright: ignore[reportCallIssue,reportReturnType]
 
 
-class Rows:
+@pytest.fixture
+def counts(lab: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     """How many rows each forward pass has computed."""
+    found: list[int] = []
+    read = narrow.Rows.read
 
-    def __init__(self, model: PreTrainedModel) -> None:
-        self.counts: list[int] = []
-        self.hook = model.model.register_forward_pre_hook(self.count, with_kwargs=True)
+    def counted(rows: narrow.Rows, token_R: torch.Tensor) -> None:
+        found.append(len(token_R))
+        read(rows, token_R)
 
-    def count(self, model: Any, args: Any, kwargs: dict[str, Any]) -> None:
-        self.counts.append(len(kwargs["input_ids"]))
+    monkeypatch.setattr(narrow.Rows, "read", counted)
+    hook = lab[0].model.register_forward_pre_hook(
+        lambda model, args, kwargs: found.append(len(kwargs["input_ids"])), with_kwargs=True
+    )
+    yield found
+    hook.remove()
 
 
-def test_what_is_drawn_is_the_same_and_fewer_rows_are_computed(lab: Any) -> None:
+def test_what_is_drawn_is_the_same_and_fewer_rows_are_computed(lab: Any, counts: list[int]) -> None:
     model, batch, config = lab
     alone = sampled(model, batch, config)
-    rows = Rows(model)
-    with leaving(model, config.eos_token_id) as criteria:
-        found = sampled(model, batch, config, stopping_criteria=criteria)
-    rows.hook.remove()
+    counts.clear()
+    with leaving(model, config.eos_token_id) as own:
+        found = sampled(model, batch, config, **own)
     assert torch.equal(alone, found)
     steps, given = alone.shape[1] - batch["input_ids"].shape[1], batch["input_ids"].shape[1]
     ends = torch.tensor(config.eos_token_id)
     lengths = [next((n for n, token in enumerate(row) if token in ends), steps - 1) + 1 for row in found[:, given:]]
-    prompts, *counts = rows.counts
+    prompts, *counts = counts
     assert len(counts) == steps - 1 and prompts == len(set(QUESTIONS)) and counts[0] <= len(QUESTIONS)
     assert sum(lengths) <= len(QUESTIONS) + sum(counts) < 0.8 * steps * len(QUESTIONS)
     assert counts == sorted(counts, reverse=True)
@@ -79,22 +91,23 @@ def test_another_criterion_ends_rows_as_by_itself(lab: Any) -> None:
 
     model, batch, config = lab
     alone = sampled(model, batch, config, stopping_criteria=[Third()])
-    with leaving(model, config.eos_token_id, Third()) as criteria:
-        found = sampled(model, batch, config, stopping_criteria=criteria)
+    with leaving(model, config.eos_token_id, Third()) as own:
+        found = sampled(model, batch, config, **own)
     assert torch.equal(alone, found)
     given = batch["input_ids"].shape[1]
     assert (found[::2, given + 3 :] == config.pad_token_id).all()
 
 
-def test_a_cache_of_another_kind_keeps_all_rows(lab: Any) -> None:
+def test_a_cache_of_another_kind_keeps_all_rows(lab: Any, counts: list[int]) -> None:
+    """The loop has a cache of its own."""
     model, batch, config = lab
     alone = sampled(model, batch, config)
     cache = StaticCache(config=model.config, max_cache_len=96)
-    rows = Rows(model)
-    with leaving(model, config.eos_token_id) as criteria:
-        found = sampled(model, batch, config, stopping_criteria=criteria, past_key_values=cache, disable_compile=True)
-    rows.hook.remove()
-    assert torch.equal(alone, found) and set(rows.counts) == {len(QUESTIONS)}
+    counts.clear()
+    with leaving(model, config.eos_token_id) as own:
+        found = sampled(model, batch, config, **own, past_key_values=cache, disable_compile=True)
+    assert torch.equal(alone, found)
+    assert "custom_generate" in own or set(counts) == {len(QUESTIONS)}
 
 
 def test_a_trainers_model_draws_as_before(lab: Any) -> None:
@@ -124,7 +137,5 @@ def test_beams_and_guidance_keep_all_rows(lab: Any, own: dict[str, Any]) -> None
 def test_a_model_that_keeps_something_of_a_row_elsewhere_keeps_all_rows(tmp_path: Any) -> None:
     """RecurrentGemma's cache is a plain one; its states are not in it."""
     model = load_model(saved("recurrent_gemma", tmp_path), "float32", "cpu")
-    with leaving(model, [0]) as criteria:
-        assert criteria == [] and not model._forward_hooks
-    with leaving(load_model(LAB, "float32", "cpu"), [0]) as criteria:
-        assert len(criteria) == 1
+    with leaving(model, [0]) as own:
+        assert own == {"stopping_criteria": []} and not model._forward_hooks and live_rows._ways[model] == ALL_ROWS

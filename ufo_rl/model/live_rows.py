@@ -1,5 +1,6 @@
 """What `generate` need not compute on a CPU, where a step costs what its rows cost: rows that have ended leave its forward
-passes, most of them long before the longest, and a prompt that a batch has several times is read once."""
+passes, most of them long before the longest, and a prompt that a batch has several times is read once. A narrow model has a
+loop of its own for this (model/narrow.py); any other has hooks around its forward passes."""
 
 from __future__ import annotations
 
@@ -23,25 +24,32 @@ from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 from transformers.generation.configuration_utils import GenerationMode
 
 from ufo_rl.model.few_threads import few_threads
+from ufo_rl.model.narrow import KEPT, generate_narrow, has_calls_to_spare
 
 log = logging.getLogger(__name__)
 TOLERANCE, OF_HALF = 1e-4, 2e-2  # of the largest logit, and where half precision computes it
-_proved: WeakKeyDictionary[PreTrainedModel, bool] = WeakKeyDictionary()
-KEPT = 0.75  # rows leave when no more than this share of those computed is alive: leaving copies the cache
+ALL_ROWS, HOOKS, LOOP = "all rows", "hooks", "a loop"
+_ways: WeakKeyDictionary[PreTrainedModel, str] = WeakKeyDictionary()
 
 
 @contextmanager
-def leaving(model: PreTrainedModel, ends: Sequence[int], stop: StoppingCriteria | None = None) -> Iterator[list[Any]]:
-    """Stopping criteria for a call of `model.generate` within, which end rows as without them.
+def leaving(
+    model: PreTrainedModel, ends: Sequence[int], stop: StoppingCriteria | None = None
+) -> Iterator[dict[str, Any]]:
+    """Arguments for a call of `model.generate` within, which ends rows and draws tokens as without them.
 
-    ends: the end tokens of the call. stop: another criterion of it.
+    ends: the end tokens of the call. stop: a criterion of it.
     """
-    if model.device.type != "cpu" or not _is_right(model):
-        yield [stop] if stop is not None else []
-        return
-    live = LiveRows(ends, stop)
-    with _hooked(model, live), few_threads(model):
-        yield [live]
+    way = _way(model) if model.device.type == "cpu" else ALL_ROWS
+    own = [] if stop is None else [stop]
+    with few_threads(model):
+        if way == HOOKS:
+            live = LiveRows(ends, stop)
+            with _hooked(model, live):
+                yield {"stopping_criteria": StoppingCriteriaList([live])}
+        else:
+            loop = {"custom_generate": generate_narrow} if way == LOOP else {}
+            yield {"stopping_criteria": StoppingCriteriaList(own), **loop}
 
 
 @contextmanager
@@ -55,24 +63,23 @@ def _hooked(model: PreTrainedModel, live: LiveRows) -> Iterator[None]:
         after.remove()
 
 
-def _is_right(model: PreTrainedModel) -> bool:
-    """Whether rows are computed as if none had left and each prompt were read; asked once a model."""
-    if model not in _proved:
-        try:
-            # no inference_mode: what a model keeps of this, its training may need
-            with torch.no_grad(), torch.random.fork_rng(devices=[]):
-                _proved[model] = _prove(model)
-        except Exception as error:  # of whatever kind: such a model generates as transformers has it
-            log.info("rows that have ended are computed on: %s: %s", type(error).__name__, error)
-            _proved[model] = False
-    return _proved[model]
+def _way(model: PreTrainedModel) -> str:
+    """The first way in which rows are computed as if none had left and each prompt were read; asked once a model."""
+    if model not in _ways:
+        # no inference_mode: what a model keeps of this, its training may need
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            ways = [LOOP] * has_calls_to_spare(model) + [HOOKS]
+            _ways[model] = next((way for way in ways if _is_right(model, way)), ALL_ROWS)
+    return _ways[model]
 
 
-def _prove(model: Any) -> bool:
+def _is_right(model: Any, way: str) -> bool:
     """Generate four rows twice, the first of which ends at once and the second of which is the last's copy: a model may keep
-    something of each row outside the cache, as RecurrentGemma does its states."""
+    something of each row outside the cache, as RecurrentGemma does its states. The third is shorter than the others."""
     vocabulary = len(model.get_input_embeddings().weight)
     end, ids_BT = vocabulary - 1, (torch.arange(4 * 6).reshape(4, 6) % vocabulary)[[0, 1, 2, 1]]
+    mask_BT = torch.ones_like(ids_BT)
+    mask_BT[2, :2] = 0
     config = GenerationConfig(
         max_new_tokens=4,
         do_sample=False,
@@ -82,12 +89,19 @@ def _prove(model: Any) -> bool:
         return_dict_in_generate=True,
         disable_compile=True,
     )
-    own: dict[str, Any] = {"attention_mask": torch.ones_like(ids_BT), "generation_config": config}
+    own: dict[str, Any] = {"attention_mask": mask_BT, "generation_config": config}
     own["logits_processor"] = LogitsProcessorList([_EndsFirst(end)])
     generate, live = type(model).generate, LiveRows([end], None)
-    whole = generate(model, ids_BT, **own).logits
-    with _hooked(model, live):
-        parts = generate(model, ids_BT, stopping_criteria=StoppingCriteriaList([live]), **own).logits
+    try:
+        whole = generate(model, ids_BT, **own).logits
+        if way == LOOP:
+            parts = generate(model, ids_BT, custom_generate=generate_narrow, **own).logits
+        else:
+            with _hooked(model, live):
+                parts = generate(model, ids_BT, stopping_criteria=StoppingCriteriaList([live]), **own).logits
+    except Exception as error:  # of whatever kind: such a model generates as transformers has it
+        log.info("rows that have ended leave by no %s: %s: %s", way, type(error).__name__, error)
+        return False
     bound = TOLERANCE if model.dtype == torch.float32 else OF_HALF
     pairs = [(one[1:].float(), other[1:].float()) for one, other in zip(whole, parts, strict=True)]
     return all(bool((one - other).abs().max() <= bound * one.abs().max()) for one, other in pairs)
@@ -116,16 +130,16 @@ def leave_when_ended(model: Any) -> None:
             return generate(*arguments, generation_config=generation_config, **named)
         given = getattr(generation_config, "eos_token_id", None)
         ends = model.generation_config.eos_token_id if given is None else given
-        with leaving(model, [ends] if isinstance(ends, int) else ends or []) as criteria:
-            return generate(*arguments, generation_config=generation_config, stopping_criteria=criteria, **named)
+        with leaving(model, [ends] if isinstance(ends, int) else ends or []) as own:
+            return generate(*arguments, generation_config=generation_config, **own, **named)
 
     model.generate = of_live_rows
 
 
 def _draws_row_by_row(config: GenerationConfig) -> bool:
-    """Whether a row is a row: beams change places, guidance computes each twice."""
+    """Whether a row is a row, and tokens are all that is asked: beams change places, guidance computes each twice."""
     mode = config.get_generation_mode()
-    is_plain = mode in (GenerationMode.SAMPLE, GenerationMode.GREEDY_SEARCH)
+    is_plain = mode in (GenerationMode.SAMPLE, GenerationMode.GREEDY_SEARCH) and not config.return_dict_in_generate
     return is_plain and getattr(config, "guidance_scale", None) in (None, 1, 1.0)
 
 

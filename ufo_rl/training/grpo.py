@@ -25,9 +25,9 @@ from ufo_rl.model.weights import keep_end_tokens_only
 from ufo_rl.model.whole import load_whole, refuse_not_finite
 from ufo_rl.reward.columns import RewardColumns
 from ufo_rl.reward.parts import Part, for_trl
-from ufo_rl.training.by_length import TrainerByLength
 from ufo_rl.training.policy import checkpoint_every
 from ufo_rl.training.trl_fields import HANDED_OVER
+from ufo_rl.training.trl_trainer import Trainer
 
 log = logging.getLogger(__name__)
 GIB = 2**30
@@ -106,7 +106,7 @@ def train(
     }
 
 
-def _trained(trainer: TrainerByLength, checkpoint: Path | None) -> dict[str, Any]:
+def _trained(trainer: Trainer, checkpoint: Path | None) -> dict[str, Any]:
     """Train to the end; the seconds and threads that it took."""
     began = time.perf_counter()
     with few_threads(trainer.accelerator.unwrap_model(trainer.model)):
@@ -122,14 +122,14 @@ def make_trainer(
     rewards: Sequence[Part],
     watcher: TrainerCallback,
     stop: Sequence[str] = (),
-) -> TrainerByLength:
+) -> Trainer:
     """TRL's trainer. The arguments exist before the model is loaded: their DeepSpeed settings decide how."""
     columns = RewardColumns(rows)
     model = load_whole(model_folder, f"the model in {model_folder}", dtype=torch.float32)
     refuse_not_finite(model, f"the model in {model_folder}")
     keep_end_tokens_only(model)
     leave_when_ended(model)
-    return TrainerByLength(
+    return Trainer(
         model=model,
         args=arguments,
         processing_class=tokenizer,

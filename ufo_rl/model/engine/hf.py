@@ -15,7 +15,6 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
     StoppingCriteria,
-    StoppingCriteriaList,
 )
 
 from ufo_rl.errors import UserError
@@ -107,13 +106,13 @@ class HFEngine:
             **more,
         )
         stops = StopTexts(self.tokenizer, stop, padded["input_ids"].shape[1]) if stop else None
-        with leaving(self.model, self._ends(stop), stops) as criteria:
+        with leaving(self.model, self._ends(stop), stops) as own:
             return self.model.generate(  # pyright: ignore[reportCallIssue]
                 input_ids=padded["input_ids"],
                 attention_mask=padded["attention_mask"],
                 generation_config=config,
                 logits_processor=drawn,
-                stopping_criteria=StoppingCriteriaList(criteria),
+                **own,
             )
 
     def _one_by_one(self, row: list[int], sampling: Sampling, drawn: Sequence[LogitsProcessor]) -> list[int]:

@@ -18,8 +18,9 @@ from ufo_rl.model.template import messages
 from ufo_rl.model.weights import load_tokenizer, packaged
 from ufo_rl.reward.correctness import Correctness
 from ufo_rl.reward.parts import Part
-from ufo_rl.training.by_length import TrainerByLength
 from ufo_rl.training.grpo import grpo_arguments, make_trainer
+from ufo_rl.training.positions import BY_LENGTH, PROMPTS_ONCE, WHOLE
+from ufo_rl.training.trl_trainer import Trainer
 
 LAB = packaged("package:lab/tiny")
 PROMPTS, WIDTH = (3, 7, 5), 40  # tokens; of the longest completion
@@ -28,12 +29,12 @@ COMPLETIONS = (1, 4, 40, 6, 2, 9, 11, 3, 5, 17, 2, 8, 1, 7, 6, 4, 3, 22, 5, 2, 6
 
 # rotary positions, and learned ones that count from the first column, padding or not
 @pytest.fixture(scope="module", params=["lab", "gpt2"])
-def trainer(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> TrainerByLength:
+def trainer(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Trainer:
     model = LAB if request.param == "lab" else saved("gpt2", tmp_path_factory.mktemp("gpt2"))
     return trainer_of(model, tmp_path_factory.mktemp("work"))
 
 
-def trainer_of(model: Path, folder: Path, *overrides: str) -> TrainerByLength:
+def trainer_of(model: Path, folder: Path, *overrides: str) -> Trainer:
     (job,) = compose_jobs(["train.max_steps=1", "train.per_device_train_batch_size=32", *overrides])
     config = load(job.plain)
     rows = [{"id": "0", "prompt": messages(config.template, "1+1=?", True), "answer": "2"}] * 8
@@ -48,6 +49,9 @@ def batch() -> tuple[torch.Tensor, torch.Tensor]:
     """As TRL makes it: prompts padded on their left, completions on their right."""
     generator, widest = torch.Generator().manual_seed(0), max(PROMPTS)
     ids = torch.randint(5, 30, (len(COMPLETIONS), widest + WIDTH), generator=generator)
+    ids[:, :widest] = ids[: len(PROMPTS), :widest].repeat(len(COMPLETIONS), 1)[
+        : len(COMPLETIONS)
+    ]  # groups share theirs
     mask = torch.zeros_like(ids)
     for row, length in enumerate(COMPLETIONS):
         mask[row, widest - PROMPTS[row % len(PROMPTS)] : widest + length] = 1
@@ -58,7 +62,7 @@ def computed(trainer: Any, of: Any) -> tuple[torch.Tensor, torch.Tensor, torch.T
     """Log-probabilities and entropies at the completions' tokens, the gradient of their sum, and the positions read."""
     positions: list[int] = []
     count = trainer.model.base_model.register_forward_pre_hook(
-        lambda model, args, kwargs: positions.append(kwargs["input_ids"].numel()), with_kwargs=True
+        lambda model, args, kwargs: positions.append((args or [kwargs["input_ids"]])[0].numel()), with_kwargs=True
     )
     ids, mask = batch()
     logprobs, entropies, _ = of._get_per_token_logps_and_entropies(
@@ -72,26 +76,32 @@ def computed(trainer: Any, of: Any) -> tuple[torch.Tensor, torch.Tensor, torch.T
     return logprobs[kept].detach(), entropies[kept].detach(), gradient.clone(), sum(positions)
 
 
-def test_parts_give_what_the_whole_batch_gives_on_fewer_positions(trainer: TrainerByLength) -> None:
-    asked = computed(trainer, TrainerByLength)
-    whole, parts = computed(trainer, GRPOTrainer), computed(trainer, TrainerByLength)
-    assert trainer._has_parts and asked[3] == whole[3] + 2 * parts[3]  # whether parts are right is asked once
+def test_parts_give_what_the_whole_batch_gives_on_fewer_positions(trainer: Trainer) -> None:
+    trainer._way = None
+    asked = computed(trainer, Trainer)
+    whole, parts = computed(trainer, GRPOTrainer), computed(trainer, Trainer)
+    assert trainer._way == PROMPTS_ONCE and asked[3] == whole[3] + 2 * parts[3]  # which way is right is asked once
     assert len(whole[0]) == sum(COMPLETIONS)
     assert torch.allclose(whole[0], parts[0], atol=1e-5) and torch.allclose(whole[1], parts[1], atol=1e-5)
     assert whole[2].norm() > 1 and (whole[2] - parts[2]).norm() < 1e-5 * whole[2].norm()
-    # 8 rows a part, the longest first: 40, 8, 5 and 3 tokens behind prompts of 7 with their padding
-    assert whole[3] == 32 * (7 + 40) and parts[3] == 8 * sum(7 + longest for longest in sorted(COMPLETIONS)[::-8])
+    # 8 rows a part, the longest first: 40, 8, 5 and 3 tokens behind prompts of 7 with their padding, whose last is read again
+    longest = sorted(COMPLETIONS)[::-8]
+    assert whole[3] == 32 * (7 + 40) and parts[3] == len(PROMPTS) * 6 + 8 * sum(1 + one for one in longest)
+    trainer._way = BY_LENGTH
+    by_length = computed(trainer, Trainer)
+    assert (whole[2] - by_length[2]).norm() < 1e-5 * whole[2].norm()
+    assert by_length[3] == 8 * sum(7 + one for one in longest)
 
 
-def test_a_batch_that_is_too_small_or_split_already_is_read_as_trl_does(trainer: TrainerByLength) -> None:
+def test_a_batch_that_is_too_small_or_split_already_is_read_as_trl_does(trainer: Trainer) -> None:
     ids, mask = batch()
     for rows, size in ((15, None), (32, 16)):
         given = (trainer.model, ids[:rows], mask[:rows], WIDTH, size)
-        own = TrainerByLength._get_per_token_logps_and_entropies(trainer, *given)[0]
+        own = Trainer._get_per_token_logps_and_entropies(trainer, *given)[0]
         assert torch.equal(own, GRPOTrainer._get_per_token_logps_and_entropies(trainer, *given)[0])
 
 
-def test_a_model_whose_numbers_depend_on_what_is_cut_is_read_whole(trainer: TrainerByLength) -> None:
+def test_a_model_whose_numbers_depend_on_what_is_cut_is_read_whole(trainer: Trainer) -> None:
     class Counts(torch.nn.Module):
         """Adds to the embeddings how wide the batch is."""
 
@@ -99,14 +109,14 @@ def test_a_model_whose_numbers_depend_on_what_is_cut_is_read_whole(trainer: Trai
             return embedded * (1 + 0.1 * embedded.shape[1])
 
     hook = trainer.model.get_input_embeddings().register_forward_hook(lambda module, given, out: Counts()(out))
-    trainer._has_parts = None
+    trainer._way = None
     try:
-        whole, own = computed(trainer, GRPOTrainer), computed(trainer, TrainerByLength)
-        assert trainer._has_parts is False and torch.equal(whole[0], own[0])
-        assert computed(trainer, TrainerByLength)[3] == whole[3]
+        whole, own = computed(trainer, GRPOTrainer), computed(trainer, Trainer)
+        assert trainer._way == WHOLE and torch.equal(whole[0], own[0])
+        assert computed(trainer, Trainer)[3] == whole[3]
     finally:
         hook.remove()
-        trainer._has_parts = None
+        trainer._way = None
 
 
 REENTRANT = "+train.trl.gradient_checkpointing_kwargs={use_reentrant: true}"
@@ -117,4 +127,4 @@ def test_a_distance_to_the_reference_and_reentrant_checkpoints_have_one_part(
     tmp_path: Path, overrides: list[str]
 ) -> None:
     own = trainer_of(LAB, tmp_path, *overrides)
-    assert computed(own, TrainerByLength)[3] == 32 * (7 + 40) and own._has_parts is None
+    assert computed(own, Trainer)[3] == 32 * (7 + 40) and own._way is None
