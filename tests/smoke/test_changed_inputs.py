@@ -48,6 +48,7 @@ def test_a_changed_dataset_file_is_noticed(ufo: Ufo) -> None:
     assert set(ufo.metrics(folder)["seconds"]) == {"base_eval", "train", "eval", "total"}
 
 
+@pytest.mark.soak
 def test_an_edited_solution_is_scored_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     rows = [{"question": f"{i}+2=?", "answer": str(i + 2), "why": f"{i} and 2 are {i + 2}"} for i in range(1, 25)]

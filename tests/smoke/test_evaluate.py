@@ -107,6 +107,7 @@ def test_a_run_and_an_evaluation_of_its_models_share_completions(ufo: Ufo, small
     assert "generating" not in output and f"{100 * found['final']['accuracy']:.1f} %" in output
 
 
+@pytest.mark.soak
 def test_two_ranks_give_the_answers_of_one(ufo: Ufo, small_run: SmallRun) -> None:
     """One rank asked the untrained model in the run before training."""
     base = json.loads((small_run.folder / "base_eval/arithmetic.json").read_text())

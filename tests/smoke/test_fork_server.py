@@ -110,6 +110,7 @@ def test_what_a_later_stage_needs_is_imported_while_one_runs(run: Run, tmp_path:
     assert needing["had_wave"] and needing["mark"] == 0
 
 
+@pytest.mark.soak
 def test_where_a_library_has_started_cuda_in_the_server_ranks_are_fresh_processes(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -267,6 +268,7 @@ def test_ranks_have_the_threads_and_the_attention_that_the_user_exports(
     assert found[2]["attention"] == "0"
 
 
+@pytest.mark.soak
 def test_another_environment_is_another_server_whose_threads_compute(run: Run) -> None:
     run("about")
     before = server_pid()

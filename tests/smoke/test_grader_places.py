@@ -82,6 +82,7 @@ def test_asyncio(grader: MathGrader, reference: list[Graded]) -> None:
     assert asyncio.run(in_the_loop()) == reference
 
 
+@pytest.mark.soak
 def test_two_ranks(tmp_path: Path, reference: list[Graded]) -> None:
     command = [
         "-m",

@@ -134,7 +134,9 @@ def test_real_data_goes_the_same_way(ufo: Ufo, shared_data: Path) -> None:
     assert "(subset)" in output
 
 
-@pytest.mark.parametrize("target", ["response", "solution", "question"])
+@pytest.mark.parametrize(
+    "target", ["response", *(pytest.param(name, marks=pytest.mark.soak) for name in ("solution", "question"))]
+)
 def test_every_target_is_within_1e5_of_float64_and_reductions_score_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str
 ) -> None:

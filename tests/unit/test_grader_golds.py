@@ -43,6 +43,7 @@ def test_golds_grade_themselves_correct(grader: MathGrader, golds: dict[str, lis
     assert [gold for gold, one in zip(flat, graded, strict=True) if not one.correct] == []
 
 
+@pytest.mark.soak
 def test_golds_grade_their_neighbours_wrong(grader: MathGrader, golds: dict[str, list[str]]) -> None:
     pairs = neighbour_pairs(golds)
     graded = grader.grade_all([gold for gold, _ in pairs], [rf"\boxed{{{near}}}" for _, near in pairs])
