@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import torch
 from transformers import GenerationConfig, PreTrainedModel, StaticCache, StoppingCriteria
+from transformers.models.qwen2.modeling_qwen2 import Qwen2Model
 
 from tests.tiny_architectures import saved
 from ufo_rl.model import live_rows, narrow
@@ -47,7 +47,7 @@ def sampled(model: PreTrainedModel, batch: dict[str, Any], config: GenerationCon
 
 
 @pytest.fixture
-def counts(lab: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+def counts(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many rows each forward pass has computed."""
     found: list[int] = []
     read = narrow.Rows.read
@@ -57,11 +57,14 @@ def counts(lab: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
         read(rows, token_R)
 
     monkeypatch.setattr(narrow.Rows, "read", counted)
-    hook = lab[0].model.register_forward_pre_hook(
-        lambda model, args, kwargs: found.append(len(kwargs["input_ids"])), with_kwargs=True
-    )
-    yield found
-    hook.remove()
+    forward = Qwen2Model.forward
+
+    def counted_forward(model: Qwen2Model, *args: Any, **named: Any) -> Any:
+        found.append(len(named["input_ids"]))
+        return forward(model, *args, **named)
+
+    monkeypatch.setattr(Qwen2Model, "forward", counted_forward)
+    return found
 
 
 def test_what_is_drawn_is_the_same_and_fewer_rows_are_computed(lab: Any, counts: list[int]) -> None:
@@ -98,8 +101,9 @@ def test_another_criterion_ends_rows_as_by_itself(lab: Any) -> None:
     assert (found[::2, given + 3 :] == config.pad_token_id).all()
 
 
-def test_a_cache_of_another_kind_keeps_all_rows(lab: Any, counts: list[int]) -> None:
-    """The loop has a cache of its own."""
+def test_beside_a_cache_of_another_kind_no_hook_leaves_rows_out_and_the_loop_has_its_own(
+    lab: Any, counts: list[int]
+) -> None:
     model, batch, config = lab
     alone = sampled(model, batch, config)
     cache = StaticCache(config=model.config, max_cache_len=96)
@@ -107,14 +111,18 @@ def test_a_cache_of_another_kind_keeps_all_rows(lab: Any, counts: list[int]) -> 
     with leaving(model, config.eos_token_id) as own:
         found = sampled(model, batch, config, **own, past_key_values=cache, disable_compile=True)
     assert torch.equal(alone, found)
-    assert "custom_generate" in own or set(counts) == {len(QUESTIONS)}
+    if "custom_generate" in own:
+        assert counts[0] == len(set(QUESTIONS)) and counts[-1] < len(QUESTIONS)
+    else:
+        assert set(counts) == {len(QUESTIONS)}
 
 
 def test_a_trainers_model_draws_as_before(lab: Any) -> None:
     """TRL calls `model.generate` itself, with its own settings."""
-    _, batch, config = lab
+    known, batch, config = lab
     model = load_model(LAB, "float32", "cpu")
     keep_end_tokens_only(model)
+    live_rows._ways[model] = live_rows._ways[known]
     alone = sampled(model, batch, config)
     leave_when_ended(model)
     assert torch.equal(alone, sampled(model, batch, config))
@@ -125,9 +133,10 @@ def test_a_trainers_model_draws_as_before(lab: Any) -> None:
 @pytest.mark.parametrize("own", [{"num_beams": 2, "do_sample": False}, {"guidance_scale": 1.5}])
 def test_beams_and_guidance_keep_all_rows(lab: Any, own: dict[str, Any]) -> None:
     """What TRL is given as generation_kwargs: rows change places, or are computed twice."""
-    _, batch, config = lab
+    known, batch, config = lab
     model = load_model(LAB, "float32", "cpu")
     keep_end_tokens_only(model)
+    live_rows._ways[model] = live_rows._ways[known]
     asked = GenerationConfig(**{**config.to_diff_dict(), **own})
     alone = sampled(model, batch, asked)
     leave_when_ended(model)
@@ -139,3 +148,22 @@ def test_a_model_that_keeps_something_of_a_row_elsewhere_keeps_all_rows(tmp_path
     model = load_model(saved("recurrent_gemma", tmp_path), "float32", "cpu")
     with leaving(model, [0]) as own:
         assert own == {"stopping_criteria": []} and not model._forward_hooks and live_rows._ways[model] == ALL_ROWS
+
+
+def test_memory_that_runs_out_is_no_reason_to_compute_all_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    def runs_out(*_: Any, **named: Any) -> Any:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(live_rows, "generate_narrow", runs_out)
+    with pytest.raises(torch.OutOfMemoryError), leaving(load_model(LAB, "float32", "cpu"), [0]):
+        pass
+
+
+def test_a_loop_is_left_where_the_model_computes_more_than_before() -> None:
+    model = load_model(LAB, "float32", "cpu")
+    with leaving(model, [0]) as own:
+        assert "custom_generate" in own
+    model.config.attention_dropout = 0.1
+    model.train()
+    with leaving(model, [0]) as own:
+        assert "custom_generate" not in own

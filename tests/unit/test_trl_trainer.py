@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from ufo_rl.model.template import messages
 from ufo_rl.model.weights import load_tokenizer, packaged
 from ufo_rl.reward.correctness import Correctness
 from ufo_rl.reward.parts import Part
+from ufo_rl.training import positions
 from ufo_rl.training.grpo import grpo_arguments, make_trainer
 from ufo_rl.training.positions import BY_LENGTH, PROMPTS_ONCE, WHOLE
 from ufo_rl.training.trl_trainer import Trainer
@@ -80,17 +82,21 @@ def test_parts_give_what_the_whole_batch_gives_on_fewer_positions(trainer: Train
     trainer._way = None
     asked = computed(trainer, Trainer)
     whole, parts = computed(trainer, GRPOTrainer), computed(trainer, Trainer)
-    assert trainer._way == PROMPTS_ONCE and asked[3] == whole[3] + 2 * parts[3]  # which way is right is asked once
+    assert trainer._way == PROMPTS_ONCE and asked[3] > whole[3] + 2 * parts[3]  # which way is right is asked once
+    assert computed(trainer, Trainer)[3] == parts[3]
     assert len(whole[0]) == sum(COMPLETIONS)
     assert torch.allclose(whole[0], parts[0], atol=1e-5) and torch.allclose(whole[1], parts[1], atol=1e-5)
     assert whole[2].norm() > 1 and (whole[2] - parts[2]).norm() < 1e-5 * whole[2].norm()
-    # 8 rows a part, the longest first: 40, 8, 5 and 3 tokens behind prompts of 7 with their padding, whose last is read again
-    longest = sorted(COMPLETIONS)[::-8]
-    assert whole[3] == 32 * (7 + 40) and parts[3] == len(PROMPTS) * 6 + 8 * sum(1 + one for one in longest)
+    # parts of 8, 8 and 16 rows, the longest first: 40, 8 and 5 tokens behind prompts of 7 with their padding, whose last is
+    # read again
+    longest = [
+        length for part in ((0, 8), (8, 8), (16, 16)) for length in [sorted(COMPLETIONS)[::-1][part[0]]] * part[1]
+    ]
+    assert whole[3] == 32 * (7 + 40) and parts[3] == len(PROMPTS) * 6 + sum(1 + one for one in longest)
     trainer._way = BY_LENGTH
     by_length = computed(trainer, Trainer)
     assert (whole[2] - by_length[2]).norm() < 1e-5 * whole[2].norm()
-    assert by_length[3] == 8 * sum(7 + one for one in longest)
+    assert by_length[3] == sum(7 + one for one in longest)
 
 
 def test_a_batch_that_is_too_small_or_split_already_is_read_as_trl_does(trainer: Trainer) -> None:
@@ -117,6 +123,104 @@ def test_a_model_whose_numbers_depend_on_what_is_cut_is_read_whole(trainer: Trai
     finally:
         hook.remove()
         trainer._way = None
+
+
+def first_way(own: Any, **changed: Any) -> str | None:
+    """The way that a trainer takes with its first batch."""
+    ids, mask = batch()
+    mask = changed.get("mask", mask)
+    own._get_per_token_logps_and_entropies(own.model, ids, mask, WIDTH)
+    return own._way
+
+
+def test_under_checkpoints_rows_are_read_by_length(tmp_path: Path) -> None:
+    own = trainer_of(LAB, tmp_path, "train.gradient_checkpointing=true")
+    own.model.train()
+    whole, by_length = computed(own, GRPOTrainer), computed(own, Trainer)
+    assert own._way == BY_LENGTH and (whole[2] - by_length[2]).norm() < 1e-5 * whole[2].norm()
+
+
+def test_a_way_that_fails_is_not_taken_and_memory_that_runs_out_is_no_such_reason(
+    trainer: Trainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(error: Exception) -> None:
+        def read_prompts(*_: Any) -> Any:
+            raise error
+
+        trainer._way = None
+        monkeypatch.setattr(positions, "read_prompts", read_prompts)
+
+    fails(TypeError("got an unexpected keyword argument 'logits_to_keep'"))
+    assert first_way(trainer) == BY_LENGTH
+    fails(torch.OutOfMemoryError("CUDA out of memory"))
+    with pytest.raises(torch.OutOfMemoryError):
+        first_way(trainer)
+    trainer._way = None
+
+
+def test_ranks_that_differ_take_the_whole_batch(trainer: Trainer, monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer._way = None
+    reduce = trainer.accelerator.reduce
+    monkeypatch.setattr(trainer.accelerator, "reduce", lambda tensor, how: reduce(tensor, how) - int(tensor.dim() == 0))
+    assert first_way(trainer) == WHOLE
+    trainer._way = None
+
+
+def test_a_batch_without_completions_proves_nothing(trainer: Trainer) -> None:
+    trainer._way = None
+    mask = batch()[1]
+    mask[:, -WIDTH:] = 0
+    assert first_way(trainer, mask=mask) is None
+    assert first_way(trainer) == PROMPTS_ONCE
+
+
+def test_a_prompt_of_one_token_is_read_with_its_completion(trainer: Trainer) -> None:
+    trainer._way = PROMPTS_ONCE
+    ids, mask = (one[:, max(PROMPTS) - 1 :] for one in batch())
+    found = trainer._get_per_token_logps_and_entropies(trainer.model, ids, mask, WIDTH)[0]
+    assert torch.equal(
+        found, GRPOTrainer._get_per_token_logps_and_entropies(trainer, trainer.model, ids, mask, WIDTH)[0]
+    )
+
+
+def test_a_model_that_counts_positions_behind_a_cache_otherwise_reads_prompts_with_their_completions(
+    tmp_path: Path,
+) -> None:
+    """Roberta's positions are those of tokens that are no padding, and the length of its cache: without padding in the first
+    batch nothing would tell."""
+    own = trainer_of(saved("roberta", tmp_path), tmp_path)
+    ids, _ = batch()
+    own._get_per_token_logps_and_entropies(own.model, ids.clamp(min=5), torch.ones_like(ids), WIDTH)
+    assert own._way == BY_LENGTH
+
+
+@pytest.mark.parametrize(
+    ("ropes", "expected"),
+    [
+        ({"rope_type": "default"}, False),
+        ({"rope_type": "longrope"}, True),
+        ({"full_attention": {"rope_type": "dynamic"}, "sliding_attention": {"rope_type": "default"}}, True),
+        ({"full_attention": {"rope_type": "yarn"}, "sliding_attention": {"rope_type": "default"}}, False),
+        (None, False),
+    ],
+)
+def test_frequencies_that_follow_from_a_batchs_longest_row_keep_it_whole(ropes: Any, expected: bool) -> None:
+    config = SimpleNamespace(rope_parameters=ropes)
+    assert positions.turns_by_width(SimpleNamespace(get_text_config=lambda: config)) is expected
+
+
+def test_such_a_model_is_read_whole(tmp_path: Path) -> None:
+    own = trainer_of(LAB, tmp_path)
+    own.model.config.rope_parameters = {"rope_type": "dynamic", "factor": 2.0, "rope_theta": 10000.0}
+    assert computed(own, Trainer)[3] == 32 * (7 + 40) and own._way is None
+
+
+@pytest.mark.parametrize(("more", "is_whole"), [([], False), (["+train.trl.num_iterations=2"], True)])
+def test_old_log_probabilities_in_half_precision_are_held_against_whole_rows(
+    tmp_path: Path, more: list[str], is_whole: bool
+) -> None:
+    own = trainer_of(LAB, tmp_path, "train.bf16=true", *more)
+    assert own._may_have_parts(own.model) is not is_whole
 
 
 REENTRANT = "+train.trl.gradient_checkpointing_kwargs={use_reentrant: true}"

@@ -24,11 +24,12 @@ from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 from transformers.generation.configuration_utils import GenerationMode
 
 from ufo_rl.model.few_threads import few_threads
+from ufo_rl.model.memory import is_out_of_memory
 from ufo_rl.model.narrow import KEPT, generate_narrow, has_calls_to_spare
 
 log = logging.getLogger(__name__)
 TOLERANCE, OF_HALF = 1e-4, 2e-2  # of the largest logit, and where half precision computes it
-ALL_ROWS, HOOKS, LOOP = "all rows", "hooks", "a loop"
+ALL_ROWS, HOOKS, LOOP = "all rows", "hooks", "a loop of its own"
 _ways: WeakKeyDictionary[PreTrainedModel, str] = WeakKeyDictionary()
 
 
@@ -64,11 +65,13 @@ def _hooked(model: PreTrainedModel, live: LiveRows) -> Iterator[None]:
 
 
 def _way(model: PreTrainedModel) -> str:
-    """The first way in which rows are computed as if none had left and each prompt were read; asked once a model."""
-    if model not in _ways:
+    """The first way in which rows are computed as if none had left and each prompt were read; asked once a model, and of a
+    loop each time whether it still computes all that the model does."""
+    may_loop = has_calls_to_spare(model)
+    if model not in _ways or (_ways[model] == LOOP and not may_loop):
         # no inference_mode: what a model keeps of this, its training may need
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
-            ways = [LOOP] * has_calls_to_spare(model) + [HOOKS]
+            ways = [LOOP] * may_loop + [HOOKS]
             _ways[model] = next((way for way in ways if _is_right(model, way)), ALL_ROWS)
     return _ways[model]
 
@@ -76,6 +79,22 @@ def _way(model: PreTrainedModel) -> str:
 def _is_right(model: Any, way: str) -> bool:
     """Generate four rows twice, the first of which ends at once and the second of which is the last's copy: a model may keep
     something of each row outside the cache, as RecurrentGemma does its states. The third is shorter than the others."""
+    try:
+        whole, parts = _whole_and_parts(model, way)
+    except Exception as error:  # of whatever kind: such a model generates as transformers has it
+        if is_out_of_memory(error):
+            raise
+        log.info("rows that have ended are not left out by %s: %s: %s", way, type(error).__name__, error)
+        return False
+    bound = TOLERANCE if model.dtype == torch.float32 else OF_HALF
+    pairs = [(one[1:].float(), other[1:].float()) for one, other in zip(whole, parts, strict=True)]
+    is_near = all(bool((one - other).abs().max() <= bound * one.abs().max()) for one, other in pairs)
+    if not is_near:
+        log.info("rows that have ended are not left out by %s: the model's own logits differ", way)
+    return is_near
+
+
+def _whole_and_parts(model: Any, way: str) -> tuple[Any, Any]:
     vocabulary = len(model.get_input_embeddings().weight)
     end, ids_BT = vocabulary - 1, (torch.arange(4 * 6).reshape(4, 6) % vocabulary)[[0, 1, 2, 1]]
     mask_BT = torch.ones_like(ids_BT)
@@ -92,19 +111,11 @@ def _is_right(model: Any, way: str) -> bool:
     own: dict[str, Any] = {"attention_mask": mask_BT, "generation_config": config}
     own["logits_processor"] = LogitsProcessorList([_EndsFirst(end)])
     generate, live = type(model).generate, LiveRows([end], None)
-    try:
-        whole = generate(model, ids_BT, **own).logits
-        if way == LOOP:
-            parts = generate(model, ids_BT, custom_generate=generate_narrow, **own).logits
-        else:
-            with _hooked(model, live):
-                parts = generate(model, ids_BT, stopping_criteria=StoppingCriteriaList([live]), **own).logits
-    except Exception as error:  # of whatever kind: such a model generates as transformers has it
-        log.info("rows that have ended leave by no %s: %s: %s", way, type(error).__name__, error)
-        return False
-    bound = TOLERANCE if model.dtype == torch.float32 else OF_HALF
-    pairs = [(one[1:].float(), other[1:].float()) for one, other in zip(whole, parts, strict=True)]
-    return all(bool((one - other).abs().max() <= bound * one.abs().max()) for one, other in pairs)
+    whole = generate(model, ids_BT, **own).logits
+    if way == LOOP:
+        return whole, generate(model, ids_BT, custom_generate=generate_narrow, **own).logits
+    with _hooked(model, live):
+        return whole, generate(model, ids_BT, stopping_criteria=StoppingCriteriaList([live]), **own).logits
 
 
 class _EndsFirst(LogitsProcessor):

@@ -30,6 +30,8 @@ def has_calls_to_spare(model: PreTrainedModel) -> bool:
     config: Any = model.config
     if type(model) not in SHAPES or not is_narrow(model) or model.dtype != torch.float32:
         return False
+    if model.training and config.attention_dropout:
+        return False
     head: Any = model.get_output_embeddings()
     linear = {name: one for name, one in model.named_modules() if name.endswith("_proj")} | {"": head}
     with_bias = ("q_proj", "k_proj", "v_proj")
@@ -53,8 +55,10 @@ def generate_narrow(
     generation_config: GenerationConfig,
     **given: Any,
 ) -> Any:
-    """For `generate(custom_generate=...)`: samples or takes the largest, as transformers does, number for number. Rows that
-    have ended leave; they draw on, so that the others' draws stay theirs."""
+    """For `generate(custom_generate=...)`: samples or takes the largest, as transformers does, number for number, where a
+    criterion that ends rows comes with end tokens. input_ids (B, T), padded on the left, and what it returns are tokens. Rows
+    that have ended leave; they draw on, so that the others' draws stay theirs. It has a cache and positions of its own, and
+    returns no scores, states or attentions."""
     config, ids_BT = generation_config, input_ids
     pad: Any = config._pad_token_tensor
     mask_BT = given.get("attention_mask")

@@ -10,8 +10,9 @@ from transformers import DynamicCache
 
 PROMPTS_ONCE, BY_LENGTH, WHOLE = "each prompt once", "rows by length", "the whole batch"
 WAYS = (PROMPTS_ONCE, BY_LENGTH)
-PARTS = 4  # of a batch
 MIN_ROWS = 8  # of a part
+SHARES = (8, 4, 2)  # of a batch in front of each cut, as divisors: few completions are long
+BY_WIDTH = {"dynamic", "longrope"}  # rotary frequencies that follow from the longest row of a forward pass
 NO_LABEL = -100
 
 
@@ -27,13 +28,20 @@ class Batch(NamedTuple):
         return self.ids.shape[1] - self.logits_to_keep
 
 
+def turns_by_width(config: Any) -> bool:
+    """Whether a row's states depend on how wide its batch is. config: of a model."""
+    ropes = getattr(config.get_text_config(), "rope_parameters", None) or {}
+    kinds = {ropes.get("rope_type"), *(one.get("rope_type") for one in ropes.values() if isinstance(one, dict))}
+    return bool(kinds & BY_WIDTH)
+
+
 def compute_in_parts(
     way: str, model: Any, batch: Batch, compute_entropy: bool
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
     """Log-probabilities and entropies (rows, logits_to_keep), zero behind a part's longest row.
 
-    The model has TRL's fused head. Padding before the prompts stays: TRL gives no positions, and a model without rotary
-    ones counts from the first column.
+    way: one of WAYS. The model has TRL's fused head. Padding before the prompts stays: TRL gives no positions, and a model
+    without rotary ones counts from the first column.
     """
     width, first = batch.ids.shape[1], 0
     cache, place_B = None, torch.arange(len(batch.ids))
@@ -43,7 +51,8 @@ def compute_in_parts(
     last_B = width - batch.mask.bool().int().flip(1).argmax(1)
     order_B = torch.argsort(last_B, descending=True, stable=True)
     logprobs, entropies = [], []
-    for rows in order_B.chunk(min(PARTS, len(batch.ids) // MIN_ROWS)):
+    cuts = [len(order_B) // share for share in SHARES if len(order_B) // share >= MIN_ROWS]
+    for rows in order_B.tensor_split(cuts):
         end = max(int(last_B[rows].max()), batch.prompt_width + 1)
         ids_RT, mask_RT = batch.ids[rows, first:end], batch.mask[rows, :end]
         labels_RT = ids_RT.masked_fill(mask_RT[:, first:] == 0, NO_LABEL)

@@ -4,17 +4,17 @@ completion, and rows of like length together. TRL reads all and pads to the long
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import Any, cast
 
 import torch
 from transformers.integrations.deepspeed import is_deepspeed_zero3_enabled
 from trl.trainer.grpo_trainer import GRPOTrainer
 
-from ufo_rl.training.positions import PROMPTS_ONCE, WAYS, WHOLE, Batch, compute_in_parts
+from ufo_rl.model.memory import is_out_of_memory
+from ufo_rl.training.positions import MIN_ROWS, PROMPTS_ONCE, WAYS, WHOLE, Batch, compute_in_parts, turns_by_width
 
 log = logging.getLogger(__name__)
 TOLERANCE, OF_HALF = 1e-4, 0.1  # of a log-probability, and where half precision computes it
-MIN_ROWS = 16
 
 
 class Trainer(GRPOTrainer):
@@ -22,8 +22,9 @@ class Trainer(GRPOTrainer):
     the whole batch, up to rounding.
 
     The whole batch where less would cost more or differ: under ZeRO 3, which gathers all weights for each part; with
-    reentrant checkpoints, of which ZeRO 2 wants one; with a KL term, as the reference's log-probabilities are of the whole
-    batch, and rounding alone would be a distance to it; and where the model's own numbers say so, asked once.
+    reentrant checkpoints, of which ZeRO 2 wants one; with a KL term, or in half precision where TRL holds a batch against
+    its old log-probabilities: both are of whole rows, and rounding alone would be a distance to them; where positions depend
+    on a batch's width; and where the model's own numbers say so, asked with the first batch that has a completion.
     """
 
     _way: str | None = None  # unknown before the first batch
@@ -43,7 +44,7 @@ class Trainer(GRPOTrainer):
         compute = super()._get_per_token_logps_and_entropies
         is_split = batch_size is not None and batch_size < num_rows
         is_text = all(value is None for value in images.values())
-        if num_rows < MIN_ROWS or is_split or compute_aux_loss or not is_text or not self._may_have_parts():
+        if num_rows < 2 * MIN_ROWS or is_split or compute_aux_loss or not is_text or not self._may_have_parts(model):
             return compute(
                 model,
                 input_ids,
@@ -57,36 +58,64 @@ class Trainer(GRPOTrainer):
         batch = Batch(input_ids, attention_mask, logits_to_keep)
         if self._way is None:
             self._way = self._first_right(model, batch)
-        if self._way == WHOLE:
+        if self._way in (None, WHOLE) or batch.prompt_width < 2:
             return compute(model, *batch, None, compute_entropy, False)
         with self.accelerator.autocast():
             return *compute_in_parts(self._way, model, batch, compute_entropy), None
 
-    def _may_have_parts(self) -> bool:
-        checkpointing: Any = self.args.gradient_checkpointing_kwargs or {}
-        is_reentrant = bool(checkpointing.get("use_reentrant"))
-        return self._way != WHOLE and not self.beta and not is_reentrant and not is_deepspeed_zero3_enabled()
+    def _may_have_parts(self, model: Any) -> bool:
+        settings: Any = self.args
+        checkpointing = settings.gradient_checkpointing_kwargs or {}
+        num_before_new = settings.steps_per_generation * self.num_iterations
+        has_old = self.use_vllm or settings.gradient_accumulation_steps % num_before_new != 0
+        return not (
+            self._way == WHOLE
+            or self.beta
+            or checkpointing.get("use_reentrant")
+            or is_deepspeed_zero3_enabled()
+            or (self._is_half and has_old)
+            or turns_by_width(cast(Any, self.accelerator.unwrap_model(model)).config)
+        )
+
+    @property
+    def _is_half(self) -> bool:
+        return bool(self.args.bf16 or self.args.fp16)
 
     @torch.no_grad()
-    def _first_right(self, model: Any, batch: Batch) -> str:
+    def _first_right(self, model: Any, batch: Batch) -> str | None:
         """The first way whose log-probabilities are the whole batch's, on every rank: with another number of forward
-        passes, one would wait for the others for ever."""
-        whole_BT = super()._get_per_token_logps_and_entropies(model, *batch)[0]
-        kept_BT = batch.mask[:, -batch.logits_to_keep :].bool()
-        bound = OF_HALF if self.args.bf16 or self.args.fp16 else TOLERANCE
-        for way in WAYS:
-            # checkpoints compute a layer anew, with a cache that has its keys already
-            if way == PROMPTS_ONCE and (self.args.gradient_checkpointing or batch.prompt_width < 2):
-                continue
-            try:
-                with self.accelerator.autocast():
-                    found_BT = compute_in_parts(way, model, batch, False)[0]
-                is_near = torch.allclose(whole_BT[kept_BT], found_BT[kept_BT], rtol=0, atol=bound)
-            except Exception as error:  # of whatever kind: such a model is read as TRL does
-                log.info("log-probabilities, %s: %s: %s", way, type(error).__name__, error)
-                is_near = False
-            num_near: Any = self.accelerator.reduce(torch.tensor(int(is_near), device=batch.ids.device), "sum")
-            if int(num_near) == self.accelerator.num_processes:
-                return way
-            log.info("log-probabilities are not computed with %s: the model's own differ", way)
+        passes, one would wait for the others for ever. None where no rank has a completion to compare."""
+        device, accelerator, tokenizer = batch.ids.device, self.accelerator, cast(Any, self.processing_class)
+        # a column of padding, which this batch may not have and a later one will
+        ids = torch.nn.functional.pad(batch.ids, (1, 0), value=tokenizer.pad_token_id)
+        mask = torch.nn.functional.pad(batch.mask, (1, 0))
+        batch = Batch(ids, mask, batch.logits_to_keep)
+        kept_BT = mask[:, -batch.logits_to_keep :].bool()
+        if not int(cast(Any, accelerator.reduce(kept_BT.sum(), "sum"))):
+            return None
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            whole_BT = super()._get_per_token_logps_and_entropies(model, *batch)[0]
+            for way in WAYS:
+                # of a layer under checkpoints transformers takes the cache away
+                if way == PROMPTS_ONCE and self.args.gradient_checkpointing:
+                    continue
+                found_BT = self._tried(way, model, batch)
+                bound = OF_HALF if self._is_half else TOLERANCE
+                is_near = found_BT is not None and torch.allclose(
+                    whole_BT[kept_BT], found_BT[kept_BT], rtol=0, atol=bound
+                )
+                num_near: Any = accelerator.reduce(torch.tensor(int(is_near), device=device), "sum")
+                if int(num_near) == accelerator.num_processes:
+                    return way
+                log.info("log-probabilities are not computed with %s: on some rank the model's own differ", way)
         return WHOLE
+
+    def _tried(self, way: str, model: Any, batch: Batch) -> torch.Tensor | None:
+        try:
+            with self.accelerator.autocast():
+                return compute_in_parts(way, model, batch, False)[0]
+        except Exception as error:  # of whatever kind: such a model is read as TRL does
+            if is_out_of_memory(error):
+                raise
+            log.info("log-probabilities, %s: %s: %s", way, type(error).__name__, error)
+            return None
