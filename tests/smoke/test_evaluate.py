@@ -118,6 +118,7 @@ def test_two_ranks_give_the_answers_of_one(ufo: Ufo, small_run: SmallRun) -> Non
     assert len(one) == 24 and one == answers(two / "eval/arithmetic")
 
 
+@pytest.mark.soak
 def test_worked_examples_stand_before_the_question(ufo: Ufo) -> None:
     shots = 'eval.arithmetic.few_shot=[{question: "1+1=?", response: "<think> 1+1=2</think> <answer> 2</answer>"}]'
     ufo.run(*COMMAND, *lab(12), shots)

@@ -99,6 +99,7 @@ def test_each_stage_is_a_fresh_process_of_one_server(run: Run, tmp_path: Path) -
     assert (tmp_path / "run/logs/probe.log").stat().st_mode & 0o111 == 0
 
 
+@pytest.mark.soak
 def test_what_a_later_stage_needs_is_imported_while_one_runs(run: Run, tmp_path: Path) -> None:
     forked.forget()
     (first,), (second,) = run("about", soon=("wave", "no_such_module")), run("about")

@@ -175,6 +175,7 @@ def test_every_target_is_within_1e5_of_float64_and_reductions_score_nothing(
     assert (columns["confidence"] == np.exp(least)).all() and (columns["min_logprob"] == least).all()
 
 
+@pytest.mark.soak
 def test_doctor_tells_how_stable_the_selection_is(ufo: Ufo) -> None:
     output = ufo.run("doctor", "dataset.num_prompts=120", "launch.threads_per_rank=1")
     rows = {name: rest.split() for name, rest in re.findall(r"^(\w+, [\w ]+?)  +(.*)$", output, flags=re.M)}

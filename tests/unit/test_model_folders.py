@@ -95,6 +95,7 @@ def fault(case: Case) -> str | None:
     return None
 
 
+@pytest.mark.soak
 def test_every_broken_folder_is_told_and_every_other_is_used_rightly(sound: list[Path], tmp_path: Path) -> None:
     for folder in sound:
         assert problems_of(folder) == []
