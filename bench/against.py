@@ -125,15 +125,23 @@ def sweep(folder: Path) -> dict[str, float]:
         return {"seconds": time.perf_counter() - began}
 
 
+ONE_RANK = ("launch.num_ranks=1",)
+TWO_RANKS = ("launch.num_ranks=2", "train.per_device_train_batch_size=32")
+LAB = {
+    "seconds": ONE_RANK,
+    "one_thread_seconds": (*ONE_RANK, "launch.threads_per_rank=1"),
+    "two_ranks_seconds": TWO_RANKS,
+}
+
+
 def steps(folder: Path) -> dict[str, float]:
-    """A training of 60 steps as the lab's default has it, on one rank, from the end of the first to that of the last: with
-    the machine's threads, and with one, which is what a rank of the demo has."""
+    """A training of 60 steps of 64 completions, from the end of the first to that of the last: on one rank with the machine's
+    threads, with one thread, and on two ranks as the demo has it."""
     found = {}
-    for name, words in (("seconds", ()), ("one_thread_seconds", ("launch.threads_per_rank=1",))):
+    for name, words in LAB.items():
         with tempfile.TemporaryDirectory() as outputs:
             words = (*words, "selector=random", "dataset.num_prompts=900", "eval.arithmetic.limit=64")
-            own = ("train.save_steps=null", "launch.num_ranks=1", "tracker=off")
-            run(folder, "-m", "ufo_rl.cli", *words, *own, cwd=Path(outputs))
+            run(folder, "-m", "ufo_rl.cli", *words, "train.save_steps=null", "tracker=off", cwd=Path(outputs))
             (journal,) = Path(outputs).glob("outputs/runs/dev/*/metrics.jsonl")
             lines = [json.loads(line) for line in journal.read_text().splitlines()]
             times = [line["time"] for line in lines if line["stage"] == "train" and "step" in line]

@@ -10,7 +10,7 @@ import torch
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM, Qwen3Config
 from transformers.models.qwen3 import Qwen3ForCausalLM
 
-from ufo_rl.model.narrow import generate_narrow, has_calls_to_spare
+from ufo_rl.model.narrow import _drawn, generate_narrow, has_calls_to_spare
 
 SIZES: dict[str, Any] = {
     "vocab_size": 40,
@@ -26,14 +26,23 @@ END, PAD = 39, 38
 
 def llama(**own: Any) -> Any:
     torch.manual_seed(0)
-    return LlamaForCausalLM(LlamaConfig(**SIZES | own)).eval()
+    return with_scales(LlamaForCausalLM(LlamaConfig(**SIZES | own)).eval())
 
 
 def qwen2(**own: Any) -> Any:
     torch.manual_seed(0)
-    model = Qwen2ForCausalLM(Qwen2Config(**SIZES | own)).eval()
+    model = with_scales(Qwen2ForCausalLM(Qwen2Config(**SIZES | own)).eval())
     for layer in model.model.layers:  # transformers begins with zeros
-        torch.nn.init.normal_(layer.self_attn.k_proj.bias)
+        for one in (layer.self_attn.q_proj, layer.self_attn.k_proj, layer.self_attn.v_proj):
+            torch.nn.init.normal_(one.bias)
+    return model
+
+
+def with_scales(model: Any) -> Any:
+    """Transformers begins with ones."""
+    for name, weight in model.named_parameters():
+        if "norm" in name:
+            torch.nn.init.uniform_(weight, 0.5, 1.5)
     return model
 
 
@@ -69,6 +78,19 @@ def test_the_loop_draws_what_transformers_draws(make: Callable[[], Any], own: di
     if own["do_sample"]:
         lengths = (found[:, 9:] != PAD).sum(1)
         assert len(set(lengths.tolist())) > 2  # rows leave one after another
+
+
+def test_it_draws_as_multinomial_does_and_refuses_what_is_no_chance() -> None:
+    scores_BV = torch.randn(64, 265, generator=torch.Generator().manual_seed(0)) * 3
+    scores_BV[:, 100:200] = -torch.inf  # as top_k has it
+    for seed in range(20):
+        torch.manual_seed(seed)
+        expected, state = torch.multinomial(scores_BV.softmax(-1), 1)[:, 0], torch.get_rng_state()
+        torch.manual_seed(seed)
+        assert torch.equal(_drawn(scores_BV), expected) and torch.equal(torch.get_rng_state(), state)
+    scores_BV[3, 3] = torch.nan
+    with pytest.raises(RuntimeError, match="inf"):
+        _drawn(scores_BV)
 
 
 def test_its_logits_are_those_of_transformers() -> None:

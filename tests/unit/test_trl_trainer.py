@@ -223,6 +223,15 @@ def test_old_log_probabilities_in_half_precision_are_held_against_whole_rows(
     assert own._may_have_parts(own.model) is not is_whole
 
 
+@pytest.mark.parametrize(("more", "is_whole"), [([], False), (["train.bf16=true"], True)])
+def test_a_gpu_reads_whole_batches_in_half_precision(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: list[str], is_whole: bool
+) -> None:
+    own = trainer_of(LAB, tmp_path, *more)
+    monkeypatch.setattr(type(own.accelerator), "device", torch.device("cuda"))
+    assert own._may_have_parts(own.model) is not is_whole
+
+
 REENTRANT = "+train.trl.gradient_checkpointing_kwargs={use_reentrant: true}"
 
 

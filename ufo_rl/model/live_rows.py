@@ -25,10 +25,11 @@ from transformers.generation.configuration_utils import GenerationMode
 
 from ufo_rl.model.few_threads import few_threads
 from ufo_rl.model.memory import is_out_of_memory
-from ufo_rl.model.narrow import KEPT, generate_narrow, has_calls_to_spare
+from ufo_rl.model.narrow import generate_narrow, has_calls_to_spare
 
 log = logging.getLogger(__name__)
 TOLERANCE, OF_HALF = 1e-4, 2e-2  # of the largest logit, and where half precision computes it
+KEPT = 0.75  # rows leave when no more than this share of those computed is alive: leaving copies the cache
 ALL_ROWS, HOOKS, LOOP = "all rows", "hooks", "a loop of its own"
 _ways: WeakKeyDictionary[PreTrainedModel, str] = WeakKeyDictionary()
 

@@ -22,7 +22,8 @@ from transformers.integrations.deepspeed import is_deepspeed_zero3_enabled
 from ufo_rl.model.few_threads import is_narrow
 
 SHAPES = (LlamaForCausalLM, Qwen2ForCausalLM)
-KEPT = 0.75  # rows leave when no more than this share of those computed is alive: leaving copies the cache
+ROOM = 16  # columns added to the cache at a time
+KEPT = 0.85  # rows leave when no more than this share of those computed is alive
 
 
 def has_calls_to_spare(model: PreTrainedModel) -> bool:
@@ -73,7 +74,7 @@ def generate_narrow(
         if config.output_logits:
             kept.append(scores_BV.clone())
         scores_BV = logits_processor(ids_BT, scores_BV)  # pyright: ignore[reportArgumentType]
-        token_B = torch.multinomial(scores_BV.softmax(-1), 1)[:, 0] if config.do_sample else scores_BV.argmax(-1)
+        token_B = _drawn(scores_BV) if config.do_sample else scores_BV.argmax(-1)
         if pad is not None:
             token_B = torch.where(has_ended_B, pad, token_B)
         ids_BT = torch.cat([ids_BT, token_B[:, None]], 1)
@@ -81,20 +82,33 @@ def generate_narrow(
         if has_ended_B.all():
             break
         is_alive_R = ~has_ended_B[live_R]
-        if int(is_alive_R.sum()) <= KEPT * len(live_R):
-            places_R = is_alive_R.nonzero()[:, 0]
-            live_R = live_R[places_R]
-            rows.keep(places_R)
+        num_alive = int(is_alive_R.sum())
+        if num_alive <= KEPT * len(live_R):
+            place_R = rows.keep(is_alive_R, num_alive)
+            live_R = live_R[place_R]
         rows.read(token_B[live_R])
     if not config.return_dict_in_generate:
         return ids_BT
     return GenerateDecoderOnlyOutput(sequences=ids_BT, logits=tuple(kept) or None)  # pyright: ignore[reportArgumentType]
 
 
-class Rows:
-    """Rows of tokens that the model has read: `logits_RV` of what comes next, keys and values by layer (R, heads, T, size).
+def _drawn(scores_BV: torch.Tensor) -> torch.Tensor:
+    """What `torch.multinomial` draws on a CPU, number for number: the token whose chance is largest against an exponential
+    number of its own. It takes 14 % of this loop, as `exponential_` takes one logarithm at a time."""
+    chance_BV = scores_BV.softmax(-1)
+    if not torch.isfinite(chance_BV.sum()):
+        raise RuntimeError("probability tensor contains either `inf`, `nan` or element < 0")
+    uniform_BV = torch.empty(chance_BV.shape, dtype=torch.float64).uniform_()
+    return chance_BV.div_(uniform_BV.neg_().log1p_().neg_().float()).argmax(-1)
 
-    The weights are those of now: layers' projections that read the same input are put side by side.
+
+class Rows:
+    """Rows of tokens that the model has read: `logits_RV` of what comes next, and by layer keys and values (R, heads, T,
+    size), side by side, with room for more columns.
+
+    The weights are those of now. Of projections that read the same input it makes one, the norm's weights with it. The two
+    halves of a head that positions turn together are neighbours, in queries and keys alike: complex numbers, turned by one
+    product.
     """
 
     def __init__(self, model: Any, ids_BT: torch.Tensor, mask_BT: torch.Tensor, max_length: int) -> None:
@@ -106,62 +120,79 @@ class Rows:
         cache: Any = DynamicCache()
         given = {"attention_mask": mask_PT, "position_ids": position_PT, "past_key_values": cache, "use_cache": True}
         self.logits_RV = model(input_ids=ids_PT, logits_to_keep=1, **given).logits[place_B, -1]
-        self.keys_values = [(layer.keys[place_B], layer.values[place_B]) for layer in cache.layers]
+        pairs_D = _pairs(cache.layers[0].keys.shape[-1])
+        read = [torch.cat([layer.keys[..., pairs_D], layer.values], 1) for layer in cache.layers]
+        self.keys_values = [F.pad(one, (0, 0, 0, ROOM))[place_B] for one in read]
         hidden_mask = torch.zeros(mask_BT.shape).masked_fill(mask_BT == 0, torch.finfo(torch.float32).min)
         room = max(max_length - ids_BT.shape[1], 0)
         self.mask_R11T, self.length = F.pad(hidden_mask, (0, room))[:, None, None], ids_BT.shape[1]
         self.position_R = mask_BT.sum(1)
         steps_1T = torch.arange(max(max_length, ids_BT.shape[1]))[None]
-        self.cos_TD, self.sin_TD = (one[0] for one in base.rotary_emb(self.logits_RV, steps_1T))
-        self.layers = [_weights(layer) for layer in base.layers]
+        cos_TD, sin_TD = (one[0] for one in base.rotary_emb(self.logits_RV, steps_1T))
+        self.turn_TC = torch.complex(*(one[:, : len(pairs_D) // 2].contiguous() for one in (cos_TD, sin_TD)))
+        self.layers = [_weights(layer, pairs_D) for layer in base.layers]
+        self.head = model.lm_head.weight * base.norm.weight
 
-    def keep(self, places_R: torch.Tensor) -> None:
-        self.keys_values = [(keys[places_R], values[places_R]) for keys, values in self.keys_values]
-        self.mask_R11T, self.position_R = self.mask_R11T[places_R], self.position_R[places_R]
+    def keep(self, is_kept_R: torch.Tensor, num_kept: int) -> torch.Tensor:
+        """Rows from the end go where those before leave, so that few are copied. Returns where each kept row was."""
+        place_R = torch.arange(num_kept)
+        left_M = (~is_kept_R[:num_kept]).nonzero()[:, 0]
+        place_R[left_M] = moved_M = is_kept_R[num_kept:].nonzero()[:, 0] + num_kept
+        for one in self.keys_values:
+            one[left_M, :, : self.length] = one[moved_M, :, : self.length]
+        self.keys_values = [one[:num_kept] for one in self.keys_values]
+        self.mask_R11T, self.position_R = self.mask_R11T[place_R], self.position_R[place_R]
+        return place_R
 
     def read(self, token_R: torch.Tensor) -> None:
         """One more token each. `addmm` adds a product to the states in one call."""
-        base, norm = self.model.model, self.model.model.norm
-        self.length += 1
+        base = self.model.model
+        column, self.length = self.length, self.length + 1
+        if column == self.keys_values[0].shape[2]:
+            self.keys_values = [F.pad(one, (0, 0, 0, ROOM)) for one in self.keys_values]
         mask_R11T = self.mask_R11T[..., : self.length]
-        cos_R11D, sin_R11D = (one[self.position_R][:, None, None] for one in (self.cos_TD, self.sin_TD))
+        turn_R1C = self.turn_TC[self.position_R][:, None]
         self.position_R = self.position_R + 1
         states_RH = F.embedding(token_R, base.embed_tokens.weight)
-        shape, size = states_RH.shape[-1:], cos_R11D.shape[-1]
-        for i, (first, qkv, bias, out, second, up, down, eps, scale) in enumerate(self.layers):
-            projected = F.linear(F.rms_norm(states_RH, shape, first, eps), qkv, bias).view(len(token_R), -1, 1, size)
-            keys, values = self.keys_values[i]
-            num_keys = keys.shape[1]
-            turned, value = projected.split((projected.shape[1] - num_keys, num_keys), 1)
-            turned = torch.addcmul(turned * cos_R11D, _turned(turned), sin_R11D)
-            query, key = turned.split((turned.shape[1] - num_keys, num_keys), 1)
-            self.keys_values[i] = keys, values = torch.cat([keys, key], 2), torch.cat([values, value], 2)
+        shape, size = states_RH.shape[-1:], 2 * turn_R1C.shape[-1]
+        for keys_values, (qkv, bias, out, up, down, first_eps, second_eps, scale) in zip(
+            self.keys_values, self.layers, strict=True
+        ):
+            num_keys = keys_values.shape[1] // 2
+            heads_RHD = F.linear(F.rms_norm(states_RH, shape, None, first_eps), qkv, bias).view(len(token_R), -1, size)
+            torch.view_as_complex(heads_RHD[:, :-num_keys].unflatten(-1, (-1, 2))).mul_(turn_R1C)
+            query_RH1D = heads_RHD[:, : -2 * num_keys, None]
+            keys_values[:, :, column] = heads_RHD[:, -2 * num_keys :]
+            keys, values = keys_values[:, :, : self.length].chunk(2, 1)
             seen = F.scaled_dot_product_attention(
-                query, keys, values, mask_R11T, scale=scale, enable_gqa=query.shape[1] > num_keys
+                query_RH1D, keys, values, mask_R11T, scale=scale, enable_gqa=query_RH1D.shape[1] > num_keys
             )
             states_RH = torch.addmm(states_RH, seen.reshape(len(token_R), -1), out)
-            gate, wide = F.linear(F.rms_norm(states_RH, shape, second, eps), up).chunk(2, -1)
+            gate, wide = F.linear(F.rms_norm(states_RH, shape, None, second_eps), up).chunk(2, -1)
             states_RH = torch.addmm(states_RH, F.silu(gate).mul_(wide), down)
-        normed_RH = F.rms_norm(states_RH, shape, norm.weight, norm.variance_epsilon)
-        self.logits_RV = F.linear(normed_RH, self.model.lm_head.weight)
+        self.logits_RV = F.linear(F.rms_norm(states_RH, shape, None, base.norm.variance_epsilon), self.head)
 
 
-def _weights(layer: Any) -> tuple[Any, ...]:
+def _weights(layer: Any, pairs_D: torch.Tensor) -> tuple[Any, ...]:
     attention, mlp = layer.self_attn, layer.mlp
     projections = (attention.q_proj, attention.k_proj, attention.v_proj)
+
+    def paired(of: str) -> torch.Tensor:
+        q, k, v = (getattr(one, of).detach().unflatten(0, (-1, len(pairs_D))) for one in projections)
+        return torch.cat([q[:, pairs_D], k[:, pairs_D], v]).flatten(0, 1)
+
     return (
-        layer.input_layernorm.weight,
-        torch.cat([one.weight for one in projections]),
-        None if projections[0].bias is None else torch.cat([one.bias for one in projections]),
+        paired("weight") * layer.input_layernorm.weight,
+        None if projections[0].bias is None else paired("bias"),
         attention.o_proj.weight.t(),
-        layer.post_attention_layernorm.weight,
-        torch.cat([mlp.gate_proj.weight, mlp.up_proj.weight]),
+        torch.cat([mlp.gate_proj.weight, mlp.up_proj.weight]) * layer.post_attention_layernorm.weight,
         mlp.down_proj.weight.t(),
         layer.input_layernorm.variance_epsilon,
+        layer.post_attention_layernorm.variance_epsilon,
         attention.scaling,
     )
 
 
-def _turned(x: torch.Tensor) -> torch.Tensor:
-    half = x.shape[-1] // 2
-    return torch.cat((-x[..., half:], x[..., :half]), -1)
+def _pairs(size: int) -> torch.Tensor:
+    """Places in a head of which the two that a position turns together follow each other."""
+    return torch.arange(size).view(2, -1).t().flatten()

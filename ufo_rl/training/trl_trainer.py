@@ -23,8 +23,9 @@ class Trainer(GRPOTrainer):
 
     The whole batch where less would cost more or differ: under ZeRO 3, which gathers all weights for each part; with
     reentrant checkpoints, of which ZeRO 2 wants one; with a KL term, or in half precision where TRL holds a batch against
-    its old log-probabilities: both are of whole rows, and rounding alone would be a distance to them; where positions depend
-    on a batch's width; and where the model's own numbers say so, asked with the first batch that has a completion.
+    its old log-probabilities: both are of whole rows, and rounding alone would be a distance to them; on a GPU in half
+    precision, where a whole batch takes less time than its parts (bench/README.md); where positions depend on a batch's
+    width; and where the model's own numbers say so, asked with the first batch that has a completion.
     """
 
     _way: str | None = None  # unknown before the first batch
@@ -73,7 +74,7 @@ class Trainer(GRPOTrainer):
             or self.beta
             or checkpointing.get("use_reentrant")
             or is_deepspeed_zero3_enabled()
-            or (self._is_half and has_old)
+            or (self._is_half and (has_old or self.accelerator.device.type != "cpu"))
             or turns_by_width(cast(Any, self.accelerator.unwrap_model(model)).config)
         )
 
