@@ -10,7 +10,8 @@ import torch
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM, Qwen3Config
 from transformers.models.qwen3 import Qwen3ForCausalLM
 
-from ufo_rl.model.narrow import _drawn, generate_narrow, has_calls_to_spare
+from ufo_rl.model.narrow import _drawn, generate_narrow
+from ufo_rl.model.narrow_layers import has_calls_to_spare
 
 SIZES: dict[str, Any] = {
     "vocab_size": 40,

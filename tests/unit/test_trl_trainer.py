@@ -12,16 +12,18 @@ from transformers import TrainerCallback
 from trl.trainer.grpo_trainer import GRPOTrainer
 
 from tests.tiny_architectures import saved
+from tests.unit.test_narrow import llama, qwen2
 from ufo_rl.config.compose import compose_jobs
 from ufo_rl.config.load import load
 from ufo_rl.grader.math import MathGrader
+from ufo_rl.model.narrow_layers import has_calls_to_spare
 from ufo_rl.model.template import messages
 from ufo_rl.model.weights import load_tokenizer, packaged
 from ufo_rl.reward.correctness import Correctness
 from ufo_rl.reward.parts import Part
-from ufo_rl.training import positions
+from ufo_rl.training import packed, positions
 from ufo_rl.training.grpo import grpo_arguments, make_trainer
-from ufo_rl.training.positions import BY_LENGTH, PROMPTS_ONCE, WHOLE
+from ufo_rl.training.positions import BY_LENGTH, PACKED, PROMPTS_ONCE, WHOLE, Batch
 from ufo_rl.training.trl_trainer import Trainer
 
 LAB = packaged("package:lab/tiny")
@@ -99,6 +101,59 @@ def test_parts_give_what_the_whole_batch_gives_on_fewer_positions(trainer: Train
     assert by_length[3] == sum(7 + one for one in longest)
 
 
+@pytest.mark.parametrize("make", [llama, qwen2], ids=["llama, groups of heads", "qwen2, biases"])
+@pytest.mark.parametrize("temperature", [1.0, 0.7])
+def test_a_narrow_models_tokens_side_by_side_are_those_of_the_whole_batch(
+    tmp_path: Path, make: Any, temperature: float
+) -> None:
+    own = trainer_of(narrow_folder(tmp_path, make), tmp_path, f"train.temperature={temperature}")
+    whole, found = packed_and_whole(own, *batch())
+    assert own._way == PACKED
+    for one, other in zip(whole[:2], found[:2], strict=True):
+        assert len(one) == sum(COMPLETIONS) and torch.allclose(one, other, atol=1e-5)
+    assert whole[2].norm() > 1 and (whole[2] - found[2]).norm() < 1e-5 * whole[2].norm()
+
+
+def test_side_by_side_rows_may_have_no_token_and_leave_some_out(tmp_path: Path) -> None:
+    own = trainer_of(LAB, tmp_path)
+    ids, mask = batch()
+    assert packed_and_whole(own, ids, mask)[1][2].isfinite().all()
+    mask[[3, *(row for row, length in enumerate(COMPLETIONS) if length < 6)], -WIDTH:] = 0  # as rows that were truncated
+    mask[[2, 17], -WIDTH + 2] = 0
+    whole, found = packed_and_whole(own, ids, mask)
+    assert own._way == PACKED and torch.allclose(whole[0], found[0], atol=1e-5)
+    assert (whole[2] - found[2]).norm() < 1e-5 * whole[2].norm()
+    mask[:, -WIDTH:] = 0
+    logprobs, _ = packed.compute_packed(own.model, own.model, Batch(ids, mask, WIDTH), 1.0, False)
+    own.model.zero_grad()
+    logprobs.sum().backward()
+    assert torch.equal(logprobs, torch.zeros(32, WIDTH))
+    # as ranks that have tokens wait for it
+    assert all(one.grad is not None and not one.grad.any() for one in own.model.parameters())
+
+
+def packed_and_whole(own: Any, ids: torch.Tensor, mask: torch.Tensor) -> list[tuple[torch.Tensor, ...]]:
+    """Of the whole batch, and as the trainer takes it: log-probabilities and entropies at completions' tokens, gradient."""
+    kept, found = mask[:, -WIDTH:].bool(), []
+    for of in (GRPOTrainer, Trainer):
+        logprobs, entropies, _ = of._get_per_token_logps_and_entropies(
+            own, own.model, ids, mask, WIDTH, compute_entropy=True
+        )
+        own.model.zero_grad()
+        (logprobs * kept).sum().backward()
+        gradient = torch.cat([one.grad.flatten() for one in own.model.parameters()])
+        found.append((logprobs[kept].detach(), entropies[kept].detach(), gradient))
+    return found
+
+
+def narrow_folder(folder: Path, make: Any) -> Path:
+    """A model of the lab's vocabulary with the lab's tokenizer."""
+    made = folder / "narrow"
+    make(vocab_size=265, tie_word_embeddings=True).save_pretrained(made)
+    load_tokenizer(LAB).save_pretrained(made)
+    return made
+
+
 def test_a_batch_that_is_too_small_or_split_already_is_read_as_trl_does(trainer: Trainer) -> None:
     ids, mask = batch()
     for rows, size in ((15, None), (32, 16)):
@@ -148,7 +203,8 @@ def test_a_way_that_fails_is_not_taken_and_memory_that_runs_out_is_no_such_reaso
             raise error
 
         trainer._way = None
-        monkeypatch.setattr(positions, "read_prompts", read_prompts)
+        for module in (positions, packed):
+            monkeypatch.setattr(module, "read_prompts", read_prompts)
 
     fails(TypeError("got an unexpected keyword argument 'logits_to_keep'"))
     assert first_way(trainer) == BY_LENGTH
@@ -171,7 +227,7 @@ def test_a_batch_without_completions_proves_nothing(trainer: Trainer) -> None:
     mask = batch()[1]
     mask[:, -WIDTH:] = 0
     assert first_way(trainer, mask=mask) is None
-    assert first_way(trainer) == PROMPTS_ONCE
+    assert first_way(trainer) == (PACKED if has_calls_to_spare(trainer.model) else PROMPTS_ONCE)
 
 
 def test_a_prompt_of_one_token_is_read_with_its_completion(trainer: Trainer) -> None:

@@ -25,7 +25,8 @@ from transformers.generation.configuration_utils import GenerationMode
 
 from ufo_rl.model.few_threads import few_threads
 from ufo_rl.model.memory import is_out_of_memory
-from ufo_rl.model.narrow import generate_narrow, has_calls_to_spare
+from ufo_rl.model.narrow import generate_narrow
+from ufo_rl.model.narrow_layers import has_calls_to_spare
 
 log = logging.getLogger(__name__)
 TOLERANCE, OF_HALF = 1e-4, 2e-2  # of the largest logit, and where half precision computes it

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 import torch
 from transformers import DynamicCache
 
-PROMPTS_ONCE, BY_LENGTH, WHOLE = "each prompt once", "rows by length", "the whole batch"
-WAYS = (PROMPTS_ONCE, BY_LENGTH)
+PACKED, PROMPTS_ONCE = "tokens side by side", "each prompt once"
+BY_LENGTH, WHOLE = "rows by length", "the whole batch"
+WAYS = (PACKED, PROMPTS_ONCE, BY_LENGTH)
 MIN_ROWS = 8  # of a part
 SHARES = (8, 4, 2)  # of a batch in front of each cut, as divisors: few completions are long
 BY_WIDTH = {"dynamic", "longrope"}  # rotary frequencies that follow from the longest row of a forward pass
@@ -40,8 +41,8 @@ def compute_in_parts(
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
     """Log-probabilities and entropies (rows, logits_to_keep), zero behind a part's longest row.
 
-    way: one of WAYS. The model has TRL's fused head. Padding before the prompts stays: TRL gives no positions, and a model
-    without rotary ones counts from the first column.
+    way: PROMPTS_ONCE or BY_LENGTH. The model has TRL's fused head. Padding before the prompts stays: TRL gives no positions,
+    and a model without rotary ones counts from the first column.
     """
     width, first = batch.ids.shape[1], 0
     cache, place_B = None, torch.arange(len(batch.ids))
@@ -49,9 +50,8 @@ def compute_in_parts(
         first = batch.prompt_width - 1  # each row reads the last token of its prompt: it predicts the row's first
         cache, place_B = read_prompts(model, batch, first)
     last_B = width - batch.mask.bool().int().flip(1).argmax(1)
-    order_B = torch.argsort(last_B, descending=True, stable=True)
+    order_B, cuts = rows_by_length(batch.mask)
     logprobs, entropies = [], []
-    cuts = [len(order_B) // share for share in SHARES if len(order_B) // share >= MIN_ROWS]
     for rows in order_B.tensor_split(cuts):
         end = max(int(last_B[rows].max()), batch.prompt_width + 1)
         ids_RT, mask_RT = batch.ids[rows, first:end], batch.mask[rows, :end]
@@ -64,6 +64,12 @@ def compute_in_parts(
                 kept.append(torch.nn.functional.pad(found_RT[:, batch.prompt_width - end :], (0, width - end)))
     back_B = torch.argsort(order_B)
     return torch.cat(logprobs)[back_B], torch.cat(entropies)[back_B] if entropies else None
+
+
+def rows_by_length(mask_BT: torch.Tensor) -> tuple[torch.Tensor, list[int]]:
+    """Rows in the order of their last columns, the longest first, and where parts of like length begin."""
+    order_B = torch.argsort(mask_BT.bool().int().flip(1).argmax(1), stable=True)
+    return order_B, [len(order_B) // share for share in SHARES if len(order_B) // share >= MIN_ROWS]
 
 
 def read_prompts(model: Any, batch: Batch, width: int) -> tuple[Any, torch.Tensor]:

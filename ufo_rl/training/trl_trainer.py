@@ -11,7 +11,18 @@ from transformers.integrations.deepspeed import is_deepspeed_zero3_enabled
 from trl.trainer.grpo_trainer import GRPOTrainer
 
 from ufo_rl.model.memory import is_out_of_memory
-from ufo_rl.training.positions import MIN_ROWS, PROMPTS_ONCE, WAYS, WHOLE, Batch, compute_in_parts, turns_by_width
+from ufo_rl.model.narrow_layers import has_calls_to_spare
+from ufo_rl.training.packed import compute_packed
+from ufo_rl.training.positions import (
+    BY_LENGTH,
+    MIN_ROWS,
+    PACKED,
+    WAYS,
+    WHOLE,
+    Batch,
+    compute_in_parts,
+    turns_by_width,
+)
 
 log = logging.getLogger(__name__)
 TOLERANCE, OF_HALF = 1e-4, 0.1  # of a log-probability, and where half precision computes it
@@ -62,7 +73,14 @@ class Trainer(GRPOTrainer):
         if self._way in (None, WHOLE) or batch.prompt_width < 2:
             return compute(model, *batch, None, compute_entropy, False)
         with self.accelerator.autocast():
-            return *compute_in_parts(self._way, model, batch, compute_entropy), None
+            return *self._computed(self._way, model, batch, compute_entropy), None
+
+    def _computed(
+        self, way: str, model: Any, batch: Batch, compute_entropy: bool
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        if way == PACKED:
+            return compute_packed(model, self._own(model), batch, self.temperature, compute_entropy)
+        return compute_in_parts(way, model, batch, compute_entropy)
 
     def _may_have_parts(self, model: Any) -> bool:
         settings: Any = self.args
@@ -75,8 +93,20 @@ class Trainer(GRPOTrainer):
             or checkpointing.get("use_reentrant")
             or is_deepspeed_zero3_enabled()
             or (self._is_half and (has_old or self.accelerator.device.type != "cpu"))
-            or turns_by_width(cast(Any, self.accelerator.unwrap_model(model)).config)
+            or turns_by_width(self._own(model).config)
         )
+
+    def _ways(self, model: Any) -> list[str]:
+        """Those that the model and the settings leave, the fastest first."""
+        ways: list[str] = list(WAYS)
+        if self._is_half or self.accelerator.device.type != "cpu" or not has_calls_to_spare(self._own(model)):
+            ways.remove(PACKED)
+        if self.args.gradient_checkpointing:  # of a layer under checkpoints transformers takes the cache away
+            return [BY_LENGTH]
+        return ways
+
+    def _own(self, model: Any) -> Any:
+        return self.accelerator.unwrap_model(model)
 
     @property
     def _is_half(self) -> bool:
@@ -96,10 +126,7 @@ class Trainer(GRPOTrainer):
             return None
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             whole_BT = super()._get_per_token_logps_and_entropies(model, *batch)[0]
-            for way in WAYS:
-                # of a layer under checkpoints transformers takes the cache away
-                if way == PROMPTS_ONCE and self.args.gradient_checkpointing:
-                    continue
+            for way in self._ways(model):
                 found_BT = self._tried(way, model, batch)
                 bound = OF_HALF if self._is_half else TOLERANCE
                 is_near = found_BT is not None and torch.allclose(
@@ -114,7 +141,7 @@ class Trainer(GRPOTrainer):
     def _tried(self, way: str, model: Any, batch: Batch) -> torch.Tensor | None:
         try:
             with self.accelerator.autocast():
-                return compute_in_parts(way, model, batch, False)[0]
+                return self._computed(way, model, batch, False)[0]
         except Exception as error:  # of whatever kind: such a model is read as TRL does
             if is_out_of_memory(error):
                 raise
