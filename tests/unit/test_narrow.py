@@ -111,6 +111,34 @@ def with_hook() -> Any:
     return model
 
 
+def with_backward_hook() -> Any:
+    model = llama()
+    model.model.layers[1].mlp.register_full_backward_hook(lambda module, given, taken: None)
+    return model
+
+
+def with_forward_of_its_own() -> Any:
+    model = llama()
+    mlp = model.model.layers[1].mlp
+    mlp.forward = lambda states, forward=mlp.forward: 2 * forward(states)
+    return model
+
+
+def under_checkpoints() -> Any:
+    model = llama().train()
+    model.gradient_checkpointing_enable()
+    return model
+
+
+def with_embeddings_of_its_own() -> Any:
+    class Scaled(torch.nn.Embedding):
+        pass
+
+    model = llama()
+    model.model.embed_tokens = Scaled(40, 64)
+    return model
+
+
 def with_adapter() -> Any:
     class Adapted(torch.nn.Linear):
         pass
@@ -132,9 +160,28 @@ def with_adapter() -> Any:
         lambda: qwen2(use_sliding_window=True, sliding_window=4, max_window_layers=1),
         lambda: Qwen3ForCausalLM(Qwen3Config(**SIZES)),
         with_hook,
+        with_backward_hook,
+        with_forward_of_its_own,
+        with_embeddings_of_its_own,
+        under_checkpoints,
         with_adapter,
     ],
-    ids=["wide", "half", "bias", "mlp bias", "activation", "rope", "sliding", "qwen3", "hook", "adapter"],
+    ids=[
+        "wide",
+        "half",
+        "bias",
+        "mlp bias",
+        "activation",
+        "rope",
+        "sliding",
+        "qwen3",
+        "hook",
+        "backward hook",
+        "forward",
+        "embeddings",
+        "checkpoints",
+        "adapter",
+    ],
 )
 def test_a_model_that_computes_more_than_the_loop_has_none(make: Callable[[], Any]) -> None:
     assert not has_calls_to_spare(make())

@@ -1,4 +1,5 @@
-"""Log-probabilities in parts of like length: those of TRL's whole batch, and their gradient, on fewer positions."""
+"""Log-probabilities in parts of like length or side by side: those of TRL's whole batch, and their gradient, on fewer
+positions."""
 
 from __future__ import annotations
 
@@ -16,14 +17,14 @@ from tests.unit.test_narrow import llama, qwen2
 from ufo_rl.config.compose import compose_jobs
 from ufo_rl.config.load import load
 from ufo_rl.grader.math import MathGrader
-from ufo_rl.model.narrow_layers import has_calls_to_spare
+from ufo_rl.model.narrow_layers import Layer, has_calls_to_spare
 from ufo_rl.model.template import messages
 from ufo_rl.model.weights import load_tokenizer, packaged
 from ufo_rl.reward.correctness import Correctness
 from ufo_rl.reward.parts import Part
-from ufo_rl.training import packed, positions
+from ufo_rl.training import positions, side_by_side
 from ufo_rl.training.grpo import grpo_arguments, make_trainer
-from ufo_rl.training.positions import BY_LENGTH, PACKED, PROMPTS_ONCE, WHOLE, Batch
+from ufo_rl.training.positions import BY_LENGTH, PROMPTS_ONCE, SIDE_BY_SIDE, WHOLE, Batch
 from ufo_rl.training.trl_trainer import Trainer
 
 LAB = packaged("package:lab/tiny")
@@ -81,7 +82,7 @@ def computed(trainer: Any, of: Any) -> tuple[torch.Tensor, torch.Tensor, torch.T
 
 
 def test_parts_give_what_the_whole_batch_gives_on_fewer_positions(trainer: Trainer) -> None:
-    trainer._way = None
+    trainer._way = None  # the hook that counts keeps the lab's model from being read side by side
     asked = computed(trainer, Trainer)
     whole, parts = computed(trainer, GRPOTrainer), computed(trainer, Trainer)
     assert trainer._way == PROMPTS_ONCE and asked[3] > whole[3] + 2 * parts[3]  # which way is right is asked once
@@ -107,8 +108,8 @@ def test_a_narrow_models_tokens_side_by_side_are_those_of_the_whole_batch(
     tmp_path: Path, make: Any, temperature: float
 ) -> None:
     own = trainer_of(narrow_folder(tmp_path, make), tmp_path, f"train.temperature={temperature}")
-    whole, found = packed_and_whole(own, *batch())
-    assert own._way == PACKED
+    whole, found = whole_and_own(own, *batch())
+    assert own._way == SIDE_BY_SIDE
     for one, other in zip(whole[:2], found[:2], strict=True):
         assert len(one) == sum(COMPLETIONS) and torch.allclose(one, other, atol=1e-5)
     assert whole[2].norm() > 1 and (whole[2] - found[2]).norm() < 1e-5 * whole[2].norm()
@@ -117,14 +118,16 @@ def test_a_narrow_models_tokens_side_by_side_are_those_of_the_whole_batch(
 def test_side_by_side_rows_may_have_no_token_and_leave_some_out(tmp_path: Path) -> None:
     own = trainer_of(LAB, tmp_path)
     ids, mask = batch()
-    assert packed_and_whole(own, ids, mask)[1][2].isfinite().all()
-    mask[[3, *(row for row, length in enumerate(COMPLETIONS) if length < 6)], -WIDTH:] = 0  # as rows that were truncated
+    assert whole_and_own(own, ids, mask)[1][2].isfinite().all()
+    mask[[3, *(row for row, length in enumerate(COMPLETIONS) if length < 6)], -WIDTH:] = (
+        0  # as rows that were truncated
+    )
     mask[[2, 17], -WIDTH + 2] = 0
-    whole, found = packed_and_whole(own, ids, mask)
-    assert own._way == PACKED and torch.allclose(whole[0], found[0], atol=1e-5)
+    whole, found = whole_and_own(own, ids, mask)
+    assert own._way == SIDE_BY_SIDE and torch.allclose(whole[0], found[0], atol=1e-5)
     assert (whole[2] - found[2]).norm() < 1e-5 * whole[2].norm()
     mask[:, -WIDTH:] = 0
-    logprobs, _ = packed.compute_packed(own.model, own.model, Batch(ids, mask, WIDTH), 1.0, False)
+    logprobs, _ = side_by_side.compute_side_by_side(own.model, own.model, Batch(ids, mask, WIDTH), 1.0, False)
     own.model.zero_grad()
     logprobs.sum().backward()
     assert torch.equal(logprobs, torch.zeros(32, WIDTH))
@@ -132,7 +135,43 @@ def test_side_by_side_rows_may_have_no_token_and_leave_some_out(tmp_path: Path) 
     assert all(one.grad is not None and not one.grad.any() for one in own.model.parameters())
 
 
-def packed_and_whole(own: Any, ids: torch.Tensor, mask: torch.Tensor) -> list[tuple[torch.Tensor, ...]]:
+@pytest.mark.parametrize("ties", [True, False])
+def test_a_pad_that_was_drawn_or_ends_a_prompt_gets_no_gradient_from_being_read(tmp_path: Path, ties: bool) -> None:
+    def padded(**sizes: Any) -> Any:
+        return llama(**sizes | {"pad_token_id": 256, "tie_word_embeddings": ties})
+
+    own = trainer_of(narrow_folder(tmp_path, padded), tmp_path)
+    ids, mask = batch()
+    ids[6, -WIDTH + 1] = 256
+    ids[:, -WIDTH - 1] = torch.where(ids[:, -WIDTH - 1] == ids[0, -WIDTH - 1], 256, ids[:, -WIDTH - 1])
+    whole, found = whole_and_own(own, ids, mask)
+    assert own._way == SIDE_BY_SIDE and (whole[2] - found[2]).norm() < 1e-5 * whole[2].norm()
+
+
+def test_a_gradient_of_its_own_is_noticed_and_so_is_what_comes_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, (ids, mask) = trainer_of(LAB, tmp_path), batch()
+    after = Layer.after
+
+    def with_half_the_gradient(*given: Any) -> torch.Tensor:
+        found = after(*given)
+        if found.requires_grad:
+            found.register_hook(lambda gradient: gradient / 2)
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Layer, "after", with_half_the_gradient)
+        assert first_way(own) == PROMPTS_ONCE
+    own._way = None
+    assert first_way(own) == SIDE_BY_SIDE
+    hook = own.model.model.layers[0].mlp.register_forward_hook(lambda module, given, out: out * 1.5)
+    whole, found = whole_and_own(own, ids, mask)
+    assert torch.equal(whole[0], found[0]) and own._way == SIDE_BY_SIDE
+    hook.remove()
+
+
+def whole_and_own(own: Any, ids: torch.Tensor, mask: torch.Tensor) -> list[tuple[torch.Tensor, ...]]:
     """Of the whole batch, and as the trainer takes it: log-probabilities and entropies at completions' tokens, gradient."""
     kept, found = mask[:, -WIDTH:].bool(), []
     for of in (GRPOTrainer, Trainer):
@@ -203,7 +242,7 @@ def test_a_way_that_fails_is_not_taken_and_memory_that_runs_out_is_no_such_reaso
             raise error
 
         trainer._way = None
-        for module in (positions, packed):
+        for module in (positions, side_by_side):
             monkeypatch.setattr(module, "read_prompts", read_prompts)
 
     fails(TypeError("got an unexpected keyword argument 'logits_to_keep'"))
@@ -227,7 +266,7 @@ def test_a_batch_without_completions_proves_nothing(trainer: Trainer) -> None:
     mask = batch()[1]
     mask[:, -WIDTH:] = 0
     assert first_way(trainer, mask=mask) is None
-    assert first_way(trainer) == (PACKED if has_calls_to_spare(trainer.model) else PROMPTS_ONCE)
+    assert first_way(trainer) == (SIDE_BY_SIDE if has_calls_to_spare(trainer.model) else PROMPTS_ONCE)
 
 
 def test_a_prompt_of_one_token_is_read_with_its_completion(trainer: Trainer) -> None:
@@ -279,13 +318,19 @@ def test_old_log_probabilities_in_half_precision_are_held_against_whole_rows(
     assert own._may_have_parts(own.model) is not is_whole
 
 
-@pytest.mark.parametrize(("more", "is_whole"), [([], False), (["train.bf16=true"], True)])
-def test_a_gpu_reads_whole_batches_in_half_precision(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: list[str], is_whole: bool
-) -> None:
-    own = trainer_of(LAB, tmp_path, *more)
+def test_a_gpu_reads_whole_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = trainer_of(LAB, tmp_path)
+    assert own._may_have_parts(own.model)
     monkeypatch.setattr(type(own.accelerator), "device", torch.device("cuda"))
-    assert own._may_have_parts(own.model) is not is_whole
+    assert not own._may_have_parts(own.model)
+
+
+def test_deepspeeds_timers_want_whole_batches(tmp_path: Path) -> None:
+    own = trainer_of(LAB, tmp_path)
+    for is_on in (False, True):
+        engine = SimpleNamespace(wall_clock_breakdown=lambda is_on=is_on: is_on)
+        own._own = lambda model: own.model
+        assert own._may_have_parts(engine) is not is_on
 
 
 REENTRANT = "+train.trl.gradient_checkpointing_kwargs={use_reentrant: true}"

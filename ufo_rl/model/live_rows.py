@@ -139,7 +139,8 @@ def leave_when_ended(model: Any) -> None:
     generate = model.generate
 
     def of_live_rows(*arguments: Any, generation_config: Any = None, **named: Any) -> Any:
-        if generation_config is not None and not _draws_row_by_row(generation_config):
+        is_own = any(named.get(name) is not None for name in ("inputs_embeds", "position_ids"))
+        if is_own or (generation_config is not None and not _draws_row_by_row(generation_config)):
             return generate(*arguments, generation_config=generation_config, **named)
         given = getattr(generation_config, "eos_token_id", None)
         ends = model.generation_config.eos_token_id if given is None else given

@@ -4,16 +4,18 @@ complex numbers, turned by one product."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch.nn import functional as F
 from transformers import LlamaForCausalLM, PreTrainedModel, Qwen2ForCausalLM
 from transformers.integrations.deepspeed import is_deepspeed_zero3_enabled
+from transformers.models.llama.modeling_llama import LlamaRMSNorm
+from transformers.models.qwen2.modeling_qwen2 import Qwen2RMSNorm
 
 from ufo_rl.model.few_threads import is_narrow
 
-SHAPES = (LlamaForCausalLM, Qwen2ForCausalLM)
+SHAPES, NORMS = (LlamaForCausalLM, Qwen2ForCausalLM), (LlamaRMSNorm, Qwen2RMSNorm)
 
 
 def has_calls_to_spare(model: PreTrainedModel) -> bool:
@@ -21,11 +23,12 @@ def has_calls_to_spare(model: PreTrainedModel) -> bool:
     config: Any = model.config
     if type(model) not in SHAPES or not is_narrow(model) or model.dtype != torch.float32:
         return False
-    if model.training and config.attention_dropout:
+    if model.training and (config.attention_dropout or model.is_gradient_checkpointing):
         return False
     head: Any = model.get_output_embeddings()
     linear = {name: one for name, one in model.named_modules() if name.endswith("_proj")} | {"": head}
-    with_bias = ("q_proj", "k_proj", "v_proj")
+    with_bias, base = ("q_proj", "k_proj", "v_proj"), cast(Any, model.base_model)
+    norms = [one for name, one in base.named_modules() if name.endswith("norm")]
     return (
         not is_deepspeed_zero3_enabled()
         and config.hidden_act == "silu"
@@ -33,9 +36,17 @@ def has_calls_to_spare(model: PreTrainedModel) -> bool:
         and set(getattr(config, "layer_types", None) or ["full_attention"]) == {"full_attention"}
         and all(type(one) is torch.nn.Linear for one in linear.values())
         and all(one.bias is None for name, one in linear.items() if not name.endswith(with_bias))
-        # DeepSpeed's own, on the whole model, are of its engine's forward pass
-        and not any(one._forward_hooks or one._forward_pre_hooks for one in list(model.modules())[1:])
+        and type(base.embed_tokens) is torch.nn.Embedding
+        and all(type(one) in NORMS for one in norms)
+        # DeepSpeed's and TRL's own, on the whole model, are of its forward pass
+        and not any(_is_changed(one) for one in list(model.modules())[1:])
+        and not torch.nn.modules.module._has_any_global_hook()
     )
+
+
+def _is_changed(module: torch.nn.Module) -> bool:
+    hooks = (module._forward_hooks, module._forward_pre_hooks, module._backward_hooks, module._backward_pre_hooks)
+    return any(hooks) or "forward" in vars(module)
 
 
 class Layer(NamedTuple):
@@ -53,7 +64,7 @@ class Layer(NamedTuple):
     size: int
 
     def heads(self, states_NH: torch.Tensor, turn_N1C: torch.Tensor) -> torch.Tensor:
-        """Queries, keys, both turned, and values (N, heads of all, size)."""
+        """Queries, keys, both turned, and values (N, heads of all, size); turned in place where no gradient needs them."""
         normed = F.rms_norm(states_NH, states_NH.shape[1:], None, self.first_eps)
         heads = F.linear(normed, self.qkv, self.bias).view(-1, len(self.qkv) // self.size, self.size)
         if not torch.is_grad_enabled():

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import torch
 from transformers import DynamicCache
 
-PACKED, PROMPTS_ONCE = "tokens side by side", "each prompt once"
+SIDE_BY_SIDE, PROMPTS_ONCE = "tokens side by side", "each prompt once"
 BY_LENGTH, WHOLE = "rows by length", "the whole batch"
-WAYS = (PACKED, PROMPTS_ONCE, BY_LENGTH)
+WAYS = (SIDE_BY_SIDE, PROMPTS_ONCE, BY_LENGTH)
 MIN_ROWS = 8  # of a part
 SHARES = (8, 4, 2)  # of a batch in front of each cut, as divisors: few completions are long
 BY_WIDTH = {"dynamic", "longrope"}  # rotary frequencies that follow from the longest row of a forward pass
@@ -27,6 +27,11 @@ class Batch(NamedTuple):
     @property
     def prompt_width(self) -> int:
         return self.ids.shape[1] - self.logits_to_keep
+
+    @property
+    def kept(self) -> torch.Tensor:
+        """Which columns of the completions hold a token."""
+        return self.mask[:, -self.logits_to_keep :].bool()
 
 
 def turns_by_width(config: Any) -> bool:

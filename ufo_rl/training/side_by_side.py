@@ -12,10 +12,10 @@ from trl.kernels import ChunkedLogProbFunction
 from ufo_rl.model.narrow_layers import Layer, attention, layers_of, pairs, turns
 from ufo_rl.training.positions import Batch, read_prompts, rows_by_length
 
-CHUNK = 8192  # of the vocabulary at a time: TRL's
+CHUNK = 8192  # of the vocabulary at a time: a quarter of TRL's, which is for GPUs
 
 
-def compute_packed(
+def compute_side_by_side(
     wrapped: Any, model: Any, batch: Batch, temperature: float, compute_entropy: bool
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
     """Log-probabilities and entropies (rows, logits_to_keep), zero behind a row's last token.
@@ -30,9 +30,9 @@ def compute_packed(
     ids_BT, columns = batch.ids[order_B], kept_BT.shape[1]
     tokens_N, targets_N = (ids_BT[:, first + i : first + i + columns].flatten()[at_N] for i in (0, 1))
     turn_N1C = turns(model, first + columns)[first:][at_N % columns][:, None]
-    parts = [Part(batch, rows, place_B[rows]) for rows in order_B.tensor_split(cuts)]
+    parts = [PaddedRows(batch, rows, place_B[rows]) for rows in order_B.tensor_split(cuts)]
     sizes = [part.num_tokens for part in parts]
-    layers, states_NH = layers_of(model), F.embedding(tokens_N, model.model.embed_tokens.weight)
+    layers, states_NH = layers_of(model), model.model.embed_tokens(tokens_N)
     place_D = pairs(layers[0].size)
     for layer, prompts in zip(layers, cache.layers, strict=True):
         heads = layer.heads(states_NH, turn_N1C).split(sizes)
@@ -57,7 +57,7 @@ def until_last(mask_BT: torch.Tensor) -> torch.Tensor:
     return mask_BT.flip(1).cummax(1).values.flip(1).bool()
 
 
-class Part:
+class PaddedRows:
     """Rows of like length, the longest first: R rows, T columns. Their tokens lie side by side, row after row."""
 
     def __init__(self, batch: Batch, rows: torch.Tensor, place_R: torch.Tensor) -> None:
