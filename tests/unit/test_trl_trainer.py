@@ -119,9 +119,8 @@ def test_side_by_side_rows_may_have_no_token_and_leave_some_out(tmp_path: Path) 
     own = trainer_of(LAB, tmp_path)
     ids, mask = batch()
     assert whole_and_own(own, ids, mask)[1][2].isfinite().all()
-    mask[[3, *(row for row, length in enumerate(COMPLETIONS) if length < 6)], -WIDTH:] = (
-        0  # as rows that were truncated
-    )
+    truncated = [3, *(row for row, length in enumerate(COMPLETIONS) if length < 6)]
+    mask[truncated, -WIDTH:] = 0
     mask[[2, 17], -WIDTH + 2] = 0
     whole, found = whole_and_own(own, ids, mask)
     assert own._way == SIDE_BY_SIDE and torch.allclose(whole[0], found[0], atol=1e-5)

@@ -121,14 +121,14 @@ class Trainer(GRPOTrainer):
     def _first_right(self, model: Any, batch: Batch) -> str | None:
         """The first way whose log-probabilities are the whole batch's, on every rank: with another number of forward
         passes, one would wait for the others for ever. None where no rank has a completion to compare."""
-        device, tokenizer = batch.ids.device, cast(Any, self.processing_class)
+        tokenizer: Any = self.processing_class
         # a column of padding, which this batch may not have and a later one will
         ids = torch.nn.functional.pad(batch.ids, (1, 0), value=tokenizer.pad_token_id)
         mask = torch.nn.functional.pad(batch.mask, (1, 0))
         batch = Batch(ids, mask, batch.logits_to_keep)
         if not int(cast(Any, self.accelerator.reduce(batch.kept.sum(), "sum"))):
             return None
-        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        with torch.random.fork_rng(devices=[]):
             whole_BT = super()._get_per_token_logps_and_entropies(model, *batch)[0]
             for way in WAYS:
                 if not self._is_said_by_all(self._may_take(way, model)):
@@ -139,7 +139,7 @@ class Trainer(GRPOTrainer):
         return WHOLE
 
     def _is_said_by_all(self, says: bool) -> bool:
-        number: Any = self.accelerator.reduce(torch.tensor(int(says), device=self.accelerator.device), "sum")
+        number: Any = self.accelerator.reduce(torch.tensor(int(says)), "sum")
         return int(number) == self.accelerator.num_processes
 
     def _is_right(self, way: str, model: Any, batch: Batch, whole_BT: torch.Tensor) -> bool:
