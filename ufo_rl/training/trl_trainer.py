@@ -38,7 +38,7 @@ class Trainer(GRPOTrainer):
     The whole batch where less would cost more or differ: under ZeRO 3, which gathers all weights for each part; with
     reentrant checkpoints, of which ZeRO 2 wants one; with a KL term, or in half precision where TRL holds a batch against
     its old log-probabilities: both are of whole rows, and rounding alone would be a distance to them; on a GPU, where in
-    half precision a whole batch takes less time than its parts (bench/README.md); where positions depend on a batch's
+    half precision parts take more time or hardly less (bench/README.md); where positions depend on a batch's
     width; under DeepSpeed's timers, which count one forward pass to a backward pass; and where the model's own numbers say
     so, asked with the first batch that has a completion.
     """
