@@ -81,6 +81,7 @@ def test_more_samples_another_limit_and_another_grader_reuse_what_is_stored(ufo:
     assert "generating" not in output and re.search(r"^arithmetic \(subset\) +6 +4 ", output, flags=re.M)
 
 
+@pytest.mark.soak
 def test_new_labels_of_the_same_questions_make_new_tables_and_no_completion(ufo: Ufo) -> None:
     rows = [{"question": f"{i}+1=?", "answer": str(i + 1), "part": "low" if i < 3 else "high"} for i in range(6)]
     (ufo.folder / "mine.jsonl").write_text("\n".join(map(json.dumps, rows)))

@@ -172,6 +172,7 @@ def test_an_interrupted_start_leaves_nothing_to_the_next(run: Run, monkeypatch: 
     assert found["parent"] == server_pid() != before
 
 
+@pytest.mark.soak
 def test_an_interrupt_between_an_answer_and_its_being_known_leaves_nobody_waiting(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -218,6 +219,7 @@ def test_a_killed_server_takes_its_stage_along(run: Run, monkeypatch: pytest.Mon
     assert wait_until(lambda: not family(mark))
 
 
+@pytest.mark.soak
 def test_a_killed_parent_takes_all_along_even_where_no_thread_can_run(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "probe.py").write_text(PROBE.format(mark=0))

@@ -34,6 +34,7 @@ if len(sys.argv) > 2:
 """
 
 
+@pytest.mark.soak
 def test_a_busy_child_ends_soon_after_its_killed_parent():
     parent = subprocess.Popen([sys.executable, "-c", PARENT, "2", "hang"], stdout=subprocess.PIPE, text=True)
     assert parent.stdout is not None
@@ -55,6 +56,7 @@ print(made.verify("", ""))
 """
 
 
+@pytest.mark.soak
 def test_a_suspended_machine_is_no_stall(tmp_path: Path):
     """Both stopped, as by a closed lid or Ctrl-Z, for longer than the backstop, in the middle of a question."""
     slow = "import time\ndef judge(gold, completion):\n    open('asked', 'a').write('x')\n    time.sleep(1)\n    return True\n"

@@ -86,6 +86,7 @@ def test_what_the_backstop_ends_is_asked_again() -> None:
         assert ends(child)
 
 
+@pytest.mark.soak
 @pytest.mark.usefixtures("soon")
 def test_it_is_asked_again_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
@@ -98,6 +99,7 @@ def test_it_is_asked_again_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         assert all(other.result().equal for other in others)
 
 
+@pytest.mark.soak
 def test_a_stalled_verdict_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stopped whenever it starts: both tries stall. Once the machine has time the same question is right."""
     monkeypatch.setattr(module, "backstop", lambda time_limit_s: 0.5)

@@ -74,6 +74,7 @@ def test_nothing_that_is_always_the_same_is_right_for_tiny_numbers(
     assert [row for row, one in zip(rows, graded, strict=True) if one.correct] == []
 
 
+@pytest.mark.soak
 def test_whoever_changes_a_verdict_raises_the_version(grader: MathGrader, shared_data: Path) -> None:
     version, pinned = read_pinned()
     pairs = pinned_pairs(shared_data)
