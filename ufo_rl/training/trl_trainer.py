@@ -9,10 +9,10 @@ from typing import Any, cast
 
 import torch
 from transformers.integrations.deepspeed import is_deepspeed_zero3_enabled
-from trl.trainer.grpo_trainer import GRPOTrainer
 
 from ufo_rl.model.memory import is_out_of_memory
 from ufo_rl.model.narrow_layers import has_calls_to_spare
+from ufo_rl.training.dead_groups import ExactRewards
 from ufo_rl.training.positions import (
     MIN_ROWS,
     PROMPTS_ONCE,
@@ -31,8 +31,8 @@ TOLERANCE, OF_HALF, OF_GRADIENT = 1e-5, 1e-2, 1e-3
 SHARP = 10.0  # what the largest log-probability is taken for at least
 
 
-class Trainer(GRPOTrainer):
-    """GRPOTrainer whose log-probabilities are computed in the first of WAYS that is right. Loss and gradient are those of
+class Trainer(ExactRewards):
+    """TRL's GRPOTrainer whose log-probabilities are computed in the first of WAYS that is right. Loss and gradient are those of
     the whole batch, up to rounding.
 
     The whole batch where less would cost more or differ: under ZeRO 3, which gathers all weights for each part; with
