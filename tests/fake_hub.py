@@ -10,27 +10,39 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+CUT = 12_000_000  # the library writes 10 MiB at a time
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 class FakeHub:
-    """Serves `files`, by repository (`models/owner/name`, `datasets/owner/name`) and name, until it is closed."""
+    """Serves `files`, by repository (`models/owner/name`, `datasets/owner/name`) and name, until it is closed.
 
-    def __init__(self, files: Mapping[str, Mapping[str, bytes]]) -> None:
-        self.files = files
+    refusal: status and error code with which everything is refused, as of a gated repository. num_cuts: how many replies of
+    more than CUT bytes end there, while they say that they are longer.
+    """
+
+    def __init__(
+        self, files: Mapping[str, Mapping[str, bytes]], refusal: tuple[int, str] | None = None, num_cuts: int = 0
+    ) -> None:
+        self.files, self.refusal, self.num_cuts = files, refusal, num_cuts
         self.requests: list[str] = []
         hub = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                hub.requests.append(f"{self.command} {self.path}")
+                asked = self.headers.get("Range", "")
+                hub.requests.append(f"{self.command} {self.path} {asked}".strip())
                 status, body, headers = hub.answer(unquote(urlsplit(self.path).path))
+                if status == 200 and asked:
+                    start = int(asked.removeprefix("bytes=").partition("-")[0])
+                    headers = {**headers, "Content-Range": f"bytes {start}-{len(body) - 1}/{len(body)}"}
+                    status, body = 206, body[start:]
                 self.send_response(status)
                 for name, value in {**headers, "Content-Length": str(len(body))}.items():
                     self.send_header(name, value)
                 self.end_headers()
                 if self.command != "HEAD":
-                    self.wfile.write(body)
+                    self.wfile.write(hub.sent(body))
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -48,6 +60,13 @@ class FakeHub:
         self.url = f"http://127.0.0.1:{self.server.server_port}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
+    def sent(self, body: bytes) -> bytes:
+        """What of a reply leaves before the connection is cut."""
+        if len(body) <= CUT or not self.num_cuts:
+            return body
+        self.num_cuts -= 1
+        return body[:CUT]
+
     def close(self) -> None:
         """Twice does no harm."""
         self.server.shutdown()
@@ -55,6 +74,8 @@ class FakeHub:
 
     def answer(self, path: str) -> tuple[int, bytes, dict[str, str]]:
         """Status, body and headers."""
+        if self.refusal is not None:
+            return self.refusal[0], b"", {"X-Error-Code": self.refusal[1], "X-Error-Message": "ask for access"}
         for repository, files in self.files.items():
             name = repository.partition("/")[2]
             if path in (

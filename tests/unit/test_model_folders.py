@@ -147,7 +147,7 @@ SITUATIONS: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
         ),
         ("is an adapter of org/base, not a whole model", "merge_and_unload"),
     ),
-    "GGUF alone": (lambda f: alone(f, "model-q4.gguf"), ("has no weights", "GGUF files are not loaded")),
+    "GGUF alone": (lambda f: alone(f, "model-q4.gguf"), ("has no weights", "give a GGUF file by its own name")),
     "pickled weights alone": (lambda f: alone(f, "pytorch_model.bin"), ("has no weights", "they can run code")),
     "weights cut short": (
         lambda f: (f / "model.safetensors").write_bytes((LAB / "model.safetensors").read_bytes()[:100_000]),

@@ -17,6 +17,7 @@ from ufo_rl.files.keys import digest
 
 RECORD = "ufo_rl.json"  # beside a trained policy: how it was asked in training
 PACKAGED = "package:"
+GGUF = ".gguf"  # of a file whose blocks become float32
 MAX_NAME = 64  # characters; the names of folders are made of it
 MAX_TOKENS = 1024  # of a completion, as the paper has it
 STEP = re.compile(r"(?:checkpoint|global_step|step|epoch)[-_]?\d+")
@@ -37,6 +38,7 @@ def name_of(path: str) -> str:
         parts = parts[:-2]
     elif parts[-2:-1] == ["snapshots"] and COMMIT.fullmatch(parts[-1]):  # of the hub's cache
         parts = [*parts[:-3], parts[-3].removeprefix("models--").rpartition("--")[2]]
+    parts[-1:] = [part.removesuffix(GGUF) for part in parts[-1:]]
     last = "-".join(parts[-2:]) if STEP.fullmatch(parts[-1] if parts else "") else (parts or [""])[-1]
     word = word_of(last) or "custom"
     options = {file.stem.lower() for file in (conf_folder() / "model").glob("*.yaml")}
@@ -74,7 +76,9 @@ def config_of(path: str) -> dict[str, Any]:
 
 
 def dtype_of(path: str) -> str:
-    """The precision that a policy of ours was measured in; of another folder its own; else bfloat16."""
+    """The precision that a policy of ours was measured in; of another folder its own, of a GGUF file float32; else bfloat16."""
+    if path.endswith(GGUF):
+        return "float32"
     config, record = config_of(path), record_of(path)
     found = str(record["model"].get("dtype") if record else config.get("dtype") or config.get("torch_dtype"))
     return found if found in get_args(Dtype) else "bfloat16"

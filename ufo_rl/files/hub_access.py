@@ -35,6 +35,21 @@ def offline_problem() -> str:
     return f"{endpoint} cannot be reached ({reason}), and it was not fetched before"
 
 
+def why_refused(error: Exception) -> str:
+    """What the hub's own error means, in a line."""
+    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
+
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    said = f" (status {status})" if status is not None else ""
+    if isinstance(error, GatedRepoError):  # before the next one, of which it is a kind
+        return f"it is gated{said}: ask for access on its page"
+    if isinstance(error, RevisionNotFoundError):
+        return f"it has no such revision{said}"
+    if isinstance(error, RepositoryNotFoundError):
+        return f"there is none of this name, or it is private{said}"
+    return " ".join(str(error).split("\n\n")[0].split()) or type(error).__name__
+
+
 def _connection_problem(endpoint: str) -> str:
     """What comes of a connection to the endpoint or the proxy that leads to it, "" for a good one."""
     from urllib.request import getproxies, proxy_bypass  # takes as long to import as --help does to answer

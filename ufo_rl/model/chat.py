@@ -11,6 +11,7 @@ from typing import Any
 from ufo_rl.config.schema import Model, Shot, Template
 from ufo_rl.errors import UserError
 from ufo_rl.files.keys import digest
+from ufo_rl.model.branch import tell_commit
 from ufo_rl.model.chat_template import check_chat, no_chat_template, read_chat_template
 from ufo_rl.model.template import accepts_system_role, fix_date, messages, plain_text, render, tells_date
 from ufo_rl.model.turn import answer_form
@@ -30,7 +31,9 @@ class ModelFiles:
 
     @cached_property
     def folder(self) -> Path:
-        return fetch(self.model)
+        folder = fetch(self.model)
+        tell_commit(self.model, folder, self.memo.with_name("hub_commits.json"))
+        return folder
 
     @cached_property
     def chat_template(self) -> str | None:

@@ -24,7 +24,7 @@ FITTING = f"take the {CONFIG} that belongs to these weights"
 FLOATS = ("F64", "F32", "F16", "BF16")
 PACKED = ("F8", "F4", "F6", "I4", "U4")  # how quantised tensors begin in safetensors' names of types
 FORMATS = {  # weights that are not loaded, and what to do
-    "*.gguf": "GGUF files are not loaded; take the model's own folder of *.safetensors",
+    "*.gguf": "give a GGUF file by its own name, model.path=FOLDER/NAME.gguf",
     "*.bin": "pickled *.bin files are not loaded: they can run code; save the model again with save_pretrained",
     "*.pt": "pickled *.pt files are not loaded: they can run code; save the model again with save_pretrained",
     "*.pth": "pickled *.pth files are not loaded: they can run code; save the model again with save_pretrained",

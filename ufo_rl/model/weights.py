@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from ufo_rl.config.schema import Model
 from ufo_rl.errors import UserError, in_a_line, nearest
 from ufo_rl.files.atomic import read_json, write_json
-from ufo_rl.files.hub_access import offline_problem
+from ufo_rl.files.hub_access import offline_problem, why_refused
 from ufo_rl.files.keys import digest, file_sha256
+from ufo_rl.model import gguf
 from ufo_rl.model.folder import check_files
 
 if TYPE_CHECKING:
@@ -41,9 +42,11 @@ def local_folder(model: Model) -> Path | None:
     Raises UserError with the cure. Needs no network and no torch.
     """
     path = packaged(model.path) if model.path.startswith(PACKAGED) else Path(model.path).expanduser()
+    if path.is_file() and path.suffix == gguf.SUFFIX:
+        path = gguf.unpacked(path, named(model))
     if path.is_file():
         raise UserError(
-            f"model.path={model.path} is a file; give the folder with config.json, *.safetensors and tokenizer"
+            f"model.path={model.path} is a file; give the folder with config.json, *.safetensors and tokenizer, or a GGUF file"
         )
     if not path.is_dir():
         looks_local = model.path.startswith((".", "/", "~", PACKAGED)) or model.path.count("/") != 1
@@ -81,7 +84,7 @@ def fetch(model: Model) -> Path:
             )
         )
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        reason = str(error).splitlines()[0] if isinstance(error, HFValidationError) or not problem else problem
+        reason = why_refused(error) if isinstance(error, HFValidationError) or not problem else problem
         raise UserError(
             f"model.path={model.path} (revision {model.revision}) cannot be fetched from the hub: {reason}; "
             "check the name, your access (hf auth login) and the network, or give a local folder"
