@@ -1,97 +1,172 @@
-"""Measure the embedded lab with the product's own commands: `make lab`, about 15 minutes on 2 cores.
+"""What a lab can tell, with the product's own commands: pass rates of its pool (K = 16, temperature 1) by level and kind, rank
+correlation of confidence with them, and what training on one tenth of the prompts or another brings at equal steps.
 
-Prints, and writes to bench/lab.json: pass rate (K = 16, temperature 1), confidence and greedy accuracy by level, the
-rank correlation over 500 prompts, and what GRPO on the full pool gains on the held-out problems in three seeds.
+    python bench/lab.py rules arithmetic               # make lab: targets of confidence, oracle against random
+    python bench/lab.py rules --targets --selectors random accuracy easiest hardest --seeds 90 91 --record no
+
+Writes the figures to lab.json, each lab under its name, and prints them. What is done already is not run again. --model
+takes another model for the lab, --name keeps its folders and figures apart. A lab is judged without any one-pass selector:
+`gates` says whether the pool is what it shall be.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import platform
+import re
 import subprocess
 import sys
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from random import Random
 from statistics import fmean
+from typing import Any
 
 import pyarrow.parquet as pq
 
-from ufo_rl.stats.intervals import paired_difference, spearman
+from ufo_rl.report.run_folders import find_runs
+from ufo_rl.report.run_record import Run
+from ufo_rl.stats.intervals import spearman
+from ufo_rl.stats.seeds import mean_over_seeds
 
-NAME = "lab"
 HERE = Path(__file__).resolve().parent
-SCORED = (
-    "selector=accuracy",
-    "ratio=10pct",
-    f"name={NAME}-scored",
-    "tracker=off",
-    "launch.num_ranks=2",
-    "train.max_steps=1",
-    "train.per_device_train_batch_size=32",
-)
-FULL = (
-    "-m",
-    "selector=full",
-    "seed=0,1,2",
-    f"name={NAME}-full",
-    "tracker=off",
-    "launch.num_ranks=2",
-    "train.per_device_train_batch_size=32",
-)
+RANKS = ("launch.num_ranks=2", "train.per_device_train_batch_size=32", "tracker=off")
+BASELINE = "random"
+Rows = list[dict[str, Any]]
 
 
-def run(*arguments: str) -> None:
-    subprocess.run([sys.executable, "-m", "ufo_rl.cli", *arguments], check=True)
+@dataclass(frozen=True)
+class Lab:
+    """words: what chooses it. targets: what confidence can be of."""
+
+    words: tuple[str, ...]
+    targets: tuple[str, ...] = ("answer", "solution", "response", "question")
 
 
-def folders(kind: str, name: str) -> list[Path]:
-    return sorted((Path("outputs") / kind / name).glob("tiny-arithmetic-*"))
-
-
-def by_level(rows: list[dict], value: str) -> dict[str, float]:
-    levels = sorted({row["level"] for row in rows})
-    means = {level: fmean(float(row[value]) for row in rows if row["level"] == level) for level in levels}
-    return {**means, "all": fmean(float(row[value]) for row in rows)}
+LABS = {
+    "rules": Lab(("model=tiny-rules", "dataset=rules")),
+    "arithmetic": Lab(("model=tiny", "dataset=arithmetic")),
+}
 
 
 def main() -> None:
-    """Run what is not done yet, then read the figures from the run folders."""
-    run(*SCORED)
-    run("selector=ufo", *SCORED[1:])
-    run(*FULL)
-    (scored,) = [f for f in folders("runs", f"{NAME}-scored") if "-ufo-" in f.name]
-    scores = sorted(pq.read_table(scored / "scores.parquet").to_pylist(), key=lambda row: row["id"])
-    sample = Random(0).sample(scores, 500)
-    rank = spearman([row["confidence"] for row in sample], [row["pass_rate"] for row in sample])
-    seeds = []
-    for folder in folders("sweeps", f"{NAME}-full"):
-        base = json.loads((folder / "base_eval/arithmetic.json").read_text())
-        before = pq.read_table(Path("outputs") / base["cache"] / "questions.parquet").sort_by("id")
-        after = pq.read_table(folder / "eval/arithmetic/questions.parquet").sort_by("id")
-        gain = paired_difference(before["correct"].to_pylist(), after["correct"].to_pylist())
-        seconds = json.loads((folder / "metrics.json").read_text())["seconds"]
-        seeds.append(
-            {
-                "run": folder.name,
-                "before": fmean(before["correct"].to_pylist()),
-                "after": fmean(after["correct"].to_pylist()),
-                "gain": gain.value,
-                "ci": [gain.low, gain.high],
-                "n": before.num_rows,
-                "train_seconds": seconds["train"],
-            }
-        )
+    """Run what is not done yet, then read the figures from the folders."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("labs", nargs="+", choices=LABS)
+    parser.add_argument("--targets", nargs="*", help="of confidence; the lab's, none with no name behind it")
+    parser.add_argument("--selectors", nargs="+", default=[BASELINE, "accuracy"])
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--model", help="a folder in place of the lab's model")
+    parser.add_argument("--name", default="lab")
+    parser.add_argument("--record", choices=["yes", "no"], default="yes")
+    options = parser.parse_args()
+    path = HERE / "lab.json"
+    for name in options.labs:
+        figures = measured(name, options)
+        sys.stdout.write(json.dumps({name: figures}, indent=1) + "\n")
+        if options.record == "yes":
+            record = json.loads(path.read_text()) if path.is_file() else {}
+            path.write_text(json.dumps({**record, name: figures}, indent=1) + "\n")
+
+
+def measured(name: str, options: argparse.Namespace) -> dict[str, Any]:
+    """The figures of a lab."""
+    lab, where = LABS[name], f"{options.name}-{name}"
+    words = [*lab.words, *([f"model.path={options.model}"] if options.model else []), f"name={where}"]
+    targets = lab.targets if options.targets is None else options.targets
+    rows = scored([*words, "signal=[pass_rate]"])
     figures = {
         "machine": f"{platform.processor() or platform.machine()}, 2 ranks",
-        "pool": len(scores),
-        "pass_rate": by_level(scores, "pass_rate"),
-        "confidence": by_level(scores, "confidence"),
-        "greedy_before": by_level(before.to_pylist(), "correct"),
-        "spearman": {"rho": rank.rho, "ci": [rank.low, rank.high], "n": rank.n},
-        "grpo_on_the_full_pool": seeds,
+        "pool": len(rows),
+        "pass_rate": {key: grouped(rows, key, "pass_rate") for key in ("level", "subject")},
+        "gates": gates(rows),
+        "targets": {target: correlation(words, rows, target) for target in targets},
     }
-    (HERE / "lab.json").write_text(json.dumps(figures, indent=1) + "\n")
-    sys.stdout.write(json.dumps(figures, indent=1) + "\n")
+    seeds, selectors = ",".join(map(str, options.seeds)), ",".join(options.selectors)
+    command("-m", *words, f"selector={selectors}", f"seed={seeds}", "ratio=10pct")
+    return {**figures, **compared(find_runs([f"outputs/sweeps/{where}"]), rows, options.seeds, options.selectors)}
+
+
+def command(*words: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "ufo_rl.cli", *words, *RANKS], check=True, stdout=subprocess.PIPE, text=True
+    )
+    return done.stdout
+
+
+def scored(words: Sequence[str]) -> Rows:
+    """The rows of scores.parquet."""
+    found = re.search(r"Every prompt with its scores: (\S+)", command("score", *words))
+    assert found
+    return sorted(pq.read_table(found[1]).to_pylist(), key=lambda row: row["id"])
+
+
+def correlation(words: Sequence[str], rows: Rows, target: str) -> dict[str, Any]:
+    """Of confidence in a target with the pass rate, over the pool and within its levels; and both means' seconds."""
+    own = scored([*words, "signal=[confidence]", f"signal.confidence.target={target}"])
+    pairs = [(one["confidence"], row["pass_rate"], row["level"]) for one, row in zip(own, rows, strict=True)]
+    levels = sorted({level for *_, level in pairs})
+    whole = spearman(*zip(*((c, p) for c, p, _ in pairs), strict=True))
+    within = {level: spearman(*zip(*((c, p) for c, p, at in pairs if at == level), strict=True)) for level in levels}
+    return {"spearman": whole._asdict(), "within_level": {level: found.rho for level, found in within.items()}}
+
+
+def grouped(rows: Rows, key: str, value: str) -> dict[str, Any]:
+    """The mean and the number of rows for each label of a column, and of all."""
+    groups: dict[str, list[float]] = defaultdict(list)
+    for row in rows:
+        groups[row[key]].append(row[value])
+        groups["all"].append(row[value])
+    return {label: {"mean": fmean(own), "n": len(own)} for label, own in sorted(groups.items()) if label}
+
+
+def gates(rows: Rows) -> dict[str, float]:
+    """Shares of the pool: what cannot teach; the pass rate of what is mastered; which kinds are nearest to one half."""
+    extreme = fmean(row["pass_rate"] <= 0.05 or row["pass_rate"] >= 0.95 for row in rows)
+    tenth = sorted(rows, key=lambda row: (round(abs(row["pass_rate"] - 0.5), 12), row["id"]))[: len(rows) // 10]
+    mastered = [row["pass_rate"] for row in rows if row["subject"] == "mastered"]
+    return {
+        "share_at_most_0.05_or_at_least_0.95": extreme,
+        "share_of_zone_kinds_in_the_oracles_tenth": fmean(row["subject"].startswith("zone") for row in tenth),
+        **({"pass_rate_of_mastered": fmean(mastered)} if mastered else {}),
+    }
+
+
+def compared(runs: Sequence[Run], rows: Rows, seeds: Sequence[int], selectors: Sequence[str]) -> dict[str, Any]:
+    """Each selector's accuracies over the seeds, and its differences to the baseline of the same seed."""
+    rate = {row["id"]: row["pass_rate"] for row in rows}
+    by_arm = {(run.selector, run.seed): run for run in runs}
+    arms: dict[str, Any] = {}
+    for selector in selectors:
+        own = [by_arm[selector, seed] for seed in seeds]
+        arms[selector] = {
+            "dead_groups": fmean(dead_groups(run) for run in own),
+            "mean_p_1_p": fmean(fmean(rate[i] * (1 - rate[i]) for i in kept(run)) for run in own),
+        }
+        for benchmark in own[0].benchmarks:
+            after = [run.after(benchmark).share for run in own]
+            before = own[0].before(benchmark)
+            found: dict[str, Any] = {"before": before and before.share, "after": after, "mean": fmean(after)}
+            if selector != BASELINE and BASELINE in selectors:
+                others = [by_arm[BASELINE, seed].after(benchmark).share for seed in seeds]
+                minus = [one - other for one, other in zip(after, others, strict=True)]
+                found |= {"minus_random": minus, "mean_minus_random": mean_over_seeds(minus)._asdict()}
+            arms[selector][benchmark] = found
+    return {"seeds": list(seeds), "arms": arms}
+
+
+def kept(run: Run) -> list[str]:
+    """The ids that a run kept."""
+    table = pq.read_table(run.folder / "scores.parquet", columns=["id", "kept"])
+    return [row["id"] for row in table.to_pylist() if row["kept"]]
+
+
+def dead_groups(run: Run) -> float:
+    """The mean share of groups whose completions all had the same reward."""
+    steps = [line for line in run.journal() if line["stage"] == "train" and line["event"] == "metrics"]
+    return fmean(line["frac_reward_zero_std"] for line in steps if "frac_reward_zero_std" in line)
 
 
 if __name__ == "__main__":

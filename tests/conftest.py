@@ -82,6 +82,8 @@ class Ufo:
     """Runs `ufo-rl` as a user would: a process of its own, in a folder of its own."""
 
     SMALL = (
+        "model=tiny",
+        "eval=arithmetic",
         "dataset.num_prompts=96",
         "eval.arithmetic.dataset.num_prompts=24",
         "eval.arithmetic.size=24",

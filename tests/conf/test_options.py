@@ -26,7 +26,7 @@ ROOT = CONF.parent
 OPTIONS = sorted((path.parent.name, path.stem) for path in CONF.glob("*/*.yaml"))
 REQUIRED = {
     ("model", "custom"): ["model.path=mine"],
-    ("dataset", "custom"): ["dataset.path=mine.jsonl"],
+    ("dataset", "custom"): ["dataset.path=mine.jsonl", "eval=math500"],
     ("eval", "custom"): ["eval.custom.dataset.path=mine.jsonl", "eval.custom.size=200"],
 }
 SWEEPS = sorted(path.stem for path in (ROOT / "sweeps").glob("*.yaml"))
@@ -53,16 +53,35 @@ def test_every_option_composes_and_builds(group: str, option: str) -> None:
         build(benchmark.grader or config.grader, f"eval.{name}.grader")
 
 
-def test_presets_alone_override_options() -> None:
-    """What `Tree.chosen_by_files` relies on."""
-    overriding = {path.relative_to(CONF).parts[0] for path in CONF.rglob("*.yaml") if "override /" in path.read_text()}
-    assert overriding == {"experiment"}
+def test_presets_alone_choose_a_model_or_what_it_proposes() -> None:
+    """What `Tree.chosen_by_files` relies on: of our other options one proposes a dataset, and datasets their benchmarks."""
+    overriding = {
+        (path.relative_to(CONF).parts[0], group)
+        for path in CONF.rglob("*.yaml")
+        for group in re.findall(r"override /(\w+)", path.read_text())
+    }
+    assert {pair for pair in overriding if pair[0] != "experiment"} == {("model", "dataset"), ("dataset", "eval")}
+
+
+def test_what_a_choice_proposes_gives_way_to_presets_and_the_command_line() -> None:
+    def chosen(*words: str) -> tuple[str, list[str]]:
+        (job,) = jobs(*words)
+        return job.plain["dataset"]["name"], list(job.plain["eval"])
+
+    assert chosen() == ("rules", ["rules_zone", "rules_pool"])
+    assert chosen("model=tiny") == chosen("model=tiny", "dataset=arithmetic") == ("arithmetic", ["arithmetic"])
+    assert chosen("model=tiny", "dataset=rules") == ("rules", ["rules_zone", "rules_pool"])
+    assert chosen("dataset=gsm8k") == ("gsm8k", ["gsm8k"])
+    assert chosen("dataset=gsm8k", "eval=math500") == ("gsm8k", ["math500"])
+    assert chosen("experiment=paper") == ("gsm8k", ["gsm8k", "math500"])
+    assert chosen("experiment=paper", "dataset=arithmetic") == ("arithmetic", ["gsm8k", "math500"])
+    assert chosen("dataset=custom", "dataset.path=mine.jsonl") == ("custom", [])
 
 
 @pytest.mark.parametrize("option", sorted(path.stem for path in (CONF / "model").glob("*.yaml")))
 def test_real_models_take_the_published_prompt_and_recipe(option: str) -> None:
     (job,) = jobs(f"model={option}", *REQUIRED.get(("model", option), []))
-    expected = ("short", "lab") if option == "tiny" else ("r1", "paper")
+    expected = {"tiny": ("short", "lab"), "tiny-rules": ("short", "rules")}.get(option, ("r1", "paper"))
     assert (job.plain["template"]["name"], job.plain["train"]["name"]) == expected
 
 

@@ -88,7 +88,7 @@ CUSTOM = ("model=tiny", "dataset=custom", "dataset.question=question", "dataset.
         (["dataset.num_prompts=20"], ["keeps 2 of 20 prompts", "raise ratio.value"]),
         (["dataset.num_prompts=1000000"], ["num_prompts", "at most"]),
         (["-m", "seed=0,1", "ratio.value=0.1,2"], ["ratio.value=2 must be in (0, 1]"]),
-        (["eval.arithmetic.grader=math"], ["to choose one: +grader@eval.arithmetic.grader=math"]),
+        (["eval.rules_zone.grader=math"], ["to choose one: +grader@eval.rules_zone.grader=math"]),
         (["train.trl.top_k=a,b"], ["ufo-rl: train.trl.top_k=a,b: several values"]),
         (["~train.lrr"], ["~train.lrr: no such key"]),
         (["+train.lrr=1", "seed=1"], ["+train.lrr=1: no such key"]),
@@ -168,7 +168,10 @@ def test_version(ufo: Ufo) -> None:
 def test_help_names_groups_options_and_commands(ufo: Ufo) -> None:
     output = ufo.run("help")
     assert output == ufo.run("--help")
-    assert "selector: accuracy, band, full, random, ufo, ufo_high, ufo_low" in output and "ufo-rl compare" in output
+    assert (
+        "selector: accuracy, band, easiest, full, hardest, random, ufo, ufo_high, ufo_low" in output
+        and "ufo-rl compare" in output
+    )
     assert "settings" not in output and "base" not in output  # parts that options share, which nobody chooses
 
 

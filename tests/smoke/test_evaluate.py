@@ -18,7 +18,7 @@ from tests.conftest import SmallRun, Ufo, family
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.smoke
-COMMAND = ("evaluate", "launch.threads_per_rank=1", "tracker=off")
+COMMAND = ("evaluate", "model=tiny", "launch.threads_per_rank=1", "tracker=off")
 
 
 def lab(num_questions: int) -> tuple[str, ...]:

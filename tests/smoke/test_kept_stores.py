@@ -27,7 +27,7 @@ POOL = (
     "signal.pass_rate.num_samples=4",
     "train.per_device_train_batch_size=16",
 )
-BENCHMARK = ("eval.arithmetic.dataset.num_prompts=24", "eval.arithmetic.size=24")
+BENCHMARK = ("model=tiny", "eval.arithmetic.dataset.num_prompts=24", "eval.arithmetic.size=24")
 
 
 def measured(selector: str, folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:

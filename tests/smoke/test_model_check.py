@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from tests.in_process import SIGNALS
 from ufo_rl import cli
 from ufo_rl.model.weights import packaged
 
@@ -20,6 +21,7 @@ pytestmark = pytest.mark.smoke
 LAB = packaged("package:lab/tiny")
 NORM = "model.layers.1.input_layernorm.weight"
 SMALL = (
+    "dataset=arithmetic",
     "eval.arithmetic.dataset.num_prompts=24",
     "eval.arithmetic.size=24",
     "launch.threads_per_rank=1",
@@ -33,7 +35,7 @@ Command = Callable[..., tuple[int, str]]
 @pytest.fixture
 def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Iterator[Command]:
     """`ufo-rl` in this process, whose commands share the process that has torch; its status and its output."""
-    before = signal.getsignal(signal.SIGTERM)
+    before = {one: signal.getsignal(one) for one in SIGNALS}
     monkeypatch.chdir(tmp_path)
 
     def run(*words: str) -> tuple[int, str]:
@@ -42,7 +44,8 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Captu
         return status, "".join(capfd.readouterr())
 
     yield run
-    signal.signal(signal.SIGTERM, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def folder(path: Path, drop: str = "", template: str = "") -> Path:

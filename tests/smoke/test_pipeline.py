@@ -141,12 +141,12 @@ def test_every_target_is_within_1e5_of_float64_and_reductions_score_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    few = ["dataset.num_prompts=48", "ratio=50pct", f"signal.confidence.target={target}"]
+    few = ["model=tiny", "dataset.num_prompts=48", "ratio=50pct", f"signal.confidence.target={target}"]
     few += ["signal.confidence.keep_token_logprobs=true", "launch.threads_per_rank=1"]
     collect(few)
     (chunk,) = tmp_path.glob("outputs/cache/signals/confidence-*/chunk-*.parquet")
     stored = {row["id"]: row for row in pq.read_table(chunk).to_pylist()}
-    (job,) = compose_jobs(["dataset.num_prompts=48", "ratio=50pct"])
+    (job,) = compose_jobs(few[:3])
     config, tokenizer = load(job.plain), load_tokenizer(LAB)
     double = load_model(LAB, "float64", "cpu")
     for prompt in prepare(config).pool.prompts:

@@ -11,7 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.conftest import Ufo
-from ufo_rl.dataset.arithmetic import Arithmetic
+from ufo_rl.config.compose import compose_one
+from ufo_rl.config.load import load
+from ufo_rl.experiment.prepare import prepare
 
 pytestmark = pytest.mark.smoke
 README = Path(__file__).parents[2] / "README.md"
@@ -35,7 +37,7 @@ def test_the_printed_part_runs(ufo: Ufo) -> None:
     ufo.run(*words)
     (folder,) = ufo.folder.glob("outputs/runs/dev/*-longest-*")
     rows = pq.read_table(folder / "scores.parquet").to_pylist()
-    pool = Arithmetic(split="train", num_prompts=600, levels=[1, 2, 3, 4, 5, 6], seed=0).load()
+    pool = prepare(load(compose_one(["dataset.num_prompts=600"], None, None, "test").plain)).pool
     length = {prompt.id: len(prompt.question) for prompt in pool.prompts}
     kept, left = ([length[row["id"]] for row in rows if row["kept"] is is_kept] for is_kept in (True, False))
     assert (len(kept), len(left)) == (60, 540) and min(kept) >= max(left)

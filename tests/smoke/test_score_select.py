@@ -14,7 +14,7 @@ from ufo_rl.model.weights import packaged
 
 pytestmark = pytest.mark.smoke
 FOLDER = packaged("package:lab/tiny")
-LAB = ("dataset.num_prompts=96", "launch.threads_per_rank=1", "tracker=off")
+LAB = ("model=tiny", "dataset.num_prompts=96", "launch.threads_per_rank=1", "tracker=off")
 # What a run would refuse: a batch of broken groups, and benchmarks that are not there.
 UNUSED = ("train.per_device_train_batch_size=7", "eval=[math500]", "reward.parts.format.weight=0.25")
 
@@ -75,7 +75,7 @@ def test_a_selection_is_that_of_the_run_and_a_file_for_any_trainer(ufo: Ufo, sma
 def test_a_base_model_is_given_texts(ufo: Ufo) -> None:
     """The lab's model without its chat template: nothing can make messages of its prompts."""
     shutil.copytree(FOLDER, ufo.folder / "base", ignore=shutil.ignore_patterns("chat_template.jinja"))
-    words = ("model.path=base", "template=plain", *LAB, "selector=random", "eval=[]")
+    words = ("model.path=base", "template=plain", "dataset=arithmetic", *LAB[1:], "selector=random", "eval=[]")
     ufo.run("select", *words)
     (file,) = ufo.folder.glob("outputs/selections/dev/*/selected.jsonl")
     rows = [json.loads(line) for line in file.read_text().splitlines()]
@@ -86,7 +86,7 @@ def test_columns_of_the_dataset_are_in_both_files_and_benchmarks_are_read_to_be_
     rows = [{"question": f"{i}+{i}=?", "answer": str(2 * i), "source": "book", "prompt": f"old {i}"} for i in range(8)]
     (ufo.folder / "mine.jsonl").write_text("\n".join(map(json.dumps, rows)))
     custom = ("dataset=custom", "dataset.path=mine.jsonl", "dataset.question=question", "dataset.answer=answer")
-    words = ("select", "model=tiny", *custom, *LAB[1:], "selector=random", "ratio.value=0.5")
+    words = ("select", "model=tiny", *custom, *LAB[2:], "selector=random", "ratio.value=0.5")
     ufo.run(*words, "eval=[gsm8k]", f"paths.data={ufo.folder}")
     (folder,) = ufo.folder.glob("outputs/selections/dev/*")
     for row in map(json.loads, (folder / "selected.jsonl").read_text().splitlines()):

@@ -38,7 +38,9 @@ LAB = packaged("package:lab/tiny")
 
 
 def settings(*overrides: str) -> Config:
-    (job,) = compose_jobs(["dataset.num_prompts=60", "ratio=50pct", "launch.threads_per_rank=1", *overrides])
+    (job,) = compose_jobs(
+        ["model=tiny", "dataset.num_prompts=60", "ratio=50pct", "launch.threads_per_rank=1", *overrides]
+    )
     return load(job.plain)
 
 

@@ -48,6 +48,7 @@ def train(tmp_path: Path, zero: str) -> dict[str, Any]:
     folder.mkdir()
     (job,) = compose_jobs(
         [
+            "model=tiny",
             f"deepspeed={zero}",
             "selector=full",
             "launch.num_ranks=2",
@@ -119,6 +120,7 @@ def test_zero_follows_data_parallel_training(tmp_path: Path, monkeypatch: pytest
 def test_a_saved_policy_reloads_with_identical_logits(tmp_path: Path) -> None:
     (job,) = compose_jobs(
         [
+            "model=tiny",
             "train.max_steps=2",
             "train.learning_rate=1e-3",
             "train.warmup_ratio=0.0",

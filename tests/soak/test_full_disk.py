@@ -14,7 +14,7 @@ import ufo_rl
 pytestmark = pytest.mark.soak
 ROOT = Path(ufo_rl.__file__).resolve().parents[1]
 SCORE = (
-    f"{sys.executable} -m ufo_rl.cli dataset.levels=[2,3,4,5,6] dataset.num_prompts=2000 template=r1 "
+    f"{sys.executable} -m ufo_rl.cli model=tiny dataset.levels=[2,3,4,5,6] dataset.num_prompts=2000 template=r1 "
     "signal.confidence.batch_size=1 launch.threads_per_rank=1 tracker=off eval.arithmetic.limit=8 train.max_steps=1 "
     "ratio.value=0.05 train.per_device_train_batch_size=16"
 )

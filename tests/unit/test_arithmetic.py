@@ -9,7 +9,8 @@ from random import Random
 
 import pytest
 
-from ufo_rl.dataset.arithmetic import LARGEST_OPERAND, Arithmetic, Problem, bucket, stream
+from ufo_rl.dataset.arithmetic import LARGEST_OPERAND, Arithmetic, Problem, stream
+from ufo_rl.dataset.generated import bucket
 from ufo_rl.errors import UserError
 from ufo_rl.records import prompt_id
 

@@ -18,7 +18,7 @@ from ufo_rl.experiment.data import load_pool
 from ufo_rl.experiment.prepare import check, prepare
 from ufo_rl.grader.math import MathGrader
 
-# As published; arithmetic is our own.
+# As published; some are our own.
 SIZES = {
     "aime24": 30,
     "aime25": 30,
@@ -30,8 +30,12 @@ SIZES = {
     "math500_4shot": 500,
     "minerva": 272,
     "olympiadbench": 675,
+    "rules_pool": 600,
+    "rules_zone": 600,
+    "words": 300,
 }
-FROM_FILES = sorted(set(SIZES) - {"arithmetic"})
+GENERATED = {"arithmetic", "rules_pool", "rules_zone", "words"}
+FROM_FILES = sorted(set(SIZES) - GENERATED)
 
 
 def config(*overrides: str) -> Config:

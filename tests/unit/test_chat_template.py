@@ -58,7 +58,7 @@ def base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_chat_template_of_ones_own_is_read_and_known_by_its_text(own: Path) -> None:
-    lab, mine = chat(own), chat(own, "model.chat_template=own.jinja", "model=tiny")
+    lab, mine = chat(own, "model=tiny"), chat(own, "model.chat_template=own.jinja", "model=tiny")
     assert lab.render(PROMPT) == "<|user|>2+3?<|assistant|>" and mine.render(PROMPT) == "[2+3?]>"
     assert "chat_template" not in lab.id and {**lab.id, "chat_template": mine.id["chat_template"]} == mine.id
     (own / "same.jinja").write_text(OWN)
@@ -180,13 +180,13 @@ def test_wrong_values_of_a_template_are_told(words: list[str], problem: str) -> 
 
 
 def test_keys_that_came_later_change_no_identity_where_they_have_their_defaults() -> None:
-    (job,) = compose_jobs([])
+    (job,) = compose_jobs(["model=tiny"])
     kept = identity(job.plain)
     assert set(kept["template"]) == {"name", "system", "user"} and "chat_template" not in kept["model"]
     assert not {"template", "drawn_shots"} & set(kept["eval"]["arithmetic"])
     old = {**job.plain, "template": kept["template"], "model": kept["model"], "eval": kept["eval"]}
     assert run_id(old) == run_id(job.plain) == "tiny-arithmetic-ufo-10pct-s0-fbc84d25"  # as 0.1.0 called it
-    (other,) = compose_jobs(["template.stop=[x]"])
+    (other,) = compose_jobs(["model=tiny", "template.stop=[x]"])
     assert run_id(other.plain) != run_id(job.plain)
 
 

@@ -60,7 +60,7 @@ def test_wrong_names_are_all_reported(overrides: list[str], expected: list[str])
         assert found.startswith(begins)
 
 
-PAPER_AND_NONE = (["qwen2.5-7b", "gsm8k"], ["tiny", "arithmetic"])
+PAPER_AND_NONE = (["qwen2.5-7b", "gsm8k"], ["tiny-rules", "rules"])
 
 
 @pytest.mark.parametrize("words", [["experiment=paper,null"], ["experiment=choice(paper,[])"]])
@@ -84,7 +84,7 @@ def test_signals_are_swept_as_lists_and_may_be_none() -> None:
 
 def test_a_mapping_sets_keys_of_the_chosen_option() -> None:
     (job,) = compose_jobs(["dataset={num_prompts:96}", "contamination={ngram:5,remove:true}"])
-    assert job.plain["dataset"]["num_prompts"] == 96 and job.plain["dataset"]["name"] == "arithmetic"
+    assert job.plain["dataset"]["num_prompts"] == 96 and job.plain["dataset"]["name"] == "rules"
     assert job.plain["contamination"] == {"ngram": 5, "threshold": 0.8, "remove": True}
     swept = compose_jobs(["train={max_steps:3},{beta:0.1}"], multirun=True)
     assert [job.plain["train"]["beta"] for job in swept] == [swept[0].plain["train"]["beta"], 0.1]

@@ -29,7 +29,7 @@ def composed(*overrides: str) -> dict[str, Any]:
 
 
 def plain(*overrides: str) -> dict[str, Any]:
-    return copy.deepcopy(composed(*overrides))
+    return copy.deepcopy(composed("model=tiny", *overrides))
 
 
 def problems(change: dict[str, Any]) -> list[str]:

@@ -10,7 +10,7 @@ from ufo_rl.config.identity import run_id, run_name
 
 
 def names(*overrides: str) -> list[str]:
-    jobs = compose_jobs(list(overrides), multirun=True)
+    jobs = compose_jobs(["model=tiny", *overrides], multirun=True)
     return [run_name(job.plain, job.overrides) for job in jobs]
 
 
@@ -26,7 +26,7 @@ def test_runs_that_differ_in_one_value_say_which() -> None:
         "tiny-arithmetic-ufo-10pct-center=mean-s0",
         "tiny-arithmetic-ufo-10pct-center=median-s0",
     ]
-    assert without_hash(*names("eval=[arithmetic]", "deepspeed=zero3", "ratio.value=0.07", "model=tiny")) == (
+    assert without_hash(*names("eval=[arithmetic]", "deepspeed=zero3", "ratio.value=0.07")) == (
         "tiny-arithmetic-ufo-07pct-deepspeed=zero3-eval=arithmetic-s0"
     )
 
@@ -76,7 +76,7 @@ def test_long_values_and_mappings_are_told_apart_too() -> None:
         words = [long.format(*("xy"[i == place and arm] for i in range(3))) for arm in range(2)]
         assert len({without_hash(name) for name in names(f"template.user={','.join(words)}")}) == 2
     files = "dataset.path=/data/one/train.jsonl,/data/two/train.jsonl"
-    assert len({without_hash(name) for name in names("dataset=custom", "model=tiny", files)}) == 2
+    assert len({without_hash(name) for name in names("dataset=custom", files)}) == 2
     assert list(map(without_hash, names("selector={center:mean},{center:median}", "train={beta:0.1}"))) == [
         "tiny-arithmetic-ufo-10pct-center=mean-beta=0.1-s0",
         "tiny-arithmetic-ufo-10pct-center=median-beta=0.1-s0",

@@ -45,7 +45,7 @@ def told(*words: str, name: str | None = None) -> str:
 def test_a_path_alone_has_its_own_name_and_no_recipe_or_template_of_the_lab(here: Path) -> None:
     job = one("model.path=./Mine-135M/")
     assert who(job) == ("Mine-135M", "r1", "paper")
-    assert job.folder.name.startswith("Mine-135M-arithmetic-ufo-10pct-s0-")
+    assert job.folder.name.startswith("Mine-135M-rules-ufo-10pct-s0-")
     assert job.choice.added == ("model=custom",)
     assert (job.plain["model"]["dtype"], job.plain["model"]["max_completion_tokens"]) == ("float32", 1024)
     assert job.notice == (
@@ -133,7 +133,7 @@ def test_a_policy_of_ours_is_asked_as_it_was_trained(here: Path) -> None:
     (policy / "ufo_rl.json").write_text(json.dumps(record))
     job = one(f"model.path={policy}")
     assert who(job) == ("tiny-arithmetic-ufo-10pct-s0-12345678", "boxed", "lab")
-    assert job.plain["model"]["max_completion_tokens"] == 96
+    assert job.plain["model"]["max_completion_tokens"] == 64
     assert job.choice.added == ("model=custom", "template=boxed", "train=lab")
     assert who(one(f"model.path={policy}", "template=r1", "train=paper"))[1:] == ("r1", "paper")
     assert who(one("experiment=paper", f"model.path={policy}"))[1:] == ("r1", "paper")
@@ -165,8 +165,8 @@ def test_other_data_than_the_labs_need_a_chosen_model() -> None:
         one(*words).check_model()
     (problem,) = caught.value.problems
     assert problem == (
-        "dataset=custom: choose its model with model=NAME or model.path=FOLDER; the default, model=tiny, knows the lab's "
-        "arithmetic alone (write model=tiny if it is meant)"
+        "dataset=custom: choose its model with model=NAME or model.path=FOLDER; the default, model=tiny-rules, knows the "
+        "lab's letters alone (write model=tiny-rules if it is meant)"
     )
     for chosen in (["model=tiny"], ["model=qwen2.5-0.5b"], ["model.path=mine"], ["experiment=paper"]):
         one(*words, *chosen).check_model()

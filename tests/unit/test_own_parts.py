@@ -178,6 +178,7 @@ def test_names_that_rewards_get_anyway_are_refused() -> None:
 def test_wrong_columns_are_told_before_anything_starts() -> None:
     (job,) = compose_jobs(
         [
+            "model=tiny",
             "plugins=[parts_of_mylab]",
             "+reward.parts.needy._target_=parts_of_mylab.needy",
             "+reward.parts.needy.weight=1",
@@ -201,14 +202,16 @@ def test_wrong_columns_are_told_before_anything_starts() -> None:
 def test_a_column_with_the_name_of_a_signals_is_told_before_anything_is_measured(tmp_path: Path) -> None:
     path = tmp_path / "mine.jsonl"
     path.write_text("".join(f'{{"question": "{i}+1=?", "answer": "{i + 1}", "confidence": 0.5}}\n' for i in range(99)))
-    (job,) = compose_jobs(["dataset=custom", f"dataset.path={path}", "selector=ufo", "ratio=50pct"])
+    (job,) = compose_jobs(["dataset=custom", f"dataset.path={path}", "eval=arithmetic", "selector=ufo", "ratio=50pct"])
     with pytest.raises(UserError) as caught:
         prepare(load(job.plain))
     assert caught.value.problems == [
         "dataset: its column confidence has the name of one that a signal measures; leave it out (dataset=custom carries "
         "the columns of dataset.columns=[...]), or rename it in the data"
     ]
-    (job,) = compose_jobs(["dataset=custom", f"dataset.path={path}", "selector=random", "ratio=50pct"])
+    (job,) = compose_jobs(
+        ["dataset=custom", f"dataset.path={path}", "eval=arithmetic", "selector=random", "ratio=50pct"]
+    )
     prepare(load(job.plain))  # random measures nothing
 
 

@@ -53,7 +53,7 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
 
 def plain(**nodes: dict[str, Any]) -> dict[str, Any]:
     """A small configuration with other nodes in some places."""
-    (job,) = compose_jobs(["dataset.num_prompts=120", "plugins=[odd_parts]", "tracker=off"])
+    (job,) = compose_jobs(["model=tiny", "dataset.num_prompts=120", "plugins=[odd_parts]", "tracker=off"])
     return {**copy.deepcopy(job.plain), **nodes}
 
 

@@ -58,7 +58,7 @@ def test_too_few_gpus_are_told() -> None:
         own_device(environment(0, 3, "4,5"))
 
 
-SMALL = ["dataset.num_prompts=120", "ratio=full", "tracker=off"]
+SMALL = ["model=tiny", "dataset.num_prompts=120", "ratio=full", "tracker=off"]
 
 
 class Started(Exception):

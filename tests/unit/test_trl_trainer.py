@@ -40,7 +40,7 @@ def trainer(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 
 def trainer_of(model: Path, folder: Path, *overrides: str) -> Trainer:
-    (job,) = compose_jobs(["train.max_steps=1", "train.per_device_train_batch_size=32", *overrides])
+    (job,) = compose_jobs(["model=tiny", "train.max_steps=1", "train.per_device_train_batch_size=32", *overrides])
     config = load(job.plain)
     rows = [{"id": "0", "prompt": messages(config.template, "1+1=?", True), "answer": "2"}] * 8
     arguments = grpo_arguments(config.train, None, 0, folder, True, [1.0])

@@ -31,8 +31,8 @@ def test_a_tilde_needs_no_quotes(monkeypatch: pytest.MonkeyPatch, key: str) -> N
     ("overrides", "told"),
     [
         (["selector.name=random"], "selector.name=random: this is selector=ufo"),
-        (["dataset.name=gsm8k"], "dataset.name=gsm8k: this is dataset=arithmetic"),
-        (["model={name:qwen2.5-0.5b}"], "model.name=qwen2.5-0.5b: this is model=tiny"),
+        (["dataset.name=gsm8k"], "dataset.name=gsm8k: this is dataset=rules"),
+        (["model={name:qwen2.5-0.5b}"], "model.name=qwen2.5-0.5b: this is model=tiny-rules"),
         (["engine.name=vllm"], "engine.name=vllm: this is engine=hf"),
         (["experiment=paper", "model=tiny", "train.name=lab"], "train.name=lab: this is train=paper"),
     ],
@@ -81,8 +81,8 @@ def test_arguments_of_datasets_and_selectors_have_their_types(overrides: list[st
 
 
 def test_a_wrong_argument_of_a_benchmarks_dataset_is_told_by_its_own_key() -> None:
-    (job,) = compose_jobs(["eval.arithmetic.dataset.num_prompts=0"])
-    with pytest.raises(UserError, match=r"^eval.arithmetic.dataset.num_prompts=0 is below 1"):
+    (job,) = compose_jobs(["eval.rules_zone.dataset.num_prompts=0"])
+    with pytest.raises(UserError, match=r"^eval.rules_zone.dataset.num_prompts=0 is below 1"):
         prepare(load(job.plain))
 
 

@@ -141,7 +141,13 @@ def test_an_evaluation_gives_the_same_answers(folder: Path, tmp_path: Path) -> N
     found = []
     for engine in ("hf", "vllm"):
         command = [sys.executable, "-m", "ufo_rl.cli", "evaluate", f"model.path={folder}", f"engine={engine}"]
-        command += ["eval.arithmetic.limit=300", "tracker=off", f"name={engine}", "engine.memory_share=0.2"]
+        command += [
+            "eval=arithmetic",
+            "eval.arithmetic.limit=300",
+            "tracker=off",
+            f"name={engine}",
+            "engine.memory_share=0.2",
+        ]
         command += ["template=short", "model.max_completion_tokens=96"]
         subprocess.run(command, check=True, cwd=tmp_path)
         (path,) = tmp_path.glob(f"outputs/evaluations/{engine}/*/eval/arithmetic/questions.parquet")

@@ -19,8 +19,9 @@ from ufo_rl.config.tree import Tree
 from ufo_rl.errors import UserError, nearest
 
 CUSTOM, PATH = "custom", "model.path"
-LAB = "ufo_rl.dataset.arithmetic.Arithmetic"
+LAB = "ufo_rl.dataset.rules.Rules"
 SIZE = re.compile(r"(\d+(?:\.\d+)?)b\b", re.IGNORECASE)  # 7B of Qwen2.5-7B-Instruct
+FAMILIES = {"llama": ("llama", "smollm2")}  # what models of a kind are called, where not by its name
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 SHAPE = ("model_type", "hidden_size", "num_hidden_layers")
 
@@ -172,7 +173,7 @@ def _refuse_contradiction(option: str, own: str, path: str) -> None:
     kind = re.sub(r"[^a-z]", "", str(config.get("model_type", "")).lower())
     if original := config_of(own):  # of the package
         facts = [f"{key} {config[key]}" for key in SHAPE if key in config and config[key] != original.get(key)]
-    elif kind and kind not in own.lower():
+    elif kind and not any(family in own.lower() for family in FAMILIES.get(kind, (kind,))):
         facts.append(f"model_type {config['model_type']}")
     elif (size := SIZE.search(own)) and "quantization_config" not in config:
         num_bytes = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
@@ -193,7 +194,7 @@ def refuse_default(is_default: bool, plain: Mapping[str, Any]) -> None:
         return
     raise UserError(
         f"dataset={dataset.get('name') or dataset.get('_target_')}: choose its model with model=NAME or model.path=FOLDER; "
-        "the default, model=tiny, knows the lab's arithmetic alone (write model=tiny if it is meant)"
+        "the default, model=tiny-rules, knows the lab's letters alone (write model=tiny-rules if it is meant)"
     )
 
 

@@ -77,7 +77,7 @@ def _date_is_one(config: Config) -> list[str]:
 
 
 def _is_evaluated(config: Config) -> list[str]:
-    return [] if config.eval else ["eval is empty; choose a benchmark, for example eval=arithmetic"]
+    return [] if config.eval else ["eval is empty; choose a benchmark, for example eval=math500"]
 
 
 def _samples_differ(config: Config) -> list[str]:

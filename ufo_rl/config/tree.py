@@ -83,7 +83,8 @@ class Tree:
         return self._listed[key]
 
     def chosen_by_files(self, options: Sequence[str]) -> set[str]:
-        """The groups whose option the primary file or a preset overrides, of those that these options choose."""
+        """The groups whose option the primary file or a preset overrides, of those that these options choose; what options
+        of ours propose besides is left out."""
         key = tuple(option for option in options if not _overrides_nothing(option))
         if not key and self.name == "config":
             return set()
@@ -153,7 +154,7 @@ class Tree:
 
 
 def _overrides_nothing(text: str) -> bool:
-    """Whether it chooses options of ours, of which the presets alone override others (`tests/conf/test_options.py`)."""
+    """Whether it chooses options of ours that override no model, template or recipe, as presets do (`tests/conf`)."""
     group, _, value = text.partition("=")
     options = value.strip("[]").split(",")
     return group != "experiment" and all((conf_folder() / group / f"{option}.yaml").is_file() for option in options)

@@ -1,1 +1,1 @@
-"""The embedded lab: a tiny language model and the script that made it."""
+"""The embedded labs: tiny language models, and the script and recipes that made them."""

@@ -1,0 +1,22 @@
+"""The lab is what its results are of: whoever changes it measures all of them anew and freezes it again."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+FROZEN = (ROOT / "ufo_rl/lab/rules/frozen.sha256").read_text().splitlines()
+
+
+@pytest.mark.parametrize("line", FROZEN, ids=lambda line: line.split()[1])
+def test_a_frozen_file_is_unchanged(line: str) -> None:
+    expected, name = line.split()
+    assert hashlib.sha256((ROOT / name).read_bytes()).hexdigest() == expected
+
+
+def test_weights_generator_and_benchmarks_are_among_them() -> None:
+    names = {line.split()[1] for line in FROZEN}
+    assert {"ufo_rl/lab/rules/model.safetensors", "ufo_rl/dataset/rules.py", "conf/eval/rules_zone.yaml"} <= names
