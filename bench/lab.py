@@ -3,6 +3,7 @@ correlation of confidence with them, and what training on one tenth of the promp
 
     python bench/lab.py rules arithmetic               # make lab: targets of confidence, oracle against random
     python bench/lab.py rules --targets --selectors random accuracy easiest hardest --seeds 90 91 --record no
+    python bench/lab.py rules --sweep outputs/sweeps/rules --selectors random accuracy ufo --seeds 0 1 2 3 4
 
 Writes the figures to lab.json, each lab under its name, and prints them. What is done already is not run again. --model
 takes another model for the lab, --name keeps its folders and figures apart. A lab is judged without any one-pass selector:
@@ -60,6 +61,7 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--model", help="a folder in place of the lab's model")
     parser.add_argument("--name", default="lab")
+    parser.add_argument("--sweep", help="folder of a sweep that has run, in place of one of these selectors and seeds")
     parser.add_argument("--record", choices=["yes", "no"], default="yes")
     options = parser.parse_args()
     path = HERE / "lab.json"
@@ -84,9 +86,11 @@ def measured(name: str, options: argparse.Namespace) -> dict[str, Any]:
         "gates": gates(rows),
         "targets": {target: correlation(words, rows, target) for target in targets},
     }
-    seeds, selectors = ",".join(map(str, options.seeds)), ",".join(options.selectors)
-    command("-m", *words, f"selector={selectors}", f"seed={seeds}", "ratio=10pct")
-    return {**figures, **compared(find_runs([f"outputs/sweeps/{where}"]), rows, options.seeds, options.selectors)}
+    if options.sweep is None:
+        seeds, selectors = ",".join(map(str, options.seeds)), ",".join(options.selectors)
+        command("-m", *words, f"selector={selectors}", f"seed={seeds}", "ratio=10pct")
+    runs = find_runs([options.sweep or f"outputs/sweeps/{where}"])
+    return {**figures, **compared(runs, rows, options.seeds, options.selectors)}
 
 
 def command(*words: str) -> str:
