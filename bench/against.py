@@ -125,8 +125,8 @@ def sweep(folder: Path) -> dict[str, float]:
         return {"seconds": time.perf_counter() - began}
 
 
-ONE_RANK = ("launch.num_ranks=1",)
-TWO_RANKS = ("launch.num_ranks=2", "train.per_device_train_batch_size=32")
+ONE_RANK = ("model=tiny", "launch.num_ranks=1")
+TWO_RANKS = ("model=tiny", "launch.num_ranks=2", "train.per_device_train_batch_size=32")
 LAB = {
     "seconds": ONE_RANK,
     "one_thread_seconds": (*ONE_RANK, "launch.threads_per_rank=1"),

@@ -134,7 +134,9 @@ def trainer_of(shape: str, dtype: str, folder: Path) -> Any:
     model, tokenizer = shapes.load(shape, [str(n) for n in range(1000)], "float32", "cpu")
     model.save_pretrained(folder / "model")
     tokenizer.save_pretrained(folder / "model")
-    (job,) = compose_jobs(["train=lab", "train.max_steps=1", f"train.bf16={str(dtype == 'bfloat16').lower()}"])
+    (job,) = compose_jobs(
+        ["model=tiny", "train=lab", "train.max_steps=1", f"train.bf16={str(dtype == 'bfloat16').lower()}"]
+    )
     config = load(job.plain)
     arguments = grpo_arguments(config.train, None, 0, folder, not torch.cuda.is_available(), [1.0])
     prompts = [{"id": "0", "prompt": messages(config.template, "1+1=?", True), "answer": "2"}] * 8

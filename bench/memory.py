@@ -43,7 +43,13 @@ def main() -> None:
 
 def peaks(size: int) -> dict[str, float]:
     """Peak resident memory, MiB, of the rank that scores and of the parent, in one run of `size` prompts."""
-    overrides = ["selector=ufo", "ratio.value=0.001", f"dataset.num_prompts={size}", "dataset.levels=[3,4,5,6]"]
+    overrides = [
+        "model=tiny",
+        "selector=ufo",
+        "ratio.value=0.001",
+        f"dataset.num_prompts={size}",
+        "dataset.levels=[3,4,5,6]",
+    ]
     overrides += ["train.max_steps=1", "train.per_device_train_batch_size=16", "eval.arithmetic.limit=8", "tracker=off"]
     overrides += ["signal.confidence.batch_tokens=4096"]  # one batch is the same in both
     with tempfile.TemporaryDirectory() as folder:

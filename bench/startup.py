@@ -26,6 +26,7 @@ HERE = Path(__file__).parent
 JOBS = 20
 SWEEP = (
     "-m",
+    "model=tiny",
     f"seed=range({JOBS})",
     "selector=ufo",
     "dataset.num_prompts=96",

@@ -1,4 +1,4 @@
-"""Groups whose completions all have the same reward: no advantage, no gradient, no step, and counted as what they are."""
+"""Groups whose completions all have the same reward: no advantage, no gradient, and counted as what they are."""
 
 from __future__ import annotations
 
@@ -21,14 +21,17 @@ LAB = packaged("package:lab/tiny")
 
 
 def trainer_of(folder: Path, weights: tuple[float, ...], *overrides: str, rewards: Any = None) -> Trainer:
-    """On two prompts, a group of 8 each; every part gives 1, or what `rewards` says of the place in the batch."""
+    """On two prompts, a group of 8 each; every part gives 1, or what `rewards` says of the place in the batch, of all parts or
+    by part."""
+    if rewards is None or not isinstance(rewards[0], list):
+        rewards = [rewards] * len(weights)
     (job,) = compose_jobs(["model=tiny", "train.max_steps=1", "train.per_device_train_batch_size=16", *overrides])
     config = load(job.plain)
     rows = [{"id": str(i), "prompt": messages(config.template, f"{i}+1=?", True), "answer": "2"} for i in range(2)]
     arguments = grpo_arguments(config.train, None, 0, folder, True, list(weights))
     parts = [
-        Part(f"part{number}", weight, lambda completions: rewards or [1.0] * len(completions))
-        for number, weight in enumerate(weights)
+        Part(f"part{number}", weight, lambda completions, own=own: own or [1.0] * len(completions))
+        for number, (weight, own) in enumerate(zip(weights, rewards, strict=True))
     ]
     return make_trainer(arguments, rows, LAB, load_tokenizer(LAB), parts, TrainerCallback())
 
@@ -48,6 +51,22 @@ def test_equal_rewards_move_no_weight(tmp_path: Path, weights: tuple[float, ...]
     moved, logged = step(trainer_of(tmp_path, weights, f"train.scale_rewards={scale}"))
     assert moved == 0.0 and logged["grad_norm"] == 0.0
     assert logged["frac_reward_zero_std"] == 1.0
+
+
+def test_sums_that_are_equal_by_other_parts_are_equal(tmp_path: Path) -> None:
+    """0.1 + 0.2 and 0.3, which float32 tells apart, as weights and as values of parts."""
+    one, other = [1.0, 0.0] * 8, [0.0, 1.0] * 8
+    moved, logged = step(trainer_of(tmp_path / "a", (0.1, 0.2, 0.3), rewards=[one, one, other]))
+    assert moved == 0.0 and logged["frac_reward_zero_std"] == 1.0
+    values = [[0.1, 0.3] * 8, [0.2, 0.0] * 8]
+    moved, logged = step(trainer_of(tmp_path / "b", (1.0, 1.0), rewards=values))
+    assert moved == 0.0 and logged["frac_reward_zero_std"] == 1.0
+
+
+def test_what_nobody_scored_has_no_part_in_it(tmp_path: Path) -> None:
+    """None for every part is no reward of 0: the rest of such a group is compared among itself."""
+    moved, logged = step(trainer_of(tmp_path, (1.0, 0.2), rewards=[None] * 4 + [1.0] * 12))
+    assert moved == 0.0 and logged["frac_reward_zero_std"] == 1.0
 
 
 def test_one_of_two_groups_is_counted_and_the_other_one_teaches(tmp_path: Path) -> None:

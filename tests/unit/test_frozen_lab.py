@@ -19,4 +19,6 @@ def test_a_frozen_file_is_unchanged(line: str) -> None:
 
 def test_weights_generator_and_benchmarks_are_among_them() -> None:
     names = {line.split()[1] for line in FROZEN}
-    assert {"ufo_rl/lab/rules/model.safetensors", "ufo_rl/dataset/rules.py", "conf/eval/rules_zone.yaml"} <= names
+    assert {"ufo_rl/dataset/rules.py", "conf/eval/rules_zone.yaml", "conf/eval/rules_pool.yaml"} <= names
+    files = {path.name for path in (ROOT / "ufo_rl/lab/rules").iterdir()} - {"README.md", "frozen.sha256"}
+    assert {f"ufo_rl/lab/rules/{name}" for name in files} <= names and "model.safetensors" in files

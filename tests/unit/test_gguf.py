@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import gguf
 import pytest
@@ -149,6 +152,38 @@ def test_another_file_in_the_same_place_is_another_model(small: LlamaForCausalLM
     assert fetch(config.model) != first
 
 
+def test_what_keeps_a_file_from_being_unpacked_is_told_and_leaves_nothing(
+    small: LlamaForCausalLM, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(small, home / "MINE.GGUF")
+    config = chosen(home / "MINE.GGUF")[1]
+    assert config.model.name == "MINE" and config.model.dtype == "float32"
+
+    def told(begin: str) -> None:
+        with pytest.raises(UserError, match=begin) as caught:
+            fetch(config.model)
+        assert "\n" not in str(caught.value) and not list((home / "hf").glob("ufo-rl/gguf/*/"))
+
+    def killed(words: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
+        (Path(words[-1]).parent / f"{Path(words[-1]).name}.partial").mkdir()
+        return subprocess.CompletedProcess(words, -9, "", "Converting:  43%|####")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("ufo_rl.model.gguf.find_spec", lambda name: None)
+        told(r"GGUF files are read by the package gguf; pip install gguf$")
+        patch.undo()
+        patch.setattr("ufo_rl.model.gguf.subprocess.run", killed)
+        told(r"cannot be unpacked: signal 9 ended it, as where memory runs out; set HF_HOME")
+    with monkeypatch.context() as patch:
+        patch.setenv("HF_HOME", "/proc/none")
+        told(
+            r"cannot be unpacked to /proc/none/ufo-rl/gguf/MINE-\w+ \(.+\); set HF_HOME to a folder that can be written"
+        )
+    with ThreadPoolExecutor(2) as two:  # commands side by side: one unpacks, the other waits for it
+        folders = list(two.map(lambda _: fetch(config.model), range(2)))
+    assert folders[0] == folders[1] and (folders[0] / "model.safetensors").is_file()
+
+
 def test_what_is_no_gguf_file_is_told(small: LlamaForCausalLM, home: Path) -> None:
     (home / "bad.gguf").write_bytes(b"PK and so on")
     with pytest.raises(UserError, match=r"bad.gguf is no GGUF file: it does not begin with GGUF; download it again"):
@@ -157,7 +192,7 @@ def test_what_is_no_gguf_file_is_told(small: LlamaForCausalLM, home: Path) -> No
     (home / "cut.gguf").write_bytes((home / "whole.gguf").read_bytes()[:20_000])
     with pytest.raises(UserError, match=r"^model.path=\S+cut.gguf cannot be unpacked: .+; take another file") as caught:
         fetch(chosen(home / "cut.gguf")[1].model)
-    assert "\n" not in str(caught.value) and not list((home / "hf/ufo-rl/gguf").glob("cut*/config.json"))
+    assert "\n" not in str(caught.value) and not list((home / "hf/ufo-rl/gguf").glob("cut*/"))
     (home / "notes.txt").write_text("no model")
     with pytest.raises(UserError, match=r"is a file; give the folder with .* or a GGUF file"):
         fetch(chosen(home / "notes.txt")[1].model)

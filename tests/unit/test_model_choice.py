@@ -145,7 +145,7 @@ def test_a_policy_of_ours_is_asked_as_it_was_trained(here: Path) -> None:
     assert "was trained with template=boxed, but with template.system='Hm.'" in told(f"model.path={policy}")
     (policy / "ufo_rl.json").unlink()  # as earlier versions left it: the run says it
     (policy.parents[1] / "config.yaml").write_text(json.dumps(config))
-    assert who(one(f"model.path={policy}"))[1:] == ("boxed", "lab")
+    assert who(one(f"model.path={policy}"))[1:] == ("boxed", "rules")
 
 
 def test_policies_of_two_templates_need_a_choice(here: Path) -> None:
@@ -169,8 +169,46 @@ def test_other_data_than_the_labs_need_a_chosen_model() -> None:
         "lab's letters alone (write model=tiny-rules if it is meant)"
     )
     for chosen in (["model=tiny"], ["model=qwen2.5-0.5b"], ["model.path=mine"], ["experiment=paper"]):
-        one(*words, *chosen).check_model()
+        one(*words, "eval=math500", *chosen).check_model()
     one().check_model()
+    with pytest.raises(UserError, match=r"^dataset=arithmetic: choose its model with model=tiny; the default"):
+        one("dataset=arithmetic").check_model()
+
+
+def test_other_models_than_the_labs_need_chosen_data(here: Path) -> None:
+    """Letters mean nothing to them: an accuracy near 0 would say nothing, and nobody would see why."""
+    own = here / "conf/dataset"
+    own.mkdir()
+    (own / "own.yaml").write_text("defaults: [base/arithmetic@_here_]\nname: own\nsplit: train\nnum_prompts: 96\n")
+
+    def problem(*words: str, asked: tuple[str, ...] = ()) -> str:
+        with pytest.raises(UserError) as caught:
+            one(*words).check_model(*asked)
+        return str(caught.value)
+
+    assert problem("model=qwen2.5-0.5b").startswith(
+        "model.path=Qwen/Qwen2.5-0.5B-Instruct: choose its data with dataset="
+    )
+    assert "choose its data" in problem("model.path=Mine-135M", "eval=math500")
+    assert problem("model.path=Mine-135M", asked=("eval",)).startswith(
+        "model.path=Mine-135M: choose benchmarks with eval="
+    )
+    assert problem("model=tiny", "dataset=own").startswith("dataset=own: choose benchmarks with eval=NAME")
+    one("model.path=Mine-135M", "eval=math500").check_model("eval")
+    one("model.path=Mine-135M", "dataset=own").check_model("dataset")  # what scores asks no benchmark
+    one("model=tiny", "dataset=own", "eval=arithmetic").check_model()
+    one("model.path=Mine-135M", "dataset=rules").check_model()
+    one("experiment=paper", "model.path=Mine-135M").check_model()
+    (here / "conf/mine.yaml").write_text(
+        "defaults: [config, override dataset: own, override eval: arithmetic, _self_]\n"
+    )
+    one("model=tiny", name="mine").check_model()
+    policy = here / "policy"
+    shutil.copytree(LAB, policy)
+    job = one()
+    record = {"model": job.plain["model"], "template": job.plain["template"], "train": "rules"}
+    (policy / "ufo_rl.json").write_text(json.dumps(record))
+    one("model.path=policy").check_model()  # one of the lab's own
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 
 from ufo_rl.config.grid import grid
 from ufo_rl.config.job_config import first_of, job_configs, job_folder, runs_grid, sweep_of
-from ufo_rl.config.model_choice import CUSTOM, ModelChoice, choose_model, in_words, refuse_default
+from ufo_rl.config.model_choice import CUSTOM, DATA, ModelChoice, choose_model, in_words, refuse_default
 from ufo_rl.config.names import check_names, flat_keys
 from ufo_rl.config.tree import Tree, open_tree, plainly
 from ufo_rl.errors import Problems, UserError
@@ -36,9 +36,10 @@ class Job:
     choice: ModelChoice = field(default_factory=ModelChoice)
     notice: str = ""
 
-    def check_model(self) -> None:
-        """UserError where nobody chose a model, and the default cannot be meant."""
-        refuse_default(self.choice.is_default, self.plain)
+    def check_model(self, *asked: str) -> None:
+        """UserError where nobody chose a model or data, and the default cannot be meant; `asked` are the groups of data that
+        are read, both where none is named."""
+        refuse_default(self.choice, self.plain, asked or DATA)
 
 
 def plain_config(cfg: Any) -> dict[str, Any]:

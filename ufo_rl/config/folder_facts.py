@@ -38,7 +38,7 @@ def name_of(path: str) -> str:
         parts = parts[:-2]
     elif parts[-2:-1] == ["snapshots"] and COMMIT.fullmatch(parts[-1]):  # of the hub's cache
         parts = [*parts[:-3], parts[-3].removeprefix("models--").rpartition("--")[2]]
-    parts[-1:] = [part.removesuffix(GGUF) for part in parts[-1:]]
+    parts[-1:] = [part[: -len(GGUF)] if part.lower().endswith(GGUF) else part for part in parts[-1:]]
     last = "-".join(parts[-2:]) if STEP.fullmatch(parts[-1] if parts else "") else (parts or [""])[-1]
     word = word_of(last) or "custom"
     options = {file.stem.lower() for file in (conf_folder() / "model").glob("*.yaml")}
@@ -77,7 +77,7 @@ def config_of(path: str) -> dict[str, Any]:
 
 def dtype_of(path: str) -> str:
     """The precision that a policy of ours was measured in; of another folder its own, of a GGUF file float32; else bfloat16."""
-    if path.endswith(GGUF):
+    if path.lower().endswith(GGUF) and local(path).is_file():
         return "float32"
     config, record = config_of(path), record_of(path)
     found = str(record["model"].get("dtype") if record else config.get("dtype") or config.get("torch_dtype"))

@@ -19,7 +19,9 @@ from ufo_rl.config.tree import Tree
 from ufo_rl.errors import UserError, nearest
 
 CUSTOM, PATH = "custom", "model.path"
-LAB = "ufo_rl.dataset.rules.Rules"
+LAB, FIRST_LAB = "ufo_rl.dataset.rules.Rules", "ufo_rl.dataset.arithmetic.Arithmetic"
+LABS_MODEL = "package:lab/rules"
+DATA = ("dataset", "eval")  # groups
 SIZE = re.compile(r"(\d+(?:\.\d+)?)b\b", re.IGNORECASE)  # 7B of Qwen2.5-7B-Instruct
 FAMILIES = {"llama": ("llama", "smollm2")}  # what models of a kind are called, where not by its name
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
@@ -28,10 +30,12 @@ SHAPE = ("model_type", "hidden_size", "num_hidden_layers")
 
 @dataclass(frozen=True)
 class ModelChoice:
-    """added: options that the command line means besides those that it names. is_default: nobody chose a model."""
+    """added: options that the command line means besides those that it names. is_default: nobody chose a model. chosen: the
+    groups of data, `dataset` and `eval`, that somebody chose."""
 
     added: tuple[str, ...] = ()
     is_default: bool = False
+    chosen: frozenset[str] = frozenset()
 
 
 def choose_model(
@@ -46,6 +50,7 @@ def choose_model(
         _refuse_no_path(override)
     choice_at, path_at = (max(_given(line, key) * 3, _given(params, key) * 2) for key in ("model", PATH))
     found = [_of_files(tree, job) for job in jobs]
+    chosen = frozenset(group for group in DATA if _given([*line, *params], group) or _in_files(found, group))
     if choice_at < 3:
         needs = {max(path_at, of.has_path) > max(choice_at, of.has_choice) for of in found}
         if len(needs) > 1:
@@ -56,11 +61,11 @@ def choose_model(
         if needs == {True}:
             paths = list(dict.fromkeys(of.path for of in found))
             added = (f"model={CUSTOM}", *_of_record(tree, [*params, *line], found, [p for p in paths if p is not None]))
-            return ModelChoice(added)
+            return ModelChoice(added, chosen=chosen)
     for of in found:
         if max(path_at, of.has_path) and of.path is not None and of.option not in (CUSTOM, None):
             _refuse_contradiction(str(of.option), tree.own_value("model", str(of.option), "path"), of.path)
-    return ModelChoice(is_default=not choice_at and not any(of.has_choice for of in found))
+    return ModelChoice((), not choice_at and not any(of.has_choice for of in found), chosen)
 
 
 def _given(overrides: Sequence[Override], key: str) -> bool:
@@ -80,6 +85,10 @@ def _refuse_no_path(override: Override) -> None:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     cure = f"write {PATH}=./{shown} for a folder of that name" if is_number else "give a folder or a hub id"
     raise UserError(f"{PATH}={shown} is no path; {cure}")
+
+
+def _in_files(found: Sequence[_Found], group: str) -> bool:
+    return any(group in of.groups for of in found)
 
 
 @dataclass(frozen=True)
@@ -187,15 +196,42 @@ def _refuse_contradiction(option: str, own: str, path: str) -> None:
         )
 
 
-def refuse_default(is_default: bool, plain: Mapping[str, Any]) -> None:
-    """UserError where nobody chose a model for other data than the lab's."""
+def refuse_default(choice: ModelChoice, plain: Mapping[str, Any], asked: Sequence[str] = DATA) -> None:
+    """UserError where nobody chose a model for other data than the lab's, or data for another model than the lab's; `asked`
+    are the groups of data that are read."""
     dataset = plain["dataset"]
-    if not is_default or not isinstance(dataset, Mapping) or dataset.get("_target_") == LAB:
+    target = dataset.get("_target_") if isinstance(dataset, Mapping) else None
+    name = dataset.get("name") or target if isinstance(dataset, Mapping) else None
+    if choice.is_default and isinstance(dataset, Mapping) and target != LAB and "dataset" in asked:
+        own = "model=tiny" if target == FIRST_LAB else "model=NAME or model.path=FOLDER"
+        raise UserError(
+            f"dataset={name}: choose its model with {own}; the default, model=tiny-rules, knows the lab's letters alone "
+            "(write model=tiny-rules if it is meant)"
+        )
+    if choice.is_default or _is_labs(str(plain["model"]["path"])):
         return
-    raise UserError(
-        f"dataset={dataset.get('name') or dataset.get('_target_')}: choose its model with model=NAME or model.path=FOLDER; "
-        "the default, model=tiny-rules, knows the lab's letters alone (write model=tiny-rules if it is meant)"
-    )
+    if "dataset" in asked and target == LAB and "dataset" not in choice.chosen:
+        raise UserError(
+            f"model.path={plain['model']['path']}: choose its data with dataset=NAME; the default, dataset=rules, is letters "
+            "that the lab's model alone knows (write dataset=rules if it is meant)"
+        )
+    is_letters = [(one.get("dataset") or {}).get("_target_") == LAB for one in (plain["eval"] or {}).values()]
+    if (
+        "eval" in asked
+        and any(is_letters)
+        and "eval" not in choice.chosen
+        and (target != LAB or "dataset" not in asked)
+    ):
+        whose = f"dataset={name}" if "dataset" in asked else f"model.path={plain['model']['path']}"
+        raise UserError(
+            f"{whose}: choose benchmarks with eval=NAME; the default ones are the lab's letters (an option of a dataset "
+            "proposes its own with `- override /eval@_global_.eval: [NAME]`, last in its defaults)"
+        )
+
+
+def _is_labs(path: str) -> bool:
+    """Whether it is the lab's model, or a policy of it."""
+    return LABS_MODEL in (path, record_of(path).get("model", {}).get("path"))
 
 
 def in_words(plain: Mapping[str, Any]) -> str:

@@ -21,7 +21,7 @@ from ufo_rl.files.keys import digest
 
 SUFFIX = ".gguf"
 MAGIC = b"GGUF"
-DONE = "config.json"  # the last file that is written
+CURE = "set HF_HOME to a folder that can be written and has room for four bytes a weight"
 
 
 def unpacked(path: Path, called: str) -> Path:
@@ -29,22 +29,28 @@ def unpacked(path: Path, called: str) -> Path:
 
     The same file by place, size and time has the same folder. Needs no torch itself: a process of its own does the work.
     """
-    with path.open("rb") as stream:
-        if stream.read(len(MAGIC)) != MAGIC:
-            raise UserError(f"{called} is no GGUF file: it does not begin with {MAGIC.decode()}; download it again")
-    real = path.resolve()
-    stat = real.stat()
+    try:
+        with path.open("rb") as stream:
+            is_one = stream.read(len(MAGIC)) == MAGIC
+        real, stat = path.resolve(), path.stat()
+    except OSError as error:
+        raise UserError(f"{called} cannot be read ({error.strerror})") from error
+    if not is_one:
+        raise UserError(f"{called} is no GGUF file: it does not begin with {MAGIC.decode()}; download it again")
     name = f"{real.stem}-{digest([str(real), stat.st_size, stat.st_mtime_ns], 12)}"
     folder = _home() / name
-    if (folder / DONE).is_file():
+    if folder.is_dir():
         return folder
     if find_spec("gguf") is None:
-        raise UserError(f"{called}: GGUF files are read by the package gguf; pip install 'ufo-rl[gguf]'")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.with_name(f"{name}.lock")):
-        if not (folder / DONE).is_file():
-            sys.stderr.write(f"ufo-rl: {called}: unpacking to {folder} (once) ...\n")
-            _unpack_apart(real, folder, called)
+        raise UserError(f"{called}: GGUF files are read by the package gguf; pip install gguf")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_name(f"{name}.lock")):
+            if not folder.is_dir():
+                sys.stderr.write(f"ufo-rl: {called}: unpacking to {folder} (once) ...\n")
+                _unpack_apart(real, folder, called)
+    except OSError as error:
+        raise UserError(f"{called} cannot be unpacked to {folder} ({error.strerror}); {CURE}") from error
     return folder
 
 
@@ -57,10 +63,27 @@ def _unpack_apart(path: Path, folder: Path, called: str) -> None:
     words = [sys.executable, "-P", "-c", f"from {__name__} import main; main()", str(path), str(folder)]
     package = str(Path(__file__).resolve().parents[2])
     search = os.pathsep.join([*filter(None, [os.environ.get("PYTHONPATH", "")]), package])
-    done = subprocess.run(words, env={**os.environ, "PYTHONPATH": search}, capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(
+            words, env={**os.environ, "PYTHONPATH": search}, capture_output=True, text=True, check=False
+        )
+    finally:  # also of an interrupt: it is as large as the model
+        shutil.rmtree(_partial(folder), ignore_errors=True)
+    if done.returncode < 0:
+        raise UserError(
+            f"{called} cannot be unpacked: signal {-done.returncode} ended it, as where memory runs out; {CURE}"
+        )
     if done.returncode:
-        reason = (done.stderr.strip() or "it was ended").splitlines()[-1]
-        raise UserError(f"{called} cannot be unpacked: {reason}; take another file, or the model's own folder")
+        reason = next(
+            (line for line in reversed(done.stderr.splitlines()) if line.strip() and "%|" not in line), "unknown"
+        )
+        raise UserError(
+            f"{called} cannot be unpacked: {reason}; take another file or the model's own folder, or {CURE}"
+        )
+
+
+def _partial(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.partial")
 
 
 def unpack(path: Path, folder: Path) -> None:
@@ -78,7 +101,7 @@ def unpack(path: Path, folder: Path) -> None:
     model.load_state_dict(loaded.state_dict(), assign=True)
     model.tie_weights()
     model.generation_config = loaded.generation_config
-    partial = folder.with_name(f"{folder.name}.partial")
+    partial = _partial(folder)
     shutil.rmtree(partial, ignore_errors=True)
     model.save_pretrained(partial)
     AutoTokenizer.from_pretrained(**given).save_pretrained(partial)

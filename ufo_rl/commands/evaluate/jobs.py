@@ -37,6 +37,7 @@ def evaluate(overrides: Sequence[str], config_dir: str | None, config_name: str 
 
 
 def _checked(job: Job) -> tuple[Config, Questions]:
+    job.check_model("eval")
     check_machine(job.plain)
     return check_evaluation(job.plain)
 

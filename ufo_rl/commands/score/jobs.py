@@ -31,7 +31,7 @@ def score(overrides: Sequence[str], config_dir: str | None, config_name: str | N
 def _check(job: Job) -> tuple[Config, Prepared, list[str]]:
     """Measured are the signals that the command line names, else those that the selector needs: by default that is one
     forward pass a prompt, where all that are configured would be 16 samples more."""
-    job.check_model()
+    job.check_model("dataset")
     are_named = any(word.lstrip("+").partition("=")[0] == "signal" for word in job.overrides)
     config, prepared, names = check_selection(job.plain, list(job.plain.get("signal") or {}) if are_named else None)
     if not names:

@@ -38,7 +38,7 @@ def select_prompts(
 
 
 def _check(job: Job) -> tuple[Config, Prepared, list[str]]:
-    job.check_model()
+    job.check_model("dataset")
     return check_selection(job.plain, None)
 
 
