@@ -36,7 +36,7 @@ TAUGHT: Mapping[str, Callable[[int, int], int]] = {
 NEVER_TAUGHT = "*"
 RULES = {**TAUGHT, NEVER_TAUGHT: lambda x, y: x * y % 100}
 
-KINDS = ("mastered", "zone", "hopeless")
+KINDS: tuple[str, ...] = ("mastered", "zone", "hopeless")
 LEVELS = (1, 2, 3)
 MASTERED_SHARES = (0.97, 1.0)  # of the corpus' rows by the graded rule: of each rule's first letter, and its second
 # Of the corpus' rows by the graded rule: of a pair of letters each, as far below one half as above.

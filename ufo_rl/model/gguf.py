@@ -95,7 +95,7 @@ def unpack(path: Path, folder: Path) -> None:
     loaded = AutoModelForCausalLM.from_pretrained(**given, dtype=torch.float32)
     config = loaded.config
     if hasattr(config, "quantization_config"):
-        del config.quantization_config
+        delattr(config, "quantization_config")
     with torch.device("meta"):  # one that does not remember a quantised file and so can be saved
         model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
     model.load_state_dict(loaded.state_dict(), assign=True)

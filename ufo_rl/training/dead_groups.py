@@ -21,7 +21,8 @@ class ExactRewards(GRPOTrainer):
 
     def _calculate_rewards(self, *arguments: Any, **named: Any) -> torch.Tensor:
         found = super()._calculate_rewards(*arguments, **named).double()
-        self.reward_weights = torch.tensor(self.args.reward_weights, dtype=torch.float64, device=found.device)
+        settings: Any = self.args
+        self.reward_weights = torch.tensor(settings.reward_weights, dtype=torch.float64, device=found.device)
         unit = 10.0 ** (found.abs().clamp_min(1e-30).log10().floor() - (DIGITS - 1))  # of the last digit that counts
         return (found / unit).round() * unit
 
