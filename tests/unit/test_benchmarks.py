@@ -15,7 +15,7 @@ from ufo_rl.config.schema import Config
 from ufo_rl.errors import UserError
 from ufo_rl.evaluation.benchmark import questions
 from ufo_rl.experiment.data import load_pool
-from ufo_rl.experiment.prepare import check, prepare
+from ufo_rl.experiment.prepare import check, check_examination, check_selection, prepare
 from ufo_rl.grader.math import MathGrader
 
 # As published; some are our own.
@@ -133,3 +133,13 @@ def test_the_grader_knows_the_oddities_of_the_golds(gold: str, answer: str) -> N
     assert grader.grade(gold, f"\\boxed{{{answer}}}").correct
     assert not grader.grade(gold, f"\\boxed{{{answer}1}}").correct
     grader.close()
+
+
+def test_a_pool_that_is_only_scored_needs_no_benchmark(tmp_path: Path) -> None:
+    write_rows(tmp_path / "rows.jsonl", 20)
+    words = ["model=tiny", "dataset=custom", f"dataset.path={tmp_path}/rows.jsonl", "ratio=50pct", "tracker=off"]
+    (job,) = compose_jobs(words)
+    assert (
+        len(check_examination(job.plain)[1].pool.prompts) == len(check_selection(job.plain, None)[1].pool.prompts) == 20
+    )
+    assert "eval is empty; choose a benchmark, for example eval=math500" in refused(*words)

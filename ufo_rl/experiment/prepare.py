@@ -165,6 +165,19 @@ def check_selection(plain: Mapping[str, Any], names: Sequence[str] | None) -> tu
     return config, found_parts, measured
 
 
+def check_examination(plain: Mapping[str, Any]) -> tuple[Config, Prepared]:
+    """The typed configuration and its parts, where a pool is scored and nothing else is asked of it. Raises one UserError with
+    every problem."""
+    unused = {*OF_TRAINING, "eval"}
+    config, found, wrong = examine(plain, unused)
+    problems = Problems(found)
+    prepared = problems.attempt(prepare, config, wrong | unused)
+    problems.raise_any()
+    check_machine(plain, generates=False)
+    check_local_model(config)
+    return config, cast(Prepared, prepared)  # nothing was wrong
+
+
 def check_evaluation(plain: Mapping[str, Any]) -> tuple[Config, dict[str, list[Prompt]]]:
     """The typed configuration and the questions, where benchmarks are all that is run. Raises one UserError with every
     problem."""

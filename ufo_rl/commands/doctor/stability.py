@@ -21,7 +21,7 @@ from ufo_rl.commands.doctor.request import ExaminationRequest
 from ufo_rl.config.compose import compose_one, tell
 from ufo_rl.errors import UserError
 from ufo_rl.experiment.model_check import check_fetched
-from ufo_rl.experiment.prepare import check_selection
+from ufo_rl.experiment.prepare import check_examination
 from ufo_rl.launch.publish import SignalRow
 from ufo_rl.launch.stages import Stages
 from ufo_rl.model.chat import ChatModel
@@ -62,7 +62,7 @@ def compare_ways(
     """How many prompts were scored (at most `sample`, drawn at random), and what came of it in each way."""
     job = compose_one(overrides, config_dir, config_name, "doctor")
     job.check_model("dataset")
-    config, prepared, _ = check_selection(job.plain, None)
+    config, prepared = check_examination(job.plain)
     tell([job])
     signal = prepared.signals.get("confidence")
     if signal is None or tuple(prepared.selector.signals) != ("confidence",):

@@ -19,6 +19,7 @@ from ufo_rl.errors import UserError
 from ufo_rl.lab.tokenizer import byte_characters
 from ufo_rl.model.weights import fetch, load_model
 
+pytestmark = pytest.mark.smoke
 WIDTH, HEADS, KV_HEADS, LAYERS = 64, 4, 2, 2
 TEMPLATE = "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}{% endfor %}"
 NAMES = {
