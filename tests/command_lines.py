@@ -189,8 +189,10 @@ def _words(random: Random) -> list[str]:
     if is_sweep:
         words = [*words, *random.sample(SWEEPS, random.randint(0, 1))]
         words.insert(random.randint(0, len(words)), random.choice(("-m", "--multirun")))
-    if any("gsm8k" in word and word.startswith("dataset=") for word in words) and "model" not in keys:
-        words.append("model=tiny")  # the default model is for the lab's data alone
+    if "dataset" in keys and "model" not in keys:
+        words.append("model=tiny")  # the default model is for the lab's letters alone
+    if "model" in keys and "dataset" not in keys:
+        words.append("dataset=arithmetic")  # and the letters for it
     random.shuffle(words)
     return words
 

@@ -53,7 +53,7 @@ def test_an_edited_solution_is_scored_again(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.chdir(tmp_path)
     rows = [{"question": f"{i}+2=?", "answer": str(i + 2), "why": f"{i} and 2 are {i + 2}"} for i in range(1, 25)]
     command = ["model=tiny", "dataset=custom", "dataset.path=mine.jsonl", "dataset.solution=why", "ratio=50pct"]
-    command += ["signal.confidence.target=solution", "launch.threads_per_rank=1"]
+    command += ["eval=arithmetic", "signal.confidence.target=solution", "launch.threads_per_rank=1"]
     keys, scored = [], []
     for num_edited in (0, 3):  # questions and answers stay
         for row in rows[:num_edited]:

@@ -27,7 +27,7 @@ from ufo_rl.selector.ufo import Ufo as UfoSelector
 pytestmark = [pytest.mark.smoke, pytest.mark.soak]
 ROOT = Path(ufo_rl.__file__).resolve().parents[1]
 NUM_ROWS, NUM_KILLS = 7473, 10
-POOL = ("dataset.levels=[2,3,4,5,6]", "launch.threads_per_rank=1")
+POOL = ("model=tiny", "dataset.levels=[2,3,4,5,6]", "launch.threads_per_rank=1")
 # one row at a time, and long ones: slow enough to be killed in
 SLOW = ("signal.confidence.batch_size=1", "template=r1")
 

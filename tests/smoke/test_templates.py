@@ -42,7 +42,8 @@ def test_a_prompt_that_ends_in_think_is_rewarded_scored_and_told(ufo: Ufo) -> No
 def test_a_base_model_is_scored_trained_and_evaluated_as_text(ufo: Ufo) -> None:
     shutil.copytree(LAB, ufo.folder / "base-1M", ignore=shutil.ignore_patterns("chat_template.jinja"))
     words = ("model.path=base-1M", "template=plain", "train=lab", "model.max_completion_tokens=24", "ratio=50pct")
-    output = ufo.run(*ufo.SMALL, *words)
+    small = [word for word in ufo.SMALL if word != "model=tiny"]
+    output = ufo.run(*small, "dataset=arithmetic", *words)
     assert "runs with model.name=base-1M template=plain train=lab" in output
     (folder,) = ufo.folder.glob("outputs/runs/dev/base-1M-arithmetic-ufo-50pct-s0-*")
     record = json.loads((folder / "run.json").read_text())
