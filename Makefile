@@ -18,10 +18,10 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	$(BIN)/pip install --quiet --no-deps --editable .
 	@touch $@
 
-demo: $(VENV)/.installed  ## The tour of two minutes: four arms on the embedded lab, scored, trained, compared
+demo: $(VENV)/.installed  ## The tour, one to two minutes on 2 cores: four arms on the embedded lab, scored, trained, compared
 	$(BIN)/ufo-rl -cd sweeps -cn demo
 
-test: $(VENV)/.installed  ## Tests but those of soak, test-hub and test-vllm, about six minutes on 2 cores; UFO_RL_DATA=FOLDER adds those on real data
+test: $(VENV)/.installed  ## Tests but those of soak, test-hub and test-vllm, four to six minutes on 2 cores; UFO_RL_DATA=FOLDER adds those on real data
 	$(QUIETLY) $(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder -m "not soak" --ignore tests/vllm --ignore tests/hub
 
 soak: $(VENV)/.installed  ## The long ones: whole experiments, kills in every stage, two hosts, a full disk, every architecture, hostile texts

@@ -116,12 +116,19 @@ def memory(folder: Path) -> dict[str, float]:
     return {f"{who}_{size}": found[size][who] for size in found for who in ("rank", "parent")}
 
 
+# The demo as it was while there was one lab: what earlier commits have too.
+DEMO = (
+    *("-m", "model=tiny", "selector=full,random,ufo,accuracy", "ratio=10pct", "deepspeed=zero2", "name=demo"),
+    *("dataset.num_prompts=900", "train.max_steps=30", "train.per_device_train_batch_size=32", "launch.num_ranks=2"),
+    "tracker=off",
+)
+
+
 def sweep(folder: Path) -> dict[str, float]:
     """Eight jobs: the demo's four arms in two seeds."""
     with tempfile.TemporaryDirectory() as outputs:
         began = time.perf_counter()
-        words = ("-cd", str(folder / "sweeps"), "-cn", "demo", "seed=0,1", "tracker=off")
-        run(folder, "-m", "ufo_rl.cli", *words, cwd=Path(outputs))
+        run(folder, "-m", "ufo_rl.cli", *DEMO, "seed=0,1", cwd=Path(outputs))
         return {"seconds": time.perf_counter() - began}
 
 
@@ -152,7 +159,7 @@ def steps(folder: Path) -> dict[str, float]:
 def demo(folder: Path) -> Arms:
     """What each of the four arms kept, and its metrics."""
     with tempfile.TemporaryDirectory() as outputs:
-        run(folder, "-m", "ufo_rl.cli", "-cd", str(folder / "sweeps"), "-cn", "demo", "tracker=off", cwd=Path(outputs))
+        run(folder, "-m", "ufo_rl.cli", *DEMO, cwd=Path(outputs))
         arms: Arms = {}
         for selected in sorted(Path(outputs).glob("outputs/sweeps/demo/*/selection.json")):
             selection = json.loads(selected.read_text())

@@ -26,6 +26,15 @@ PAGES = [
 ]
 
 
+# The groups of data that a command reads with the model.
+ASKED: dict[str, tuple[str, ...]] = {
+    "run": ("dataset", "eval"),
+    **dict.fromkeys(("doctor", "score", "select"), ("dataset",)),
+    "evaluate": ("eval",),
+    "contamination": (),
+}
+
+
 def commands() -> list[str]:
     found = []
     for page in PAGES:
@@ -53,8 +62,7 @@ def test_a_documented_command_composes(command: str, monkeypatch: pytest.MonkeyP
     if words[:1] == ["grade"]:
         assert parser().parse_intermixed_args(words[1:]).file
         return
-    if words[:1] in (["doctor"], ["contamination"], ["evaluate"], ["score"], ["select"]):
-        words.pop(0)
+    name = words.pop(0) if words[0:1] and words[0] in ASKED else "run"
     flags = {"-cd": None, "-cn": None}
     for flag in flags:
         if flag in words:
@@ -67,6 +75,8 @@ def test_a_documented_command_composes(command: str, monkeypatch: pytest.MonkeyP
         return
     for job in compose_jobs(overrides, flags["-cd"], flags["-cn"], "-m" in words):
         load(job.plain)
+        if ASKED[name]:
+            job.check_model(*ASKED[name])
 
 
 def test_the_keys_of_compares_rows_are_listed() -> None:

@@ -39,7 +39,8 @@ def test_a_dataset_behind_a_gate_is_told(ufo: Ufo) -> None:
     output = ufo.run(*words, status=2, **places(hub, ufo))
     hub.close()
     (line,) = [line for line in output.splitlines() if line.startswith("ufo-rl: ")]
-    assert "dataset openai/gsm8k (train) cannot be loaded from the hub" in line and "Traceback" not in output
+    assert "dataset openai/gsm8k (train) cannot be loaded from the hub" in line and "gated" in line
+    assert "Traceback" not in output
 
 
 def test_a_missing_file_is_told_by_its_name(ufo: Ufo) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import gguf
 import pytest
 import torch
+from huggingface_hub import constants
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 from ufo_rl.config.compose import Job, compose_jobs
@@ -107,7 +108,7 @@ def small() -> LlamaForCausalLM:
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    monkeypatch.setattr(constants, "HF_HOME", str(tmp_path / "hf"))  # read from the variable at import
     return tmp_path
 
 
@@ -176,7 +177,7 @@ def test_what_keeps_a_file_from_being_unpacked_is_told_and_leaves_nothing(
         patch.setattr("ufo_rl.model.gguf.subprocess.run", killed)
         told(r"cannot be unpacked: signal 9 ended it, as where memory runs out; set HF_HOME")
     with monkeypatch.context() as patch:
-        patch.setenv("HF_HOME", "/proc/none")
+        patch.setattr(constants, "HF_HOME", "/proc/none")
         told(
             r"cannot be unpacked to /proc/none/ufo-rl/gguf/MINE-\w+ \(.+\); set HF_HOME to a folder that can be written"
         )

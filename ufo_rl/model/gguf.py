@@ -15,6 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from filelock import FileLock
+from huggingface_hub import constants
 
 from ufo_rl.errors import UserError
 from ufo_rl.files.keys import digest
@@ -38,7 +39,7 @@ def unpacked(path: Path, called: str) -> Path:
     if not is_one:
         raise UserError(f"{called} is no GGUF file: it does not begin with {MAGIC.decode()}; download it again")
     name = f"{real.stem}-{digest([str(real), stat.st_size, stat.st_mtime_ns], 12)}"
-    folder = _home() / name
+    folder = Path(constants.HF_HOME) / "ufo-rl" / "gguf" / name
     if folder.is_dir():
         return folder
     if find_spec("gguf") is None:
@@ -52,11 +53,6 @@ def unpacked(path: Path, called: str) -> Path:
     except OSError as error:
         raise UserError(f"{called} cannot be unpacked to {folder} ({error.strerror}); {CURE}") from error
     return folder
-
-
-def _home() -> Path:
-    default = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "huggingface"
-    return Path(os.environ.get("HF_HOME", default)).expanduser() / "ufo-rl" / "gguf"
 
 
 def _unpack_apart(path: Path, folder: Path, called: str) -> None:
