@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Processes beside each other: one thread each, which sleeps while it waits.
 QUIETLY := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE
 
-.PHONY: help demo test soak test-hub test-vllm vllm-env lint lock wheel lab real-model bench-scoring bench-precision bench-memory bench-grading clean
+.PHONY: help demo test soak test-hub test-vllm test-real vllm-env lint lock wheel lab real-model bench-scoring bench-precision bench-memory bench-grading clean
 .DEFAULT_GOAL := help
 
 help:  ## Show this list
@@ -21,11 +21,11 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 demo: $(VENV)/.installed  ## The tour, one to two minutes on 2 cores: four arms on the embedded lab, scored, trained, compared
 	$(BIN)/ufo-rl -cd sweeps -cn demo
 
-test: $(VENV)/.installed  ## Tests but those of soak, test-hub and test-vllm, four to six minutes on 2 cores; UFO_RL_DATA=FOLDER adds those on real data
-	$(QUIETLY) $(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder -m "not soak" --ignore tests/vllm --ignore tests/hub
+test: $(VENV)/.installed  ## Tests but those of soak, test-hub, test-vllm and test-real, four to six minutes on 2 cores; UFO_RL_DATA=FOLDER adds those on real data
+	$(QUIETLY) $(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder -m "not soak" --ignore tests/vllm --ignore tests/hub --ignore tests/real
 
 soak: $(VENV)/.installed  ## The long ones: whole experiments, kills in every stage, two hosts, a full disk, every architecture, hostile texts
-	$(QUIETLY) $(BIN)/python -m pytest -q -n 3 --dist worksteal -m soak --ignore tests/vllm --ignore tests/hub
+	$(QUIETLY) $(BIN)/python -m pytest -q -n 3 --dist worksteal -m soak --ignore tests/vllm --ignore tests/hub --ignore tests/real
 
 test-hub: $(VENV)/.installed .venv-hub/.installed  ## Models and datasets of a real hub on loopback; needs UFO_RL_DATA
 	$(QUIETLY) $(BIN)/python -m pytest -q tests/hub
@@ -43,6 +43,10 @@ vllm-env: .venv-vllm/.installed  ## An environment of its own for vLLM on a CPU 
 	.venv-vllm/bin/pip install --quiet --no-deps --requirement requirements-vllm.lock
 	.venv-vllm/bin/pip install --quiet --no-deps --editable .
 	@touch $@
+
+test-real: $(VENV)/.installed .venv-vllm/.installed models/SmolLM2-135M-Instruct  ## A small real model: tokenizer, scoring, training, vLLM beside transformers; needs UFO_RL_DATA
+	UFO_RL_REAL_MODEL=models/SmolLM2-135M-Instruct $(QUIETLY) $(BIN)/python -m pytest -q tests/real --ignore tests/real/test_engines.py
+	UFO_RL_REAL_MODEL=models/SmolLM2-135M-Instruct VLLM_CPU_KVCACHE_SPACE=1 .venv-vllm/bin/python -m pytest -q tests/real/test_engines.py
 
 test-vllm: .venv-vllm/.installed  ## Real vLLM beside transformers on the embedded lab
 	VLLM_CPU_KVCACHE_SPACE=1 .venv-vllm/bin/python -m pytest -q tests/vllm

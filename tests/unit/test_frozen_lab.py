@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from ufo_rl.config.compose import compose_jobs
+from ufo_rl.config.identity import identity
+from ufo_rl.files.keys import digest
+
 ROOT = Path(__file__).parents[2]
 FROZEN = (ROOT / "ufo_rl/lab/rules/frozen.sha256").read_text().splitlines()
 
@@ -15,6 +19,13 @@ FROZEN = (ROOT / "ufo_rl/lab/rules/frozen.sha256").read_text().splitlines()
 def test_a_frozen_file_is_unchanged(line: str) -> None:
     expected, name = line.split()
     assert hashlib.sha256((ROOT / name).read_bytes()).hexdigest() == expected
+
+
+@pytest.mark.parametrize(("selector", "expected"), [("random", "22bca7b631efe45a"), ("accuracy", "d4ca269830703928")])
+def test_a_run_is_configured_as_it_was_frozen(selector: str, expected: str) -> None:
+    """What the files that all options share say of it: a key that is added to them with its neutral value changes nothing."""
+    (job,) = compose_jobs(["model=tiny-rules", f"selector={selector}", "ratio=10pct"])
+    assert digest(identity(job.plain)) == expected
 
 
 def test_weights_generator_and_benchmarks_are_among_them() -> None:

@@ -35,6 +35,14 @@ class Model:
 
 
 @node
+class Shot:
+    """A worked example that is shown before each question."""
+
+    question: Text
+    response: Text
+
+
+@node
 class Template:
     name: Name
     system: Text
@@ -44,6 +52,7 @@ class Template:
     stop: list[Text] = field(default_factory=list)
     answer_prefix: Text = "<answer> "
     answer_suffix: Text = "</answer>"
+    few_shot: list[Shot] = field(default_factory=list)
 
 
 @node
@@ -106,14 +115,6 @@ class EngineConfig:
     batch_tokens: Annotated[Count, CHANGES_NO_RESULT]
     memory_share: Annotated[Proportion, CHANGES_NO_RESULT]
     vllm: dict[str, Any]  # any other engine argument of vLLM's, see model/engine/vllm_fields.py
-
-
-@node
-class Shot:
-    """A worked example that is shown before each question."""
-
-    question: Text
-    response: Text
 
 
 @node

@@ -39,7 +39,7 @@ def check_template(
             f"the chat template in {folder} draws at random (random, lipsum): no two prompts would be asked alike; take that "
             "out of the template"
         )
-    for shots in {tuple(one): None for one in ((), *few_shot)}:
+    for shots in {tuple(one): None for one in (template.few_shot, *few_shot)}:
         problems.attempt(_check_words, tokenizer, folder, template, shots)
     problems.raise_any()
 

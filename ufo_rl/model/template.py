@@ -19,10 +19,10 @@ class ChatTokenizer(Protocol):
 def messages(
     template: Template, question: str, has_system_role: bool, shots: Sequence[Shot] = ()
 ) -> list[dict[str, str]]:
-    """The conversation up to the assistant's turn; worked examples are its earlier turns. Without a system role the system
-    text opens the first turn."""
+    """The conversation up to the assistant's turn; worked examples are its earlier turns: `shots`, or else the template's.
+    Without a system role the system text opens the first turn."""
     turns = []
-    for shot in shots:
+    for shot in shots or template.few_shot:
         turns += [_user(template, shot.question), {"role": "assistant", "content": shot.response}]
     turns.append(_user(template, question))
     if not template.system:
@@ -41,10 +41,10 @@ def _asked(template: Template, question: str) -> str:
 
 
 def plain_text(template: Template, question: str, shots: Sequence[Shot] = ()) -> str:
-    """The text of a template with layout=text: worked examples, each with its response behind a space, the question last,
-    blank lines between them, as lm-evaluation-harness joins them."""
+    """The text of a template with layout=text: worked examples (`shots`, or else the template's), each with its response
+    behind a space, the question last, blank lines between them, as lm-evaluation-harness joins them."""
     parts = [template.system] if template.system else []
-    parts += [f"{_asked(template, shot.question)} {shot.response}" for shot in shots]
+    parts += [f"{_asked(template, shot.question)} {shot.response}" for shot in shots or template.few_shot]
     return "\n\n".join([*parts, _asked(template, question)])
 
 

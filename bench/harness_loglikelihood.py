@@ -1,0 +1,44 @@
+"""lm-evaluation-harness's HFLM.loglikelihood on rows of context and target; run by the Python of its own environment.
+
+    python bench/harness_loglikelihood.py MODEL_FOLDER ROWS.json THREADS
+
+ROWS.json holds pairs of texts. Batch sizes are tried on the first 64 rows, and all rows are timed with the fastest. Prints one
+line of JSON: seconds, the batch size, seconds of each that was tried, and the log-probability of each target.
+"""
+
+import json
+import sys
+import time
+
+import torch
+from lm_eval.api.instance import Instance
+from lm_eval.models.huggingface import HFLM
+
+TRIED = (1, 4, 8, 16, 32)
+ROWS_TRIED = 64
+
+
+def seconds(model: HFLM, rows: list[list[str]], batch_size: int) -> tuple[float, list[float]]:
+    model.batch_size_per_gpu = batch_size
+    asked = [Instance(request_type="loglikelihood", doc={}, arguments=tuple(row), idx=i) for i, row in enumerate(rows)]
+    began = time.perf_counter()
+    found = model.loglikelihood(asked, disable_tqdm=True)
+    return time.perf_counter() - began, [logprob for logprob, _ in found]
+
+
+def main() -> None:
+    folder, path, threads = sys.argv[1:]
+    torch.set_num_threads(int(threads))
+    with open(path) as stream:
+        rows = json.load(stream)
+    model = HFLM(pretrained=folder, dtype="float32", device="cpu", batch_size=1)
+    seconds(model, rows[:8], 4)
+    tried = {size: seconds(model, rows[:ROWS_TRIED], size)[0] for size in TRIED}
+    best = min(tried, key=lambda size: tried[size])
+    took, logprobs = seconds(model, rows, best)
+    told = {"seconds": took, "batch_size": best, "seconds_of_64_rows": tried, "logprobs": logprobs}
+    print("RESULT" + json.dumps(told))
+
+
+if __name__ == "__main__":
+    main()
