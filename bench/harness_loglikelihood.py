@@ -37,7 +37,7 @@ def main() -> None:
     best = min(tried, key=lambda size: tried[size])
     took, logprobs = seconds(model, rows, best)
     told = {"seconds": took, "batch_size": best, "seconds_of_64_rows": tried, "logprobs": logprobs}
-    print("RESULT" + json.dumps(told))
+    sys.stdout.write("RESULT" + json.dumps(told) + "\n")
 
 
 if __name__ == "__main__":

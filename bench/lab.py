@@ -1,13 +1,14 @@
-"""What a lab can tell, with the product's own commands: pass rates of its pool (K = 16, temperature 1) by level and kind, rank
-correlation of confidence with them, and what training on one tenth of the prompts or another brings at equal steps.
+"""What a lab can tell, with the product's own commands: pass rates of its pool (K = 16, temperature 1; of the real model 0.5)
+by level and kind, rank correlation of confidence with them, what each target of confidence costs beside the samples, and
+what training on one tenth of the prompts or another brings at equal steps.
 
-    python bench/lab.py rules arithmetic               # make lab: targets of confidence, oracle against random
+    python bench/lab.py rules arithmetic real          # make lab: targets of confidence, oracle against random
     python bench/lab.py rules --targets --selectors random accuracy easiest hardest --seeds 90 91 --record no
     python bench/lab.py rules --sweep outputs/sweeps/rules --selectors random accuracy ufo --seeds 0 1 2 3 4
 
-Writes the figures to lab.json, each lab under its name, and prints them. What is done already is not run again. --model
-takes another model for the lab, --name keeps its folders and figures apart. A lab is judged without any one-pass selector:
-`gates` says whether the pool is what it shall be.
+`real` is SmolLM2 (make real-model) on experiment=real-small. Writes the figures to lab.json, each lab under its name, and
+prints them. What is done already is not run again. --model takes another model for the lab, --name keeps its folders and
+figures apart. A lab is judged without any one-pass selector: `gates` says whether the pool is what it shall be.
 """
 
 from __future__ import annotations
@@ -33,22 +34,26 @@ from ufo_rl.stats.intervals import spearman
 from ufo_rl.stats.seeds import mean_over_seeds
 
 HERE = Path(__file__).resolve().parent
-RANKS = ("launch.num_ranks=2", "train.per_device_train_batch_size=32", "tracker=off")
+TWO_RANKS = ("launch.num_ranks=2", "train.per_device_train_batch_size=32", "ratio=10pct")
+REAL_MODEL = "models/SmolLM2-135M-Instruct"
 BASELINE = "random"
+TARGETS = ("answer", "solution", "response", "question")
 Rows = list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
 class Lab:
-    """words: what chooses it. targets: what confidence can be of."""
+    """words: what chooses it. seeds: of the arms. targets: what confidence can be of."""
 
     words: tuple[str, ...]
-    targets: tuple[str, ...] = ("answer", "solution", "response", "question")
+    seeds: tuple[int, ...] = (0, 1, 2)
+    targets: tuple[str, ...] = TARGETS
 
 
 LABS = {
-    "rules": Lab(("model=tiny-rules", "dataset=rules")),
-    "arithmetic": Lab(("model=tiny", "dataset=arithmetic")),
+    "rules": Lab(("model=tiny-rules", "dataset=rules", *TWO_RANKS)),
+    "arithmetic": Lab(("model=tiny", "dataset=arithmetic", *TWO_RANKS)),
+    "real": Lab(("experiment=real-small", "model=smollm2-135m", f"model.path={REAL_MODEL}"), (0,), TARGETS[:3]),
 }
 
 
@@ -58,7 +63,7 @@ def main() -> None:
     parser.add_argument("labs", nargs="+", choices=LABS)
     parser.add_argument("--targets", nargs="*", help="of confidence; the lab's, none with no name behind it")
     parser.add_argument("--selectors", nargs="+", default=[BASELINE, "accuracy"])
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--seeds", nargs="+", type=int, help="of the arms; the lab's, three or one")
     parser.add_argument("--model", help="a folder in place of the lab's model")
     parser.add_argument("--name", default="lab")
     parser.add_argument("--sweep", help="folder of a sweep that has run, in place of one of these selectors and seeds")
@@ -78,62 +83,71 @@ def measured(name: str, options: argparse.Namespace) -> dict[str, Any]:
     lab, where = LABS[name], f"{options.name}-{name}"
     words = [*lab.words, *([f"model.path={options.model}"] if options.model else []), f"name={where}"]
     targets = lab.targets if options.targets is None else options.targets
-    rows = scored([*words, "signal=[pass_rate]"])
+    seeds = options.seeds or list(lab.seeds)
+    rows, sampling = scored([*words, "signal=[pass_rate]"])
     figures = {
-        "machine": f"{platform.processor() or platform.machine()}, 2 ranks",
+        "machine": platform.processor() or platform.machine(),
         "pool": len(rows),
         "pass_rate": {key: grouped(rows, key, "pass_rate") for key in ("level", "subject")},
         "gates": gates(rows),
-        "targets": {target: correlation(words, rows, target) for target in targets},
+        "targets": {target: correlation(words, rows, sampling, target) for target in targets},
     }
     if options.sweep is None:
-        seeds, selectors = ",".join(map(str, options.seeds)), ",".join(options.selectors)
-        command("-m", *words, f"selector={selectors}", f"seed={seeds}", "ratio=10pct")
+        command("-m", *words, f"selector={','.join(options.selectors)}", f"seed={','.join(map(str, seeds))}")
     runs = find_runs([options.sweep or f"outputs/sweeps/{where}"])
-    return {**figures, **compared(runs, rows, options.seeds, options.selectors)}
+    return {**figures, **compared(runs, rows, seeds, options.selectors)}
 
 
 def command(*words: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "ufo_rl.cli", *words, *RANKS], check=True, stdout=subprocess.PIPE, text=True
-    )
-    return done.stdout
+    asked = [sys.executable, "-m", "ufo_rl.cli", *words, "tracker=off"]
+    return subprocess.run(asked, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
-def scored(words: Sequence[str]) -> Rows:
-    """The rows of scores.parquet."""
+def scored(words: Sequence[str]) -> tuple[Rows, float]:
+    """The rows of scores.parquet, and the seconds that the signal's ranks measured for."""
     found = re.search(r"Every prompt with its scores: (\S+)", command("score", *words))
     assert found
-    return sorted(pq.read_table(found[1]).to_pylist(), key=lambda row: row["id"])
+    rows = sorted(pq.read_table(found[1]).to_pylist(), key=lambda row: row["id"])
+    (costs,) = json.loads(Path(found[1]).with_name("summary.json").read_text())["signals"].values()
+    return rows, costs["cost_measuring_device_seconds"]
 
 
-def correlation(words: Sequence[str], rows: Rows, target: str) -> dict[str, Any]:
-    """Of confidence in a target with the pass rate, over the pool and within its levels; and both means' seconds."""
-    own = scored([*words, "signal=[confidence]", f"signal.confidence.target={target}"])
+def correlation(words: Sequence[str], rows: Rows, sampling: float, target: str) -> dict[str, Any]:
+    """Of confidence in a target with the pass rate, over the pool and within its levels; and how many times the samples, of
+    `sampling` seconds, cost more than the one forward pass a prompt (and the one answer, of a response)."""
+    own, seconds = scored([*words, "signal=[confidence]", f"signal.confidence.target={target}"])
     pairs = [(one["confidence"], row["pass_rate"], row["level"]) for one, row in zip(own, rows, strict=True)]
     levels = sorted({level for *_, level in pairs})
     whole = spearman(*zip(*((c, p) for c, p, _ in pairs), strict=True))
     within = {level: spearman(*zip(*((c, p) for c, p, at in pairs if at == level), strict=True)) for level in levels}
-    return {"spearman": whole._asdict(), "within_level": {level: found.rho for level, found in within.items()}}
+    return {
+        "spearman": whole._asdict(),
+        "within_level": {level: found.rho for level, found in within.items()},
+        "samples_cost_times": sampling / seconds,
+    }
 
 
 def grouped(rows: Rows, key: str, value: str) -> dict[str, Any]:
     """The mean and the number of rows for each label of a column, and of all."""
     groups: dict[str, list[float]] = defaultdict(list)
     for row in rows:
-        groups[row[key]].append(row[value])
+        groups[row.get(key, "")].append(row[value])
         groups["all"].append(row[value])
     return {label: {"mean": fmean(own), "n": len(own)} for label, own in sorted(groups.items()) if label}
+
+
+def zone(row: dict[str, Any]) -> bool:
+    return row.get("subject", "").startswith("zone")
 
 
 def gates(rows: Rows) -> dict[str, float]:
     """Shares of the pool: what cannot teach; the pass rate of what is mastered; which kinds are nearest to one half."""
     extreme = fmean(row["pass_rate"] <= 0.05 or row["pass_rate"] >= 0.95 for row in rows)
     tenth = sorted(rows, key=lambda row: (round(abs(row["pass_rate"] - 0.5), 12), row["id"]))[: len(rows) // 10]
-    mastered = [row["pass_rate"] for row in rows if row["subject"] == "mastered"]
+    mastered = [row["pass_rate"] for row in rows if row.get("subject") == "mastered"]
     return {
         "share_at_most_0.05_or_at_least_0.95": extreme,
-        "share_of_zone_kinds_in_the_oracles_tenth": fmean(row["subject"].startswith("zone") for row in tenth),
+        **({"share_of_zone_kinds_in_the_oracles_tenth": fmean(map(zone, tenth))} if any(map(zone, rows)) else {}),
         **({"pass_rate_of_mastered": fmean(mastered)} if mastered else {}),
     }
 
@@ -156,7 +170,8 @@ def compared(runs: Sequence[Run], rows: Rows, seeds: Sequence[int], selectors: S
             if selector != BASELINE and BASELINE in selectors:
                 others = [by_arm[BASELINE, seed].after(benchmark).share for seed in seeds]
                 minus = [one - other for one, other in zip(after, others, strict=True)]
-                found |= {"minus_random": minus, "mean_minus_random": mean_over_seeds(minus)._asdict()}
+                found |= {"minus_random": minus}
+                found |= {"mean_minus_random": mean_over_seeds(minus)._asdict()} if len(minus) > 1 else {}
             arms[selector][benchmark] = found
     return {"seeds": list(seeds), "arms": arms}
 

@@ -49,7 +49,7 @@ def test_its_own_text_around_a_question(real_model: Path) -> None:
     )
     assert accepts_system_role(own) and not tells_date(own) and own.eos_token == "<|im_end|>"
     ids = own(text, add_special_tokens=False)["input_ids"]
-    assert [i for i, one in enumerate(ids) if one == own.bos_token_id][0] == 0 and ids.count(own.bos_token_id) == 3
+    assert ids[0] == own.bos_token_id and ids.count(own.bos_token_id) == 3
 
 
 def test_worked_examples_are_turns(real_model: Path) -> None:
