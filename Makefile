@@ -46,7 +46,7 @@ vllm-env: .venv-vllm/.installed  ## An environment of its own for vLLM on a CPU 
 
 test-real: $(VENV)/.installed .venv-vllm/.installed models/SmolLM2-135M-Instruct  ## A small real model: tokenizer, scoring, training, vLLM beside transformers; needs UFO_RL_DATA
 	UFO_RL_REAL_MODEL=models/SmolLM2-135M-Instruct $(QUIETLY) $(BIN)/python -m pytest -q tests/real --ignore tests/real/test_engines.py
-	UFO_RL_REAL_MODEL=models/SmolLM2-135M-Instruct VLLM_CPU_KVCACHE_SPACE=1 .venv-vllm/bin/python -m pytest -q tests/real/test_engines.py
+	UFO_RL_REAL_MODEL=models/SmolLM2-135M-Instruct VLLM_CPU_KVCACHE_SPACE=1 .venv-vllm/bin/python -m pytest -q -s tests/real/test_engines.py
 
 test-vllm: .venv-vllm/.installed  ## Real vLLM beside transformers on the embedded lab
 	VLLM_CPU_KVCACHE_SPACE=1 .venv-vllm/bin/python -m pytest -q tests/vllm

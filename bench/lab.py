@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import re
 import subprocess
 import sys
@@ -28,13 +27,14 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from ufo_rl.files.environment import hardware
 from ufo_rl.report.run_folders import find_runs
 from ufo_rl.report.run_record import Run
 from ufo_rl.stats.intervals import spearman
 from ufo_rl.stats.seeds import mean_over_seeds
 
 HERE = Path(__file__).resolve().parent
-TWO_RANKS = ("launch.num_ranks=2", "train.per_device_train_batch_size=32", "ratio=10pct")
+OF_LABS = ("launch.num_ranks=2", "train.per_device_train_batch_size=32", "ratio=10pct")
 REAL_MODEL = "models/SmolLM2-135M-Instruct"
 BASELINE = "random"
 TARGETS = ("answer", "solution", "response", "question")
@@ -51,8 +51,8 @@ class Lab:
 
 
 LABS = {
-    "rules": Lab(("model=tiny-rules", "dataset=rules", *TWO_RANKS)),
-    "arithmetic": Lab(("model=tiny", "dataset=arithmetic", *TWO_RANKS)),
+    "rules": Lab(("model=tiny-rules", "dataset=rules", *OF_LABS)),
+    "arithmetic": Lab(("model=tiny", "dataset=arithmetic", *OF_LABS)),
     "real": Lab(("experiment=real-small", "model=smollm2-135m", f"model.path={REAL_MODEL}"), (0,), TARGETS[:3]),
 }
 
@@ -86,7 +86,8 @@ def measured(name: str, options: argparse.Namespace) -> dict[str, Any]:
     seeds = options.seeds or list(lab.seeds)
     rows, sampling = scored([*words, "signal=[pass_rate]"])
     figures = {
-        "machine": platform.processor() or platform.machine(),
+        "machine": f"{hardware()['cpu']}, {hardware()['cpus']} cores",
+        "command": " ".join(words),
         "pool": len(rows),
         "pass_rate": {key: grouped(rows, key, "pass_rate") for key in ("level", "subject")},
         "gates": gates(rows),
@@ -136,7 +137,7 @@ def grouped(rows: Rows, key: str, value: str) -> dict[str, Any]:
     return {label: {"mean": fmean(own), "n": len(own)} for label, own in sorted(groups.items()) if label}
 
 
-def zone(row: dict[str, Any]) -> bool:
+def is_of_zone(row: dict[str, Any]) -> bool:
     return row.get("subject", "").startswith("zone")
 
 
@@ -147,7 +148,11 @@ def gates(rows: Rows) -> dict[str, float]:
     mastered = [row["pass_rate"] for row in rows if row.get("subject") == "mastered"]
     return {
         "share_at_most_0.05_or_at_least_0.95": extreme,
-        **({"share_of_zone_kinds_in_the_oracles_tenth": fmean(map(zone, tenth))} if any(map(zone, rows)) else {}),
+        **(
+            {"share_of_zone_kinds_in_the_oracles_tenth": fmean(map(is_of_zone, tenth))}
+            if any(map(is_of_zone, rows))
+            else {}
+        ),
         **({"pass_rate_of_mastered": fmean(mastered)} if mastered else {}),
     }
 

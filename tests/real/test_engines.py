@@ -10,9 +10,6 @@ from typing import Any
 import pyarrow.parquet as pq
 import torch
 
-from ufo_rl.config.compose import compose_jobs
-from ufo_rl.config.load import load
-from ufo_rl.model.template import messages, render
 from ufo_rl.model.weights import load_model, load_tokenizer
 
 NUM_QUESTIONS = 200
@@ -43,17 +40,20 @@ def test_greedy_answers_are_the_same_but_for_ties(real_model: Path, tmp_path: Pa
 
 
 def first_differences(real_model: Path, pairs: list[tuple[dict[str, Any], dict[str, Any]]]) -> list[float]:
-    """The gap of the two largest log-probabilities where a pair of answers begins to differ."""
-    (job,) = compose_jobs([*WORDS, f"model.path={real_model}"])
-    template, tokenizer = load(job.plain).template, load_tokenizer(real_model)
-    model, gaps = load_model(real_model, "float32", "cpu"), []
+    """The gap of the two largest log-probabilities where a pair of answers begins to differ: these two were taken."""
+    tokenizer, model, gaps = load_tokenizer(real_model), load_model(real_model, "float32", "cpu"), []
     for one, other in pairs:
-        prompt = render(tokenizer, messages(template, one["question"], True))
+        assert one["prompt"] == other["prompt"]
         ids, others = (
-            tokenizer(prompt + row["completion"], add_special_tokens=False)["input_ids"] for row in (one, other)
+            [
+                *tokenizer(row["prompt"] + row["completion"], add_special_tokens=False)["input_ids"],
+                tokenizer.eos_token_id,
+            ]
+            for row in (one, other)
         )
-        at = next((i for i, (a, b) in enumerate(zip(ids, others, strict=False)) if a != b), min(len(ids), len(others)))
+        at = next(i for i, (a, b) in enumerate(zip(ids, others, strict=False)) if a != b)
         with torch.inference_mode():
-            top = model(torch.tensor([ids[:at]])).logits[0, -1].log_softmax(-1).topk(2).values
-        gaps.append((top[0] - top[1]).item())
+            top = model(torch.tensor([ids[:at]])).logits[0, -1].log_softmax(-1).topk(2)
+        assert set(top.indices.tolist()) == {ids[at], others[at]}
+        gaps.append((top.values[0] - top.values[1]).item())
     return gaps

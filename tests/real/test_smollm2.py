@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import subprocess
 import sys
 from functools import cache
@@ -61,10 +60,9 @@ def test_worked_examples_are_turns(real_model: Path) -> None:
     )
 
 
-def test_confidence_is_that_of_float64(real_model: Path, tmp_path: Path) -> None:
+def test_confidence_is_that_of_float64(real_model: Path, shared_data: Path, tmp_path: Path) -> None:
     """50 rows of GSM8K in the R1 template, one at a time through the model's plain forward pass in float64."""
-    data = Path(os.environ["UFO_RL_DATA"])
-    lines = (data / "gsm8k_train.jsonl").read_text(encoding="utf-8").splitlines()[:ROWS]
+    lines = (shared_data / "gsm8k_train.jsonl").read_text(encoding="utf-8").splitlines()[:ROWS]
     (tmp_path / "gsm8k_train.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     words = ["model=smollm2-135m", f"model.path={real_model}", "model.dtype=float32", "dataset=gsm8k", "template=r1"]
     ran(tmp_path, "score", *words, "signal=[confidence]", f"paths.data={tmp_path}")
@@ -86,9 +84,18 @@ def test_confidence_is_that_of_float64(real_model: Path, tmp_path: Path) -> None
 
 def test_the_experiment_trains_on_two_ranks(real_model: Path, tmp_path: Path) -> None:
     """experiment=real-small, small: selected, trained under ZeRO 2, evaluated."""
-    words = ["experiment=real-small", f"model.path={real_model}", "dataset.num_prompts=20", "ratio.value=0.2"]
+    words = [
+        "experiment=real-small",
+        "model=smollm2-135m",
+        f"model.path={real_model}",
+        "dataset.num_prompts=20",
+        "ratio.value=0.2",
+    ]
     words += ["launch.num_ranks=2", "deepspeed=zero2", "train.max_steps=1", "train.per_device_train_batch_size=8"]
     ran(tmp_path, *words, "signal=[confidence]", "eval.words.limit=8")
     (path,) = tmp_path.glob("outputs/runs/real/*/metrics.json")
     found = json.loads(path.read_text())
     assert (found["num_selected"], found["steps"]) == (4, 1)
+    (path,) = path.parent.glob("eval/words/questions.parquet")
+    asked = pq.read_table(path).to_pylist()
+    assert len(asked) == 8 and all("Tim has 5 trays" in row["prompt"] and "####" in row["completion"] for row in asked)
