@@ -65,7 +65,10 @@ def main() -> None:
     path = HERE / "real_model.json"
     found = json.loads(path.read_text()) if path.is_file() else {}
     where = {
-        "model": {"folder": options.model.name, **fingerprint(options.model)},
+        "model": {
+            "folder": options.model.name,
+            **fingerprint(options.model, HERE.parent / "outputs/cache/fingerprints.json"),
+        },
         "device": device_name("cpu"),
         "versions": {k: v for k, v in versions().items() if k in ("python", "torch", "transformers")},
     }

@@ -84,14 +84,9 @@ def test_confidence_is_that_of_float64(real_model: Path, shared_data: Path, tmp_
 
 def test_the_experiment_trains_on_two_ranks(real_model: Path, tmp_path: Path) -> None:
     """experiment=real-small, small: selected, trained under ZeRO 2, evaluated."""
-    words = [
-        "experiment=real-small",
-        "model=smollm2-135m",
-        f"model.path={real_model}",
-        "dataset.num_prompts=20",
-        "ratio.value=0.2",
-    ]
-    words += ["launch.num_ranks=2", "deepspeed=zero2", "train.max_steps=1", "train.per_device_train_batch_size=8"]
+    words = ["experiment=real-small", "model=smollm2-135m", f"model.path={real_model}", "deepspeed=zero2"]
+    words += ["dataset.num_prompts=20", "ratio.value=0.2", "launch.num_ranks=2", "train.max_steps=1"]
+    words += ["train.per_device_train_batch_size=8"]
     ran(tmp_path, *words, "signal=[confidence]", "eval.words.limit=8")
     (path,) = tmp_path.glob("outputs/runs/real/*/metrics.json")
     found = json.loads(path.read_text())
