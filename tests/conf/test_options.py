@@ -37,6 +37,16 @@ def jobs(*overrides: str, name: str | None = None) -> list[Job]:
     return compose_jobs(list(overrides), str(ROOT / "sweeps") if name else None, name, False)
 
 
+@pytest.mark.parametrize("words", [(), ("model.path=mine",), ("model=smollm2-135m", "model.path=mine")])
+def test_the_small_experiment_stays_itself_with_another_path(words: tuple[str, ...]) -> None:
+    (job,) = jobs("experiment=real-small", *words)
+    config = load(job.plain)
+    assert (config.template.name, config.train.name, config.model.dtype) == ("worked", "small", "float32")
+    assert len(config.template.few_shot) == 3 and config.model.max_completion_tokens == 40
+    assert job.plain["signal"]["pass_rate"]["temperature"] == config.train.temperature == 0.5
+    assert job.plain["dataset"]["num_prompts"] == 240 and list(config.eval) == ["words"]
+
+
 @pytest.mark.parametrize(("group", "option"), OPTIONS)
 def test_every_option_composes_and_builds(group: str, option: str) -> None:
     (job,) = jobs(f"{group}={option}", *REQUIRED.get((group, option), []))

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -368,9 +369,11 @@ def test_worked_examples_must_be_shown_too(sound: list[Path], template: str, wor
     tokenizer = load_tokenizer(sound[0])
     tokenizer.chat_template = template
     check_template(tokenizer, sound[0], SHORT)
-    shots = [[Shot("What is 1+1?", "The sum is 2.")]]
-    if words is None:
-        check_template(tokenizer, sound[0], SHORT, shots)
-        return
-    with pytest.raises(UserError, match=words):
-        check_template(tokenizer, sound[0], SHORT, shots)
+    shots = [Shot("What is 1+1?", "The sum is 2.")]
+    of_template, of_benchmark = (replace(SHORT, few_shot=shots),), (SHORT, [shots])
+    for asked in (of_template, of_benchmark):
+        if words is None:
+            check_template(tokenizer, sound[0], *asked)
+            continue
+        with pytest.raises(UserError, match=words):
+            check_template(tokenizer, sound[0], *asked)

@@ -60,6 +60,18 @@ def _layout_takes_arguments(config: Config) -> list[str]:
     ]
 
 
+def _examples_say_something(config: Config) -> list[str]:
+    shown = {f"{key}.few_shot": template.few_shot for key, template in _templates(config)}
+    shown |= {f"eval.{name}.few_shot": benchmark.few_shot for name, benchmark in (config.eval or {}).items()}
+    return [
+        f"{key}[{place}].{name} is empty: an example shows a question and its answer; write it, or leave the example out"
+        for key, shots in shown.items()
+        for place, shot in enumerate(shots)
+        for name in ("question", "response")
+        if not getattr(shot, name).strip()
+    ]
+
+
 def _one_kind_of_shots(config: Config) -> list[str]:
     return [
         f"eval.{name}.few_shot and eval.{name}.drawn_shots exclude each other; take one: eval.{name}.drawn_shots=null"
@@ -151,6 +163,7 @@ RELATIONS = (
     ({"template"}, _shows_question),
     ({"template"}, _stops_at_something),
     ({"template"}, _layout_takes_arguments),
+    ({"template", "eval"}, _examples_say_something),
     ({"model"}, _date_is_one),
     ({"eval"}, _one_kind_of_shots),
     ({"eval"}, _is_evaluated),

@@ -22,7 +22,7 @@ def messages(
     """The conversation up to the assistant's turn; worked examples are its earlier turns: `shots`, or else the template's.
     Without a system role the system text opens the first turn."""
     turns = []
-    for shot in shots or template.few_shot:
+    for shot in _shown(template, question, shots):
         turns += [_user(template, shot.question), {"role": "assistant", "content": shot.response}]
     turns.append(_user(template, question))
     if not template.system:
@@ -30,6 +30,11 @@ def messages(
     if not has_system_role:
         return [{"role": "user", "content": f"{template.system}\n\n{turns[0]['content']}"}, *turns[1:]]
     return [{"role": "system", "content": template.system}, *turns]
+
+
+def _shown(template: Template, question: str, shots: Sequence[Shot]) -> list[Shot]:
+    """The worked examples in front of a question, which is no example of its own."""
+    return [shot for shot in shots or template.few_shot if shot.question.strip() != question.strip()]
 
 
 def _user(template: Template, question: str) -> dict[str, str]:
@@ -44,7 +49,7 @@ def plain_text(template: Template, question: str, shots: Sequence[Shot] = ()) ->
     """The text of a template with layout=text: worked examples (`shots`, or else the template's), each with its response
     behind a space, the question last, blank lines between them, as lm-evaluation-harness joins them."""
     parts = [template.system] if template.system else []
-    parts += [f"{_asked(template, shot.question)} {shot.response}" for shot in shots or template.few_shot]
+    parts += [f"{_asked(template, shot.question)} {shot.response}" for shot in _shown(template, question, shots)]
     return "\n\n".join([*parts, _asked(template, question)])
 
 
