@@ -20,7 +20,6 @@ from huggingface_hub import constants
 from ufo_rl.errors import UserError
 from ufo_rl.files.keys import digest
 
-SUFFIX = ".gguf"
 MAGIC = b"GGUF"
 CURE = "set HF_HOME to a folder that can be written and has room for four bytes a weight"
 

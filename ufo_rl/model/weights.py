@@ -6,6 +6,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ufo_rl.config.folder_facts import GGUF
 from ufo_rl.config.schema import Model
 from ufo_rl.errors import UserError, in_a_line, nearest
 from ufo_rl.files.atomic import read_json, write_json
@@ -42,7 +43,7 @@ def local_folder(model: Model) -> Path | None:
     Raises UserError with the cure. Needs no network and no torch.
     """
     path = packaged(model.path) if model.path.startswith(PACKAGED) else Path(model.path).expanduser()
-    if path.is_file() and path.suffix.lower() == gguf.SUFFIX:
+    if path.is_file() and path.suffix.lower() == GGUF:
         path = gguf.unpacked(path, named(model))
     if path.is_file():
         raise UserError(
