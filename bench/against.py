@@ -151,7 +151,7 @@ def steps(folder: Path) -> dict[str, float]:
             run(folder, "-m", "ufo_rl.cli", *words, "train.save_steps=null", "tracker=off", cwd=Path(outputs))
             (journal,) = Path(outputs).glob("outputs/runs/dev/*/metrics.jsonl")
             lines = [json.loads(line) for line in journal.read_text().splitlines()]
-            times = [line["time"] for line in lines if line["stage"] == "train" and "step" in line]
+            times = [line["time"] for line in lines if line["stage"] == "train" and line["event"] == "metrics"]
             found |= {"steps": len(times), name: times[-1] - times[0]}
     return found
 

@@ -43,7 +43,8 @@ def test_training_shows_its_reward_from_the_first_step_to_the_last(small_run: Sm
         names = ("reward", "rewards/correctness/mean", "rewards/format/mean")
         assert [float(part) for part in parts] == pytest.approx([line[name] for name in names], abs=0.005)
         length, dead = line["completions/mean_length"], line["frac_reward_zero_std"]
-        assert rest == f"{length:.0f} tokens a completion, {100 * dead:.0f} % dead groups"
+        told = f"{length:.0f} tokens a completion, {{:.0f}} % truncated, {100 * dead:.0f} % dead groups, gradient norm {{:.2g}}"
+        assert rest == told.format(100 * line["completions/clipped_ratio"], line["grad_norm"])
 
 
 def test_seconds_are_start_up_measuring_and_waiting(small_run: SmallRun) -> None:

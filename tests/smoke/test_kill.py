@@ -41,7 +41,7 @@ def stages(journal: Path, event: str) -> list[str]:
 
 
 def steps(journal: Path) -> list[int]:
-    return [line["step"] for line in parse(journal.read_bytes()) if line["stage"] == "train" and "step" in line]
+    return [one["step"] for one in parse(journal.read_bytes()) if one["stage"] == "train" and one["event"] == "metrics"]
 
 
 def about(pid: int) -> tuple[int, str]:

@@ -1,4 +1,4 @@
-"""Which checkpoint an interrupted training goes on from, and what is read from its history and its log."""
+"""Which checkpoint an interrupted training goes on from, and what is read from its log."""
 
 from __future__ import annotations
 
@@ -6,11 +6,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import pytest
-
-from ufo_rl.config.compose import compose_jobs
-from ufo_rl.config.load import load
-from ufo_rl.training.grpo import Watcher, generated_tokens, grpo_arguments, last_checkpoint
+from ufo_rl.training.checkpoint import OURS, last_checkpoint
+from ufo_rl.training.grpo import Watcher
 
 
 def test_the_newest_whole_checkpoint_and_no_torso(tmp_path: Path) -> None:
@@ -20,42 +17,10 @@ def test_the_newest_whole_checkpoint_and_no_torso(tmp_path: Path) -> None:
         folder.mkdir()
         (folder / "model.safetensors").write_bytes(b"")
         if is_whole:
-            (folder / "trainer_state.json").write_text("{}")
+            (folder / OURS).write_text("{}")
+        (folder / "trainer_state.json").write_text("{}")  # transformers', which other ranks' parts may follow
     assert last_checkpoint(tmp_path) == tmp_path / "checkpoint-10"  # by number, not by text
     assert not (tmp_path / "checkpoint-12").exists()
-
-
-def lengths(*lines: tuple[int, float]) -> list[dict[str, Any]]:
-    return [{"step": step, "completions/mean_length": length} for step, length in lines]
-
-
-@pytest.mark.parametrize(
-    ("overrides", "history", "tokens"),
-    [
-        # 64 completions a step: 64 x (10 + 20 + 30)
-        ([], lengths((1, 10), (2, 20), (3, 30)), 3840),
-        # lines of two steps, the last of one: 64 x (2 x 15 + 30); the closing line has the rest
-        (["train.trl.logging_steps=2"], lengths((2, 15), (3, 30)), 3840),
-        # every batch is used for two steps: 64 x (10 + 30)
-        (["train.num_iterations=2"], [*lengths((1, 10)), {"step": 2}, *lengths((3, 30))], 2560),
-        # one batch of 16 a backward pass, two passes a step: 2 x 16 x (10 + 20)
-        (
-            [
-                "train.trl.steps_per_generation=1",
-                "train.per_device_train_batch_size=16",
-                "train.gradient_accumulation_steps=2",
-            ],
-            lengths((1, 10), (2, 20)),
-            960,
-        ),
-    ],
-)
-def test_generated_tokens_count_the_batches_that_were_sampled(
-    overrides: list[str], history: list[dict[str, Any]], tokens: int, tmp_path: Path
-) -> None:
-    (job,) = compose_jobs(overrides)
-    arguments = grpo_arguments(load(job.plain).train, None, 0, tmp_path, True, [1.0])
-    assert generated_tokens(history, arguments) == tokens
 
 
 def test_the_journal_gets_metrics_by_their_names_and_of_the_closing_line_what_no_other_has_told() -> None:

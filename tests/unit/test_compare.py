@@ -54,7 +54,7 @@ def test_costs_budgets_and_correlation_are_stated(tmp_path):
     plant(tmp_path, "accuracy", range(400, 500), signals={"pass_rate": 201.0})
     text = compare([tmp_path])
     assert "Budgets: step-matched, 30 steps in every arm" in text
-    assert "With equal steps selection saves no training time" in text
+    assert "With equal budgets selection saves no training time" in text
     words = " ".join(text.split())
     assert "confidence 1.4 s for 2,000 prompts" in words and "pass_rate 201 s for 2,000 prompts" in words
     # of measuring: 200 s against 0.4 s; with the start of the stages, 1 s each, it would be 144

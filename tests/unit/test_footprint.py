@@ -6,14 +6,15 @@ import json
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from ufo_rl.config.compose import compose_jobs
 from ufo_rl.config.load import load
 from ufo_rl.model.weights import packaged
+from ufo_rl.training.checkpoint import Boundaries
 from ufo_rl.training.footprint import GIB, bytes_per_rank, footprint_told, num_parameters
-from ufo_rl.training.grpo import Checkpoints
 from ufo_rl.training.policy import checkpoint_every
 
 LAB = packaged("package:lab/tiny")
@@ -71,7 +72,7 @@ def test_the_10_percent_arm_of_the_paper_is_saved_on_its_way() -> None:
     train = load(job.plain).train
     assert train.num_steps(747, 1) == 46 and train.save_steps == 50
     state = SimpleNamespace(save_steps=50, max_steps=46)
-    Checkpoints().on_train_begin(None, state, None)
+    Boundaries(cast(Any, None)).on_train_begin(None, state, None)
     assert [step for step in range(1, 46) if step % state.save_steps == 0] == [16, 32]
 
 

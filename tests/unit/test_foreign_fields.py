@@ -75,13 +75,8 @@ def test_every_field_that_we_fill_is_named_by_its_key(tmp_path: Path) -> None:
         name: getattr(train, key) for name, key in HANDED_OVER.items()
     }
     assert (made.min_p, made.optim, made.top_p, made.top_k, made.logging_steps) == (0.1, "adamw_torch", 1.0, 0, 1)
-    assert (made.seed, made.data_seed, made.save_strategy, made.save_steps, made.save_total_limit) == (
-        5,
-        5,
-        "steps",
-        7,
-        1,
-    )
+    assert (made.seed, made.data_seed, made.save_strategy, made.save_steps) == (5, 5, "steps", 7)
+    assert made.save_total_limit is None and made.shuffle_dataset  # checkpoints are counted and removed by us
     assert not set(HANDED_OVER) & set(WORKED_OUT) and not set(REFUSED) & {*HANDED_OVER, *WORKED_OUT}
     assert trl_problems(dict.fromkeys(HANDED_OVER, 1)) == [
         f"train.trl.{name}=1: this is train.{key}" for name, key in HANDED_OVER.items()

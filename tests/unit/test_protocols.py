@@ -227,7 +227,7 @@ def test_values_that_are_not_what_a_signal_declares() -> None:
 def test_confidence_declares_what_its_values_have(reduction: str) -> None:
     node = {**plain()["signal"]["confidence"], "reduction": reduction}
     part, table = build(node, "signal.confidence"), defaultdict(lambda: pa.chunked_array([[-1.0, -2.0]]))
-    check_values("confidence", part, part._values(table), 2)
+    check_values("confidence", part, part.values(table), 2)
 
 
 ODD: Any = 3

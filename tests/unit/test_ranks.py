@@ -18,6 +18,7 @@ from ufo_rl.experiment.pipeline import Pipeline
 from ufo_rl.experiment.prepare import check
 from ufo_rl.launch.place import Place, own_device
 from ufo_rl.launch.stages import Stages
+from ufo_rl.selector.columns import Columns
 from ufo_rl.selector.cut import Selection
 from ufo_rl.tracking.sink import Tracker
 
@@ -102,7 +103,9 @@ def test_only_stages_that_run_vllm_are_touched(
         "confidence": lambda: made.signals().collect("confidence"),
         "pass_rate": lambda: made.signals().collect("pass_rate"),
         "evaluation": lambda: made.evaluations().base("arithmetic"),
-        "training": lambda: made.train(Selection([made.pool.prompts[0].id], np.ones(1), 1, 0.0, 0)),
+        "training": lambda: made.train(
+            Selection([made.pool.prompts[0].id], np.ones(1), 1, 0.0, 0), Columns({}), made.signals()
+        ),
         "doctor": lambda: compare_ways([*SMALL, *words], 1),
     }
     found = set()

@@ -103,9 +103,11 @@ def stated(kind: Any, plain: Any) -> Any:
     return {
         key: stated(kinds[key], value) if key in kinds else value
         for key, value in plain.items()
-        if key not in own or value != _default(own[key])
+        if key not in own or stated(kinds[key], value) != _default(own[key])
     }
 
 
 def _default(field: Field[Any]) -> Any:
-    return field.default_factory() if field.default_factory is not MISSING else field.default
+    """Of a node that is one as a whole: no key of it is stated."""
+    found = field.default_factory() if field.default_factory is not MISSING else field.default
+    return {} if is_dataclass(found) else found

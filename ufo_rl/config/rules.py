@@ -29,6 +29,81 @@ def _whole_groups(config: Config) -> list[str]:
     ]
 
 
+def _one_budget(config: Config) -> list[str]:
+    train, unit = config.train, config.train.budget_unit
+    if train.budget_amount is None:
+        return [f"train.budget={unit} needs an amount: train.max_{unit}"]
+    if train.budget is None and train.max_generated_tokens is not None and train.max_seconds is not None:
+        return [
+            "train.max_generated_tokens and train.max_seconds are both given; say which ends the training: "
+            "train.budget=generated_tokens or train.budget=seconds"
+        ]
+    unused = {"generated_tokens": train.max_generated_tokens, "seconds": train.max_seconds}
+    own = [key for key in ("optimizer", "scheduler") if key in (config.deepspeed.config or {})]
+    if unit in unused and own:
+        return [
+            f"deepspeed.config.{own[0]} with train.budget={unit}: the step size follows the spent share of the budget, which "
+            f"DeepSpeed's own does not know; leave it out: ~deepspeed.config.{own[0]}"
+        ]
+    return [
+        f"train.budget={unit}, so train.max_{other}={amount} would do nothing; leave it out, or take train.budget={other}"
+        for other, amount in unused.items()
+        if amount is not None and train.budget is not None and other != unit
+    ]
+
+
+def _refreshes(config: Config) -> list[str]:
+    refresh, train, problems = config.refresh, config.train, []
+    if refresh.name == "static":
+        given = [key for key in ("every", "explore") if getattr(refresh, key)]
+        return [
+            f"refresh.{key}={getattr(refresh, key)} does nothing with refresh=static; take refresh=rescore"
+            for key in given
+        ]
+    if refresh.every is not None and train.budget_unit == "steps" and refresh.every >= (train.max_steps or 0):
+        problems.append(
+            f"refresh.every={refresh.every} is not below the {train.max_steps} steps of the training: nothing would be "
+            "selected anew; lower it"
+        )
+    if refresh.name == "rescore":
+        unused = [key for key in ("memory", "prior") if getattr(refresh, key) != 1.0]
+        problems += [
+            f"refresh.{key}={getattr(refresh, key)} does nothing with refresh=rescore; leave it out" for key in unused
+        ]
+    if refresh.every is None:
+        problems.append(f"refresh={refresh.name} needs the steps between two selections, for example refresh.every=20")
+    if train.order != "shuffled":
+        problems.append(
+            f"refresh={refresh.name} with train.order={train.order}: a selection that moves has no order; take "
+            "train.order=shuffled"
+        )
+    return problems
+
+
+def _drops_what_it_can(config: Config) -> list[str]:
+    train = config.train
+    if train.dead_groups != "drop":
+        return []
+    problems = []
+    if train.loss_type == "bnpo":
+        problems.append(
+            "train.dead_groups=drop with train.loss_type=bnpo: that loss is divided by each rank's own tokens, and a rank "
+            "without a live group would still count; take train.loss_type=dapo"
+        )
+    if train.trl.get("multi_objective_aggregation", "sum_then_normalize") != "sum_then_normalize":
+        problems.append(
+            "train.dead_groups=drop with train.trl.multi_objective_aggregation=normalize_then_sum: groups of equal total "
+            "reward have a gradient there; take train.dead_groups=keep"
+        )
+    bonus = [key for key in ("entropy_coef", "use_adaptive_entropy") if train.trl.get(key)]
+    problems += [
+        f"train.dead_groups=drop with train.trl.{key}={train.trl[key]}: the bonus is a mean over all groups; leave it out, or "
+        "train.dead_groups=keep"
+        for key in bonus
+    ]
+    return problems
+
+
 def _shows_question(config: Config) -> list[str]:
     return [
         f'{key}.user="{template.user}" has no {{question}}: the model would never see the question'
@@ -159,6 +234,9 @@ NAMES = "it names folders"
 # Rules that tie keys together, and the groups whose values they look at.
 RELATIONS = (
     ({"train", "launch"}, _whole_groups),
+    ({"train", "deepspeed"}, _one_budget),
+    ({"train", "refresh"}, _refreshes),
+    ({"train"}, _drops_what_it_can),
     ({"launch"}, _nodes),
     ({"template"}, _shows_question),
     ({"template"}, _stops_at_something),

@@ -115,13 +115,16 @@ def check_selector_columns(config: Config, selector: Selector, signals: Sequence
 
 
 def check_batch(config: Config, selector: Selector, num_prompts: int) -> None:
-    """A step takes whole groups of different prompts: fewer kept prompts than a step needs would train nothing."""
+    """A set of completions is of different prompts: fewer kept prompts than it needs would train nothing."""
     train = config.train
-    per_step = train.completions_per_step(config.launch.num_ranks) // train.num_generations
+    per_set = train.prompts_per_set(config.launch.num_ranks)
     kept = num_prompts if selector.keeps_all else num_kept(config.ratio.value, num_prompts)
-    if kept < per_step:
+    split = (
+        "train.trl.steps_per_generation" if "steps_per_generation" in train.trl else "train.gradient_accumulation_steps"
+    )
+    if kept < per_set:
         raise UserError(
-            f"ratio.value={config.ratio.value} keeps {kept} of {num_prompts} prompts, fewer than the {per_step} "
+            f"ratio.value={config.ratio.value} keeps {kept} of {num_prompts} prompts, fewer than the {per_set} "
             "of one training step; raise ratio.value, or lower "
-            "train.per_device_train_batch_size or train.gradient_accumulation_steps"
+            f"train.per_device_train_batch_size or {split}"
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from typing import Any
+from typing import Any, cast
 
 from ufo_rl.evaluation.shared import Asked, Evaluations
 from ufo_rl.experiment.before_training import BeforeTraining
@@ -16,8 +16,13 @@ from ufo_rl.files.environment import gpu_bytes
 from ufo_rl.launch.place import is_on_cpu
 from ufo_rl.records import RunView
 from ufo_rl.report.metrics import RunMetrics, run_metrics
+from ufo_rl.selector.columns import Columns
 from ufo_rl.selector.cut import Selection
+from ufo_rl.signals.cache import SignalCache
+from ufo_rl.signals.protocol import OneRowEach
 from ufo_rl.training.footprint import bytes_per_rank, footprint_told, num_parameters
+from ufo_rl.training.moving import Moving
+from ufo_rl.training.order import ease_column, in_order
 from ufo_rl.training.policy import PolicyTraining, libraries
 
 log = logging.getLogger(__name__)
@@ -40,7 +45,7 @@ class Pipeline(BeforeTraining):
         costs = {name: signals.collect(name) for name in self.prepared.selector.signals}
         columns = self.columns(signals)
         selection = self.select(signals, columns)
-        trained = self.train(selection)
+        trained = self.train(selection, columns, signals)
         policy, steps = self.folder / "train" / "policy", trained["steps"]
         final = {name: evaluations.final(name, policy, steps, "after training") for name in config.eval}
         for name in final:
@@ -50,7 +55,7 @@ class Pipeline(BeforeTraining):
             num_pool=len(self.pool.prompts),
             num_selected=len(selection.ids),
             trained=trained,
-            budget=f"steps={train.max_steps}" if train.max_steps else f"epochs={train.num_train_epochs:g}",
+            budget=f"{train.budget_unit}={train.budget_amount:.12g}",
             signals=costs,
             spearman=signals.correlation(),
             base=base,
@@ -83,9 +88,32 @@ class Pipeline(BeforeTraining):
         }
         return Evaluations(asked, self.chat, config.engine, self.cache, self.stages)
 
-    def train(self, selection: Selection) -> dict[str, Any]:
+    def train(self, selection: Selection, columns: Columns, signals: SignalCache) -> dict[str, Any]:
         """Train on the selection unless the policy for exactly this input is published; returns its manifest."""
-        return PolicyTraining(self.config, self.plain, self.chat, self.stages).run(self.kept(selection))
+        prompts = in_order(self.kept(selection), self.config.train.order, columns, selection.rank, self._ease())
+        training = PolicyTraining(self.config, self.plain, self.chat, self.stages)
+        return training.run(prompts, self._moving(selection, columns, signals))
+
+    def _ease(self) -> str | None:
+        """The measured column that says how easy prompts are; a dataset's own of that name may mean anything."""
+        return ease_column({name for signal in self.prepared.signals_of_selector() for name in signal.columns})
+
+    def _moving(self, selection: Selection, columns: Columns, signals: SignalCache) -> Moving | None:
+        config, kept = self.config, set(selection.ids)
+        if config.refresh.name == "static":
+            return None
+        name, ids = self._ease(), columns["id"].tolist()
+        ease = dict.fromkeys(ids, 0.5) if name is None else dict(zip(ids, columns[name].tolist(), strict=True))
+        is_scored = config.refresh.name == "rescore"
+        return Moving(
+            settings=config.refresh,
+            prompts=[prompt for prompt in self.pool.prompts if prompt.id not in kept],
+            ease=ease,
+            scored=cast(OneRowEach, signals.rows("confidence")).make if is_scored else None,
+            selector=config.selector,
+            signal=config.signal.get("confidence") if is_scored else None,
+            ratio=config.ratio.value,
+        )
 
     def clear(self) -> None:
         """Forget the results of this run (force=true): its next start computes them again."""

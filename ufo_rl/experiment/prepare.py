@@ -10,7 +10,7 @@ from ufo_rl.config.contract import built
 from ufo_rl.config.load import examine
 from ufo_rl.config.optional import ask
 from ufo_rl.config.schema import Config
-from ufo_rl.errors import Problems
+from ufo_rl.errors import Problems, UserError
 from ufo_rl.experiment.data import check_batch, check_selector_columns, load_benchmarks, load_pool
 from ufo_rl.experiment.lengths import check_lengths, sampled
 from ufo_rl.experiment.model_check import check_local_model
@@ -22,10 +22,12 @@ from ufo_rl.reward.columns import column_names, refuse_taken_names
 from ufo_rl.reward.parts import Part, build_part
 from ufo_rl.selector import Selector
 from ufo_rl.signals.agreement import check_signals
+from ufo_rl.signals.confidence.settings import Confidence
 from ufo_rl.signals.protocol import Signal
+from ufo_rl.training.order import EASE, EASY_FIRST, HARD_FIRST, ease_column
 from ufo_rl.training.trl_fields import trl_problems
 
-OF_TRAINING = ("reward", "train", "deepspeed")  # groups that say nothing where nothing is trained
+OF_TRAINING = ("reward", "train", "deepspeed", "refresh")  # groups that say nothing where nothing is trained
 
 
 @dataclass
@@ -87,6 +89,10 @@ def prepare(config: Config, wrong: Collection[str] = ()) -> Prepared:
             problems.attempt(check_selector_columns, config, selector, needed, pool)
         for signal in needed:
             problems.attempt(ask, signal, "check", pool.prompts)
+        if parts.is_sound("train") and len(needed) == len(wanted):
+            problems.attempt(check_order, config, needed)
+        if parts.is_sound("refresh", "train") and len(needed) == len(wanted):
+            problems.attempt(check_refresh, config, selector, needed)
     benchmarks = problems.attempt(load_benchmarks, config, wrong)
     problems.attempt(check_shots, config, benchmarks or ())
     problems.raise_any()
@@ -130,6 +136,42 @@ class Parts:
 
 def _reward(name: str, node: Mapping[str, Any], plugins: Sequence[str], grader: Grader) -> Part:
     return build_part(name, node, plugins, grader=grader)
+
+
+def check_order(config: Config, signals: Sequence[Signal]) -> None:
+    """An order by ease needs a measure of it."""
+    order, columns = config.train.order, {name for signal in signals for name in signal.columns}
+    if order in (EASY_FIRST, HARD_FIRST) and ease_column(columns) is None:
+        name = config.selector.get("name")
+        raise UserError(
+            f"train.order={order} goes by {' or '.join(EASE)}, and selector={name} measures neither; "
+            f"take selector=ufo or selector=accuracy (with ratio=full: all prompts), or train.order=shuffled"
+        )
+
+
+def check_refresh(config: Config, selector: Selector, signals: Sequence[Signal]) -> None:
+    """A selection that moves must be able to, and what a rescoring asks again must be the policy's own forward pass."""
+    name, chosen = config.refresh.name, config.selector.get("name")
+    if name == "static":
+        return
+    if selector.keeps_all:
+        raise UserError(f"refresh={name} with selector={chosen}, which keeps everything: take refresh=static")
+    if name != "rescore":
+        return
+    problems = Problems()
+    if [type(signal) for signal in signals] != [Confidence]:
+        measured = ", ".join(selector.signals) or "nothing"
+        problems.add(
+            f"refresh=rescore scores the pool by confidence, and selector={chosen} goes by {measured}; take selector=ufo, or "
+            "refresh=posterior"
+        )
+    for signal in signals:
+        if isinstance(signal, Confidence) and (signal.engine != "own" or signal.target == "response"):
+            problems.add(
+                f"refresh=rescore needs signal.confidence.engine=own and a target that is given, not "
+                f"engine={signal.engine} target={signal.target}"
+            )
+    problems.raise_any()
 
 
 def check_rewards(parts: Sequence[Part], pool: Pool) -> None:

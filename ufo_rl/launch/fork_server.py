@@ -12,6 +12,7 @@ import gc
 import importlib
 import json
 import os
+import signal
 import socket
 import sys
 import threading
@@ -22,7 +23,7 @@ from typing import Any
 
 from ufo_rl.launch.program import program
 from ufo_rl.launch.request import module_of
-from ufo_rl.launch.start import ASIDE, PARENT
+from ufo_rl.launch.start import ASIDE, DIED, PARENT
 from ufo_rl.launch.worker import address, die_with, serve
 
 NICE = 10
@@ -134,18 +135,25 @@ def _run(request: Path, num_ranks: int) -> None:
         _be_rank(request, {})
         return
     places = {"WORLD_SIZE": num_ranks, "LOCAL_WORLD_SIZE": num_ranks, **address()}
-    agent = os.getpid()
+    agent, ranks = os.getpid(), dict[int, int]()
     for rank in range(num_ranks):
-        if not os.fork():
+        if pid := os.fork():
+            ranks[pid] = rank
+        else:
             die_with(agent)
             _be_rank(request, {**places, "RANK": rank, "LOCAL_RANK": rank})
             return
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it reached the ranks too, which may have something to save
     for _ in range(num_ranks):
-        _, status = os.wait()
+        pid, status = os.wait()
         if status != 0:
+            code = os.waitstatus_to_exitcode(status)
             if os.WIFSIGNALED(status):
+                sys.stderr.write(f"rank {ranks[pid]}{DIED}{signal.Signals(os.WTERMSIG(status)).name}\n")
+                sys.stderr.flush()
+                signal.signal(signal.SIGTERM, signal.SIG_DFL)
                 os.kill(os.getpid(), os.WTERMSIG(status))
-            sys.exit(os.waitstatus_to_exitcode(status))
+            sys.exit(code)
 
 
 def _be_rank(request: Path, place: dict[str, Any]) -> None:

@@ -32,6 +32,8 @@ class Progress:
             self.update(line["done"], line["total"], line["unit"])
         elif line["event"] == "phase":
             self.phase(line["words"])
+        elif line["event"] == "alarm":
+            log.warning("%s: step %d: %s: %s; %s", self.stage, line["step"], line["name"], line["words"], line["cure"])
         elif line["event"] == "metrics":
             self.told = self.in_words(line)
 

@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from ufo_rl.config.schema import Launch
 from ufo_rl.errors import StageFailed, UserError
 from ufo_rl.files.journal import Tail
+from ufo_rl.launch.alive import Watch
 from ufo_rl.launch.forked import Forked, start_forked
 from ufo_rl.launch.program import program, search
 from ufo_rl.launch.request import Request
 from ufo_rl.launch.threads import variables
 
-GRACE_S = 5.0  # between asking a stage to end and ending it
+log = logging.getLogger(__name__)
+BRIEF_S = 1.0  # a stage that ends within this is not worth a word
 POLL_S = 0.2
 BEAT_S = 1.0
 FULL = 2**20  # bytes left: too few to publish anything
@@ -35,6 +39,7 @@ ATTENTION = {"TORCH_CUDNN_SDPA_DEPRIORITIZED": "1"}
 Child = Forked | subprocess.Popen[bytes]
 MADE = "UFO_RL_MADE"  # environment variable of a command's processes (`experiment/made.py`); no rank reads it
 ASIDE = "fork server: "  # a line of a stage's log that begins so is not of the stage
+DIED = " was ended by "  # a line of a stage's log: which rank, and the signal
 PARENT = "UFO_RL_PARENT"  # environment variable: the process whose death ends the ranks
 
 
@@ -56,7 +61,7 @@ def run_ranks(
         old.unlink()
     path = request.write()
     log_path = folder / "logs" / f"{stage}.log"
-    tail = Tail(request.journal, from_end=True)
+    tail, watch = Tail(request.journal, from_end=True), Watch(work, launch.hang_s)
 
     last_beat = time.monotonic()
 
@@ -65,6 +70,8 @@ def run_ranks(
         for line in tail.lines():
             follow(line)
         tick()
+        if problem := watch.problem():
+            raise StageFailed(f"stage {stage}: {problem}; its log: {log_path}")
         if launch.num_nodes > 1 and time.monotonic() - last_beat >= BEAT_S:
             os.utime(path)  # other hosts see that it is waited for
             last_beat = time.monotonic()
@@ -72,19 +79,27 @@ def run_ranks(
     start = log_path.stat().st_size if log_path.exists() else 0
     status = run_agent(stage, path, folder, launch, look, _can_fork(request), soon)
     look()
-    results = [json.loads(path.read_text()) for path in sorted(work.glob("result-*.json"))]
+    return _results(request, folder, status, log_path, start)
+
+
+def _results(request: Request, folder: Path, status: int, log_path: Path, start: int) -> list[dict[str, Any]]:
+    """Of each rank. UserError and StageFailed say what ended a stage that has none; start: where its lines begin in the log."""
+    results = [json.loads(path.read_text()) for path in sorted(request.work.glob("result-*.json"))]
     problems = [problem for result in results for problem in result.get("problems", [])]
     if problems:
         raise UserError(*dict.fromkeys(problems))
     errors = [result["error"] for result in results if "error" in result]
-    if errors or status != 0 or len(results) != launch.num_ranks:
+    if errors or status != 0 or len(results) != request.launch.num_ranks:
         if shutil.disk_usage(folder).free < FULL:  # the ranks could not even write down what stopped them
             raise UserError(
-                f"the disk of {folder} is full: stage {stage} stopped; free some space and run the same command again, "
+                f"the disk of {folder} is full: stage {request.stage} stopped; free some space and run the same command again, "
                 "what was published is kept"
             )
-        words = errors[0] if errors else _last_words(log_path, start)
-        raise StageFailed(f"stage {stage} ended with status {status}: {words}\nits log: {log_path}")
+        lines = _lines(log_path, start)
+        # who was killed, before what the others say of his silence
+        killed = [line for line in lines if line.startswith("rank ") and DIED in line]
+        words = (killed or errors or lines[-1:] or ["no output"])[0][:500]
+        raise StageFailed(f"stage {request.stage} ended with status {status}: {words}\nits log: {log_path}")
     return results
 
 
@@ -114,7 +129,7 @@ def run_agent(
     if can_fork:
         child = start_forked(environment, request, launch.num_ranks, log_path, soon)
     child = child or _start(environment, request, launch.node_rank, log_path)
-    with _ended_at_last(child):
+    with _ended_at_last(child, launch.grace_s, look):
         while (status := child.poll()) is None:
             time.sleep(POLL_S)
             look()
@@ -150,18 +165,46 @@ def _environment(launch: Launch) -> dict[str, str]:
 
 
 @contextmanager
-def _ended_at_last(child: Child) -> Iterator[None]:
-    """Whatever happens in the block, the child's whole process group is gone afterwards."""
+def _ended_at_last(child: Child, grace_s: float, look: Callable[[], None]) -> Iterator[None]:
+    """Whatever happens in the block, the child's whole process group is gone afterwards. Asked to end, a training makes a
+    checkpoint first; an interrupt more ends it at once."""
     try:
         yield
-    except BaseException:
+    except BaseException as error:
         _signal_group(child, signal.SIGTERM)
-        with suppress(subprocess.TimeoutExpired):
-            child.wait(GRACE_S)
+        if not isinstance(error, StageFailed):  # one that hangs
+            with _deaf():
+                _wait(child, grace_s, look if isinstance(error, KeyboardInterrupt) else lambda: None)
         raise
     finally:
         _signal_group(child, signal.SIGKILL)
         child.wait()
+
+
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Clusters ask twice, and a terminal that closes does too; Ctrl-C alone says that there is no time."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _wait(child: Child, grace_s: float, look: Callable[[], None]) -> None:
+    asked, is_told = time.monotonic(), False
+    while child.poll() is None and (waited := time.monotonic() - asked) < grace_s:
+        if waited >= BRIEF_S and not is_told:
+            log.info("what runs is asked to end, within %g s (launch.grace_s); Ctrl-C once more ends it now", grace_s)
+            is_told = True
+        time.sleep(POLL_S)
+        look()
+    if child.poll() is None:
+        log.warning("it did not end within %g s (launch.grace_s): what it has not saved is lost", grace_s)
 
 
 def _signal_group(child: Child, number: signal.Signals) -> None:
@@ -171,10 +214,9 @@ def _signal_group(child: Child, number: signal.Signals) -> None:
         return  # the group is gone already
 
 
-def _last_words(log_path: Path, start: int) -> str:
-    """The last line of the attempt that began at byte `start` of the log: all there is of a process that was killed."""
+def _lines(log_path: Path, start: int) -> list[str]:
+    """Those of the stage's attempt that began at byte `start` of the log: all there is of a process that was killed."""
     with log_path.open("rb") as stream:
         stream.seek(start)
         lines = [line.strip() for line in stream.read().decode(errors="replace").splitlines() if line.strip()]
-    own = [line for line in lines if not line.startswith(ASIDE)]
-    return (own or ["no output"])[-1][:500]
+    return [line for line in lines if not line.startswith(ASIDE)]

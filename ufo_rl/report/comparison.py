@@ -10,7 +10,7 @@ from ufo_rl.report.pairing import Block, Mean, Result, gather, means
 from ufo_rl.report.run_folders import find_runs
 from ufo_rl.report.run_record import EvaluatedModel, Run
 from ufo_rl.report.shared_sentences import budget, correlation, signal_costs
-from ufo_rl.report.signatures import costly_selection, is_step_matched, unstable_training, worse_than
+from ufo_rl.report.signatures import alarms, costly_selection, is_budget_matched, unstable_training, worse_than
 from ufo_rl.report.text import NOTHING, count, fit, interval, percent, points, seconds, table
 from ufo_rl.stats.intervals import Difference
 
@@ -69,8 +69,8 @@ def _block(block: Block) -> str:
     pairs = [(run, other) for run, other in block.baseline_of.items() if other is not None]
     if block.baseline != "full" and pairs:
         remarks.insert(0, f"The baseline is {block.baseline}; --baseline ARM takes another.")
-    if pairs and block.trains_on_everything and all(is_step_matched(run, full) for run, full in pairs):
-        remarks.append("With equal steps selection saves no training time: its cost comes on top of the full run's.")
+    if pairs and block.trains_on_everything and all(is_budget_matched(run, full) for run, full in pairs):
+        remarks.append("With equal budgets selection saves no training time: its cost comes on top of the full run's.")
     if not any(means(results) for results in block.results.values()):
         remarks.append(
             "The intervals cover the questions, not the training: another seed moves every row. Repeat with "
@@ -171,7 +171,7 @@ def warnings_of(block: Block) -> list[str]:
             for warning in worse_than(block.baseline, name, one.minus_baseline)
         ]
         full = block.baseline_of[run] if block.trains_on_everything else None
-        said += unstable_training(run.journal()) + costly_selection(run, full)
+        said += unstable_training(run.journal()) + alarms(run.journal()) + costly_selection(run, full)
         found += [f"- {block.arms[run]} seed {run.seed}: {warning}" for warning in said]
     return found
 

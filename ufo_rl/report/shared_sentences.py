@@ -10,10 +10,15 @@ from ufo_rl.report.text import count, seconds
 
 # Epochs that differ by less are the same budget: the last incomplete batch is rounded.
 EPOCH_TOLERANCE = 0.02
+SPENT = ("generated_tokens", "seconds")  # units of a budget that is not counted in steps or epochs
 
 
 def budget(runs: Sequence[Run]) -> str:
-    """How the training budgets of arms relate: step-matched, epoch-matched, or what differs."""
+    """How the training budgets of arms relate: matched by what ended them all, step-matched, epoch-matched, or what differs."""
+    ended_by = {run.metrics.get("budget") or "" for run in runs}
+    unit, _, amount = next(iter(ended_by)).partition("=")
+    if len(ended_by) == 1 and unit in SPENT:
+        return f"matched by {unit.replace('_', ' ')}, {float(amount):,.12g} in every arm, and at most one step more"
     steps = [run.metrics.get("steps") for run in runs]
     epochs = [run.metrics.get("epochs") for run in runs]
     if None not in steps and len(set(steps)) == 1:

@@ -9,6 +9,7 @@ from typing import Any
 
 from ufo_rl.files.journal import number
 from ufo_rl.report.run_record import Run
+from ufo_rl.report.shared_sentences import SPENT
 from ufo_rl.report.text import points, seconds
 from ufo_rl.stats.intervals import Difference
 
@@ -49,6 +50,15 @@ def unstable_training(lines: Iterable[Mapping[str, Any]]) -> list[str]:
     return _not_finite(ordered) + _gradient_spikes(ordered) + _falling_reward(ordered)
 
 
+def alarms(lines: Iterable[Mapping[str, Any]]) -> list[str]:
+    """What rang while it trained, in the journal's words: the first of each name."""
+    first: dict[str, Mapping[str, Any]] = {}
+    for line in lines:
+        if line.get("event") == "alarm":
+            first.setdefault(line["name"], line)
+    return [f"{name} at step {line['step']}: {line['words']}; {line['cure']}" for name, line in first.items()]
+
+
 def costly_selection(arm: Run, full: Run | None) -> list[str]:
     """A warning if measuring and training took longer than training on everything.
 
@@ -56,7 +66,7 @@ def costly_selection(arm: Run, full: Run | None) -> list[str]:
     With as many steps as the full run no time could be saved: that is a matter of the budget, stated
     elsewhere, and not flagged.
     """
-    if full is None or is_step_matched(arm, full):
+    if full is None or is_budget_matched(arm, full):
         return []
     train, train_full = arm.seconds.get("train"), full.seconds.get("train")
     if train is None or train_full is None or arm.signal_seconds + train <= train_full:
@@ -67,8 +77,11 @@ def costly_selection(arm: Run, full: Run | None) -> list[str]:
     ]
 
 
-def is_step_matched(arm: Run, full: Run) -> bool:
-    """True if both trained for the same number of steps."""
+def is_budget_matched(arm: Run, full: Run) -> bool:
+    """True if both trained for the same number of steps, or were ended by the same tokens or seconds."""
+    ended_by = arm.metrics.get("budget")
+    if ended_by is not None and ended_by == full.metrics.get("budget") and ended_by.partition("=")[0] in SPENT:
+        return True
     return arm.metrics.get("steps") is not None and arm.metrics.get("steps") == full.metrics.get("steps")
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -108,6 +109,17 @@ def _weight(key: str, node: Mapping[str, Any], function: Any) -> float:
     return float(weight)
 
 
+@contextmanager
+def _told(name: str) -> Iterator[None]:
+    """Say whose fault it was."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        raise RuntimeError(f"reward.parts.{name} raised {type(error).__name__}: {error}") from error
+
+
 def for_trl(part: Part, columns: RewardColumns, stop: Sequence[str] = ()) -> Callable[..., Any]:
     """The function that TRL calls, known to its logs by the part's name. stop: texts at which completions end for it."""
 
@@ -116,10 +128,12 @@ def for_trl(part: Part, columns: RewardColumns, stop: Sequence[str] = ()) -> Cal
         return {**columns.of(of_trl["id"]), **of_trl, "completions": completions}
 
     def reward(**of_trl: Any) -> Rewards:
-        return part.call(given(of_trl))
+        with _told(part.name):
+            return part.call(given(of_trl))
 
     async def later(**of_trl: Any) -> Rewards:
-        return await part.call(given(of_trl))
+        with _told(part.name):
+            return await part.call(given(of_trl))
 
     function = later if part.is_async else reward
     function.__name__ = part.name

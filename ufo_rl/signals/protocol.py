@@ -115,7 +115,7 @@ class OneRowEach:
     """The usual `PoolRows`: one row a prompt. `make` renders them, `values` turns stored rows into columns."""
 
     def __init__(self, make: Callable[[], Iterator[SignalRow]], values: Values) -> None:
-        self._make, self._values = make, values
+        self.make, self._values = make, values
         self._keys: list[str] = []
 
     def stored(self, store: Store) -> Mapping[str, bool]:
@@ -123,12 +123,12 @@ class OneRowEach:
 
     def missing(self, stored: Mapping[str, bool]) -> Iterator[tuple[dict[str, Any], int]]:
         keys = []
-        for row in self._make():
+        for row in self.make():
             keys.append(row.key)
             if row.key not in stored:
                 yield asdict(row), 1
         self._keys = keys  # prompts are rendered once
 
     def plan(self, store: Store) -> Plan:
-        self._keys = self._keys or [row.key for row in self._make()]
+        self._keys = self._keys or [row.key for row in self.make()]
         return Plan(self._keys, self._values)

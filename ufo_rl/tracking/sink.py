@@ -73,6 +73,14 @@ class Tracker:
         stage, event = line["stage"], line["event"]
         if event == "start" or (event == "progress" and stage != "score"):
             return
+        if event == "alarm":
+            self._send(
+                lambda run: run.alert(title=line["name"], text=f"step {line['step']}: {line['words']}; {line['cure']}")
+            )
+            return
+        if event == "rollouts":
+            self._completions(Path(line["file"]))
+            return
         if stage == "train" and line.get("step") is not None:
             self._global_step = int(line["step"])
         section = "eval" if stage == "base_eval" else stage
@@ -118,6 +126,17 @@ class Tracker:
         if len(columns["id"]) > MAX_ROWS:
             logger.info("W&B gets %d rows of %s, which has %d", MAX_ROWS, path, len(columns["id"]))
         self._table(f"eval/{benchmark}_questions", {k: v[:MAX_ROWS] for k, v in columns.items()})
+
+    def _completions(self, path: Path) -> None:
+        """A table of a training's completions; ranks write it, and a new attempt may have moved it."""
+        if self._run is None:
+            return
+        try:
+            columns = read_columns(path)
+        except (OSError, ValueError) as error:
+            logger.warning("W&B does not get %s: %s", path, error)
+            return
+        self._table("train/completions", {k: v[:MAX_ROWS] for k, v in columns.items()})
 
     def summary(self, values: Mapping[str, Any]) -> None:
         """Set the sortable columns of the run: nested names join by `_` (`seconds_train`), no None."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-import math
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from datasets import Dataset
 from transformers import PreTrainedTokenizerBase, TrainerCallback
 from trl.trainer.grpo_config import GRPOConfig
 
-from ufo_rl.config.schema import Template, Train
+from ufo_rl.config.schema import SHUFFLED, Template, Train
 from ufo_rl.errors import UserError
 from ufo_rl.files.journal import MEASURING, WAITING
 from ufo_rl.launch.place import Place
@@ -25,35 +25,43 @@ from ufo_rl.model.weights import keep_end_tokens_only
 from ufo_rl.model.whole import load_whole, refuse_not_finite
 from ufo_rl.reward.columns import RewardColumns
 from ufo_rl.reward.parts import Part, for_trl
-from ufo_rl.training.policy import checkpoint_every
+from ufo_rl.training.alarms import NOT_A_NUMBER, Alarms
+from ufo_rl.training.checkpoint import last_checkpoint, stop_on_sigterm
+from ufo_rl.training.choosers import let_it_move
+from ufo_rl.training.feed import Feed
+from ufo_rl.training.moving import MovingRequest
+from ufo_rl.training.spending import ENDLESS, GENERATED_TOKENS, SECONDS, TrainBudget
 from ufo_rl.training.trl_fields import HANDED_OVER
 from ufo_rl.training.trl_trainer import Trainer
 
 log = logging.getLogger(__name__)
-GIB = 2**30
+STOPPED = 143  # exit status of a rank that SIGTERM has stopped, as shells have it
 MEAN_LENGTH = "completions/mean_length"  # tokens, TRL's metric
 COMPLETIONS = "completions"  # TRL's folder of tables, one a logged step
+ROLLOUTS = "rollouts"  # ours
 # What transformers tells of a whole training, in its last line.
 RUN_TIMES = ("train_runtime", "train_samples_per_second", "train_steps_per_second", "total_flos", "train_loss")
 # What a line of the journal says itself; a reward may call a metric so (log_metric), and gets it under metric/.
 OF_A_LINE = ("time", "stage", "attempt", "event", "step")
 
 
-def prepare_process_group(place: Place, deepspeed: dict[str, Any] | None) -> None:
-    """Join the ranks before any weights are loaded: ZeRO 3 shards them while loading."""
+def prepare_process_group(place: Place, deepspeed: dict[str, Any] | None, hang_s: float | None = None) -> None:
+    """Join the ranks before any weights are loaded: ZeRO 3 shards them while loading. hang_s: how long the parent waits for a
+    sign of life; torch, which does not know who hangs, waits longer."""
+    waits: dict[str, Any] = {} if hang_s is None else {"timeout": timedelta(seconds=2 * hang_s)}
     backend = "nccl" if place.device.startswith("cuda") else "gloo"
     if place.device.startswith("cuda"):
         torch.cuda.set_device(place.device)
     if deepspeed is None:
         if place.world_size > 1:
-            torch.distributed.init_process_group(backend)
+            torch.distributed.init_process_group(backend, **waits)
         return
     import deepspeed as ds
 
     if backend == "gloo":
         # a shared-memory all-reduce for CPUs that DeepSpeed would compile now (a minute, and a C++ compiler needed)
         ds.ops.__compatible_ops__["deepspeed_shm_comm"] = False
-    ds.init_distributed(dist_backend=backend)
+    ds.init_distributed(dist_backend=backend, **waits)
 
 
 def train(
@@ -69,49 +77,91 @@ def train(
     work: Path,
     policy: Path,
     journal: Callable[..., Any],
+    moving: MovingRequest | None = None,
+    plugins: Sequence[str] = (),
+    sign: Callable[[str], None] = lambda words: None,
 ) -> dict[str, Any]:
     """Train and save the policy to `policy`; returns what it cost.
 
+    moving: how the selection follows the model; the rows are the whole pool's then, and `plugins` may hold the selector.
     `rows` have `prompt` (chat messages, or a text with layout=text), `id`, and every column that rewards may ask for. `work`
     keeps checkpoints, from which an interrupted training goes on. `journal(event, **values)` gets TRL's metrics under their
-    own names, once a step. The tables of completions that TRL may be asked for land beside `policy`.
+    own names, once a step, and of each set of completions its groups. Tables of completions land beside `policy`: ours
+    (`rollouts`), and those that TRL may be asked for. A SIGTERM makes a checkpoint and ends this process.
     """
     tell = journal if place.is_first else _silent
-    weights = [part.weight for part in rewards]
-    arguments = grpo_arguments(settings, deepspeed, seed, work, place.device == "cpu", weights)
+    is_cpu, weights = place.device == "cpu", [part.weight for part in rewards]
+    arguments = grpo_arguments(settings, deepspeed, seed, work, is_cpu, weights)
     arguments.chat_template_kwargs = dict(template.chat_template_kwargs)
-    trainer = make_trainer(arguments, rows, model_folder, tokenizer, rewards, Watcher(tell), template.stop)
-    checkpoint = last_checkpoint(work)
-    if checkpoint is not None:
-        log.info("going on from %s", checkpoint.name)
+    watcher = Watcher(tell)
+    num_kept = len(rows) if moving is None else moving.num_kept
+    kept, others = rows[:num_kept], rows[num_kept:]
+    trainer = make_trainer(arguments, kept, model_folder, tokenizer, rewards, watcher, template.stop, others)
+    watcher.trainer, trainer.sign = trainer, sign
+    _set_up(trainer, settings, rows, tell, work)
+    if moving is not None:
+        let_it_move(moving, rows, trainer, plugins, seed, tell)
+    checkpoint = _go_on(trainer, work)
     tell("phase", phase=MEASURING, words="first step")
     cost = _trained(trainer, checkpoint)
     tell("phase", phase=MEASURING, words="saving the policy")
     trainer.save_model(str(policy))
     if place.is_first:
-        tokenizer.save_pretrained(policy)
-        (policy / "training_args.bin").unlink(missing_ok=True)  # a pickle; config.yaml says the same
-        if (work / COMPLETIONS).is_dir():  # train.trl.log_completions=true; log_extra's columns stand there
-            shutil.copytree(work / COMPLETIONS, policy.parent / COMPLETIONS)
+        _finish_policy(policy, tokenizer, work)
     tell("phase", phase=WAITING, words="")
     trainer.accelerator.wait_for_everyone()
-    return {
-        **cost,
-        "steps": trainer.state.global_step,
-        "epochs": trainer.state.epoch,
-        "num_trained": len(rows),
-        "generated_tokens": generated_tokens(trainer.state.log_history, arguments),
-        "resumed": checkpoint is not None,
-        "peak_memory_gib": place.peak_memory_gib(),
-    }
+    about = {"num_trained": num_kept, "resumed": checkpoint is not None}
+    return {**cost, **about, "peak_memory_gib": place.peak_memory_gib()}
+
+
+def _set_up(
+    trainer: Trainer, settings: Train, rows: Sequence[dict[str, Any]], tell: Callable[..., Any], work: Path
+) -> None:
+    """What is ours alone; TRL's own settings are in its arguments."""
+    if trainer.args.max_steps == ENDLESS and settings.budget_amount is not None:
+        trainer.budget = TrainBudget(settings.budget_unit, settings.budget_amount)
+    trainer.tell, trainer.golds = tell, {row["id"]: row.get("answer", "") for row in rows}
+    trainer.folder = work / ROLLOUTS if settings.rollouts_every else None
+    trainer.keep, trainer.every = settings.keep_checkpoints, settings.rollouts_every or 1
+    trainer.drops_dead = settings.dead_groups == "drop"
+
+
+def _go_on(trainer: Trainer, work: Path) -> Path | None:
+    """Take what our part of the newest checkpoint holds; the rest transformers loads."""
+    checkpoint = last_checkpoint(work)
+    if checkpoint is not None:
+        log.info("going on from %s", checkpoint.name)
+        trainer.go_on_from(checkpoint)
+    stop_on_sigterm(trainer)
+    return checkpoint
+
+
+def _finish_policy(policy: Path, tokenizer: PreTrainedTokenizerBase, work: Path) -> None:
+    tokenizer.save_pretrained(policy)
+    (policy / "training_args.bin").unlink(missing_ok=True)  # a pickle; config.yaml says the same
+    for name in (ROLLOUTS, COMPLETIONS):  # train.trl.log_completions=true; log_extra's columns stand there
+        if (work / name).is_dir():
+            shutil.copytree(work / name, policy.parent / name)
 
 
 def _trained(trainer: Trainer, checkpoint: Path | None) -> dict[str, Any]:
-    """Train to the end; the seconds and threads that it took."""
+    """Train to the end; what it took."""
     began = time.perf_counter()
     with few_threads(trainer.accelerator.unwrap_model(trainer.model)):
         trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
-        return {"seconds": time.perf_counter() - began, "threads": torch.get_num_threads()}
+        took = {"seconds": time.perf_counter() - began, "threads": torch.get_num_threads()}
+    if trainer.is_stopped:
+        trainer.tell("phase", phase=WAITING, words="")
+        raise SystemExit(STOPPED)
+    if not trainer.state.global_step:
+        raise UserError("training made no step: there are fewer prompts than a set of completions takes")
+    return {
+        **took,
+        "steps": trainer.state.global_step,
+        "epochs": trainer.state.epoch,
+        "generated_tokens": trainer.generated_tokens,
+        "step_seconds": trainer.seconds,
+    }
 
 
 def make_trainer(
@@ -122,21 +172,36 @@ def make_trainer(
     rewards: Sequence[Part],
     watcher: TrainerCallback,
     stop: Sequence[str] = (),
+    others: Sequence[dict[str, Any]] = (),
 ) -> Trainer:
-    """TRL's trainer. The arguments exist before the model is loaded: their DeepSpeed settings decide how."""
-    columns = RewardColumns(rows)
+    """TRL's trainer. others: rows that may be trained later, of which rewards must know too. The arguments exist before the
+    model is loaded: their DeepSpeed settings decide how."""
+    columns = RewardColumns([*rows, *others])
     model = load_whole(model_folder, f"the model in {model_folder}", dtype=torch.float32)
     refuse_not_finite(model, f"the model in {model_folder}")
     keep_end_tokens_only(model)
     leave_when_ended(model)
-    return Trainer(
+    trainer = Trainer(
         model=model,
         args=arguments,
         processing_class=tokenizer,
         train_dataset=Dataset.from_list([{"id": row["id"], "prompt": row["prompt"]} for row in rows]),
-        callbacks=[watcher, Checkpoints()],
+        callbacks=[watcher],
         reward_funcs=[for_trl(part, columns, stop) for part in rewards],
     )
+    trainer.feed = Feed(rows, per_set(arguments), arguments.seed, bool(arguments.shuffle_dataset))
+    return trainer
+
+
+def _max_steps(settings: Train) -> int:
+    if settings.budget_unit in (GENERATED_TOKENS, SECONDS):
+        return ENDLESS
+    return settings.max_steps if settings.budget_unit == "steps" and settings.max_steps is not None else -1
+
+
+def per_set(arguments: Any) -> int:
+    """Prompts of a set of completions."""
+    return arguments.generation_batch_size // arguments.num_generations
 
 
 def grpo_arguments(
@@ -152,7 +217,7 @@ def grpo_arguments(
     arguments = {
         **{field: getattr(settings, key) for field, key in HANDED_OVER.items()},
         **saving,
-        "max_steps": -1 if settings.max_steps is None else settings.max_steps,
+        "max_steps": _max_steps(settings),
         "output_dir": str(work),
         "seed": seed,
         "data_seed": seed,
@@ -161,7 +226,9 @@ def grpo_arguments(
         "reward_weights": reward_weights,
         "report_to": "none",
         "disable_tqdm": True,
-        "save_total_limit": 1,
+        "logging_nan_inf_filter": False,
+        "save_total_limit": None,
+        "shuffle_dataset": settings.order == SHUFFLED,
         "remove_unused_columns": False,
         **settings.trl,
     }
@@ -171,49 +238,17 @@ def grpo_arguments(
         raise UserError(f"train: TRL refuses these settings: {error}") from error
 
 
-def generated_tokens(history: Sequence[dict[str, Any]], arguments: GRPOConfig) -> int:
-    """Tokens of all completions, from the mean lengths in the trainer's history, which a checkpoint keeps: steps before
-    an interruption count too.
-
-    A line speaks of the batches sampled since the line before: one every `steps_per_generation` backward passes, each
-    used for `num_iterations` passes.
-    """
-    every = (arguments.steps_per_generation or 1) * arguments.num_iterations
-    tokens, before = 0.0, 0
-    for line in history:
-        if line.get(MEAN_LENGTH) is not None:
-            batches = math.ceil(line["step"] * arguments.gradient_accumulation_steps / every)
-            tokens += line[MEAN_LENGTH] * (batches - before) * (arguments.generation_batch_size or 0)
-            before = batches
-    return round(tokens)
-
-
-def last_checkpoint(work: Path) -> Path | None:
-    """The newest whole checkpoint; torsos of a killed save (no trainer state, which is written last) are removed."""
-    steps = sorted(work.glob("checkpoint-*"), key=lambda p: int(p.name.split("-")[1]))
-    whole = [path for path in steps if (path / "trainer_state.json").is_file()]
-    for torso in steps:
-        if torso not in whole:
-            shutil.rmtree(torso, ignore_errors=True)  # every rank may try
-    return whole[-1] if whole else None
-
-
 def _silent(event: str, **values: Any) -> None:
     """Ranks but the first have nothing to say."""
 
 
-class Checkpoints(TrainerCallback):
-    """Sees to it that a training which is shorter than train.save_steps is not lost whole when it is interrupted."""
-
-    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        state.save_steps = checkpoint_every(state.save_steps, state.max_steps)
-
-
 class Watcher(TrainerCallback):
-    """Forwards TRL's metrics to the journal."""
+    """Forwards TRL's metrics to the journal, and what is alarming in them."""
 
     def __init__(self, journal: Callable[..., Any]) -> None:
         self.journal = journal
+        self.alarms = Alarms()
+        self.trainer: Trainer | None = None  # None where steps are all there is to count
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
         if not logs or ("train_runtime" in logs and MEAN_LENGTH not in logs):
@@ -224,4 +259,12 @@ class Watcher(TrainerCallback):
             if name not in RUN_TIMES
         }
         self.journal("metrics", step=state.global_step, **metrics)
-        self.journal("progress", done=state.global_step, total=state.max_steps, unit="steps")
+        for alarm in self.alarms.look(metrics):
+            self.journal("alarm", step=state.global_step, name=alarm.name, words=alarm.words, cure=alarm.cure)
+            if alarm.name == NOT_A_NUMBER:
+                raise UserError(
+                    f"training ended at step {state.global_step}, {alarm.name}: {alarm.words}, and so would all weights be; "
+                    f"the checkpoint before is kept; {alarm.cure}"
+                )
+        steps = {"done": state.global_step, "total": state.max_steps, "unit": "steps"}
+        self.journal("progress", **(steps if self.trainer is None else self.trainer.how_far()))

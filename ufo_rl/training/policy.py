@@ -12,7 +12,7 @@ from typing import Any
 
 from ufo_rl.config.folder_facts import RECORD
 from ufo_rl.config.identity import grader_settings
-from ufo_rl.config.kinds import stated
+from ufo_rl.config.kinds import changes_no_result, stated
 from ufo_rl.config.schema import Config, Seam, Template, Train
 from ufo_rl.files.atomic import manifest, publish, write_json
 from ufo_rl.files.keys import digest
@@ -21,6 +21,7 @@ from ufo_rl.launch.stages import Stages
 from ufo_rl.model.chat import ChatModel
 from ufo_rl.records import AnswerForm, Prompt
 from ufo_rl.reward.columns import row_of
+from ufo_rl.training.moving import Moving, MovingRequest
 from ufo_rl.training.step import step_in_words
 
 log = logging.getLogger(__name__)
@@ -51,6 +52,7 @@ class TrainRequest:
     chat_template: str | None
     template: Template
     answer_form: AnswerForm
+    moving: MovingRequest | None = None
 
 
 def libraries(deepspeed: dict[str, Any] | None) -> list[str]:
@@ -64,16 +66,20 @@ class PolicyTraining:
     def __init__(self, config: Config, nodes: dict[str, Any], chat: ChatModel, stages: Stages) -> None:
         self.config, self.nodes, self.chat, self.stages = config, nodes, chat, stages
 
-    def run(self, prompts: Sequence[Prompt]) -> dict[str, Any]:
-        """Train on the prompts unless that is done; returns the policy's manifest."""
+    def run(self, prompts: Sequence[Prompt], moving: Moving | None = None) -> dict[str, Any]:
+        """Train on the prompts unless that is done; returns the policy's manifest. moving: see there; with it the prompts are
+        those of the first selection."""
         folder = self.stages.folder / "train"
-        rows = [row_of(prompt, self.chat.training_prompt(prompt)) for prompt in prompts]
+        others = moving.prompts if moving else []
+        rows = [row_of(prompt, self.chat.training_prompt(prompt)) for prompt in (*prompts, *others)]
         nodes = stated(Config, {name: self.nodes[name] for name in NODES})
+        nodes["train"] = {key: value for key, value in nodes["train"].items() if key not in changes_no_result(Train)}
         begun = [self.chat.form.begun] if self.chat.form.begun else []
         date = [] if self.chat.date is None else [self.chat.date]  # TRL renders the prompts
         nodes["grader"] = grader_settings(self.nodes["grader"], self.config.plugins)
         named = [nodes[name] for name in NODES]
-        key = digest([rows, self.chat.id, named, self.config.launch.num_ranks, *begun, *date])
+        moved = moving.key() if moving else []
+        key = digest([rows, self.chat.id, named, self.config.launch.num_ranks, *begun, *date, *moved])
         self.stages.asks("train", key)
         done = manifest(folder)
         if done is not None and done["key"] == key:
@@ -81,11 +87,12 @@ class PolicyTraining:
             return done
         # a folder a key: a training does not go on from the checkpoints of another selection
         work = self.stages.folder / ".work" / f"train-{key}"
-        log.info("training on %d prompts", len(rows))
-        self._tell_of_checkpoints(len(rows))
+        log.info("training on %d prompts", len(prompts))
+        self._tell_of_checkpoints(len(prompts))
         with publish(folder) as (temporary, content):
             self.stages.spool("train", rows)
-            request = self._request(work, temporary / "policy")
+            asked = moving.request(len(prompts), work / "pool.jsonl") if moving else None
+            request = self._request(work, temporary / "policy", asked)
             result = self.stages.run("train", RANK, request, key, in_words=step_in_words)[0]
             write_json(temporary / "policy" / RECORD, self._record())
             content |= {**result, "key": key}
@@ -95,7 +102,7 @@ class PolicyTraining:
     def _tell_of_checkpoints(self, num_prompts: int) -> None:
         train = self.config.train
         steps = train.num_steps(num_prompts, self.config.launch.num_ranks)
-        if train.save_steps is not None and train.save_steps >= steps:
+        if steps is not None and train.save_steps is not None and train.save_steps >= steps:
             every = checkpoint_every(train.save_steps, steps)
             log.info("train.save_steps=%d is not below %d steps: a checkpoint every %d", train.save_steps, steps, every)
 
@@ -105,7 +112,7 @@ class PolicyTraining:
         own = {"name": model.name, "dtype": model.dtype, "max_completion_tokens": model.max_completion_tokens}
         return {"model": own, "template": self.nodes["template"], "train": train.name}
 
-    def _request(self, checkpoints: Path, policy: Path) -> TrainRequest:
+    def _request(self, checkpoints: Path, policy: Path, moving: MovingRequest | None) -> TrainRequest:
         config = self.config
         return TrainRequest(
             model=self.chat.folder,
@@ -121,4 +128,5 @@ class PolicyTraining:
             chat_template=self.chat.files.chat_template,
             template=config.template,
             answer_form=self.chat.form,
+            moving=moving,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ufo_rl.config.build import build
+from ufo_rl.launch.alive import Signs
 from ufo_rl.launch.rank_context import RankContext
 from ufo_rl.model.template import fix_date
 from ufo_rl.model.weights import load_tokenizer
@@ -15,7 +16,7 @@ from ufo_rl.training.policy import TrainRequest
 
 def train_policy(request: TrainRequest, context: RankContext) -> dict[str, Any]:
     """The rank function; returns what training cost."""
-    prepare_process_group(context.place, request.deepspeed)
+    prepare_process_group(context.place, request.deepspeed, context.request.launch.hang_s)
     tokenizer = load_tokenizer(request.model, request.chat_template)
     fix_date(tokenizer, request.date)
     grader = build(request.grader, "grader", request.plugins)
@@ -32,4 +33,7 @@ def train_policy(request: TrainRequest, context: RankContext) -> dict[str, Any]:
         request.checkpoints,
         request.policy,
         context.journal.write,
+        request.moving,
+        request.plugins,
+        Signs(context.request.work, context.place.rank).give,
     )

@@ -20,13 +20,18 @@ def step_in_words(line: Mapping[str, Any]) -> str:
         if name.startswith(prefix) and name.endswith(suffix)
     }
     reward, length = number(line.get("reward")), number(line.get("completions/mean_length"))
-    dead = number(line.get("frac_reward_zero_std"))
+    dead, truncated, kl, norm = (
+        number(line.get(name)) for name in ("frac_reward_zero_std", "completions/clipped_ratio", "kl", "grad_norm")
+    )
     said = []
     if reward is not None:
         named = ", ".join(f"{name} {value:.3g}" for name, value in parts.items() if value is not None)
         said.append(f"reward {reward:.3g}" + (f" ({named})" if named else ""))
     if length is not None:
         said.append(f"{length:.0f} tokens a completion")
+    if truncated is not None:
+        said.append(f"{100 * truncated:.0f} % truncated")
     if dead is not None:
         said.append(f"{100 * dead:.0f} % dead groups")
+    said += [f"{words} {value:.2g}" for words, value in (("KL", kl), ("gradient norm", norm)) if value is not None]
     return ", ".join(said)

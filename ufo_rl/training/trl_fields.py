@@ -42,8 +42,10 @@ WORKED_OUT = {
     "chat_template_kwargs": "template.chat_template_kwargs",
     "output_dir": "set by the program: the run's folder",
     "report_to": "set by the program; choose with tracker=auto, online, offline or off",
+    "logging_nan_inf_filter": "set by the program, which ends a training whose numbers are none",
     "disable_tqdm": "set by the program, which shows the progress itself",
-    "save_total_limit": "set by the program: one checkpoint is gone on from, and none is kept after training",
+    "save_total_limit": "train.keep_checkpoints",
+    "shuffle_dataset": "train.order",
     "remove_unused_columns": "set by the program: rewards find their columns by the id",
 }
 # Fields that only a loader of models or a command line of TRL's reads, or that GRPO refuses; here they would do nothing, or
@@ -56,6 +58,8 @@ REFUSED = {
     "local_rank": "launch.num_ranks",
     "auto_find_batch_size": "never done: a batch holds whole groups; choose train.per_device_train_batch_size",
     "do_train": "set by the program",
+    "save_only_model": "never done: a training could not go on from such a checkpoint",
+    "sync_ref_model": "never done: no checkpoint keeps a reference that has moved",
 }
 # Fields that are any text by their annotation, and the values that TRL, transformers or vLLM take when training is under way
 # already: another one would be found out then, or never.

@@ -22,12 +22,16 @@ class LastLayer:
     """Takes the place of the forward pass of a decoder layer of the Llama family, while `positions_BQ` are set."""
 
     def __init__(self, layer: Any) -> None:
-        self.layer, self.plain = layer, layer.forward
+        self.layer, self.plain, self.was_own = layer, layer.forward, "forward" in vars(layer)
         self.positions_BQ: torch.Tensor | None = None
         layer.forward = self
 
     def remove(self) -> None:
-        self.layer.forward = self.plain
+        """Leave the layer as it was."""
+        if self.was_own:
+            self.layer.forward = self.plain
+        else:
+            del self.layer.forward
 
     def __call__(self, hidden_states: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
         if self.positions_BQ is None:
@@ -46,6 +50,13 @@ class LastLayer:
         mixed = _attend(queries, keys, values, seen_BQS, attention.scaling)
         y_BQH = _at(x_BTH, positions_BQ) + attention.o_proj(mixed)
         return y_BQH + self.layer.mlp(self.layer.post_attention_layernorm(y_BQH))
+
+
+def leave_as_it_was(model: nn.Module) -> None:
+    """Take out of a model what a `LastLayer` has put there, also one that was not right."""
+    for module in model.modules():
+        if isinstance(own := vars(module).get("forward"), LastLayer):
+            own.remove()
 
 
 def last_of(body: Any) -> Any:

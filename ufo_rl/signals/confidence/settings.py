@@ -83,7 +83,7 @@ class Confidence:
                 text = subject.chat.render(prompt)
                 yield SignalRow.of(prompt.id, *scored_text(self.target, text, prompt, form), prompt.answer)
 
-        return OneRowEach(make, self._values)
+        return OneRowEach(make, self.values)
 
     def request(self, subject: Subject, store: Path, num_missing: int) -> ConfidenceRequest:
         stop = tuple(subject.chat.template.stop)
@@ -96,7 +96,8 @@ class Confidence:
     def _reduced(self) -> str:
         return f"{self.reduction}_logprob"
 
-    def _values(self, found: pa.Table) -> dict[str, np.ndarray]:
+    def values(self, found: pa.Table) -> dict[str, np.ndarray]:
+        """Stored rows as columns."""
         reduced = self._reduced
         columns = {name: found[name].to_numpy() for name in dict.fromkeys(("mean_logprob", reduced))}
         return {
