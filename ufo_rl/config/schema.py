@@ -21,6 +21,7 @@ Seed = Annotated[Whole, Ge(0), Le(2**32 - 1)]  # what numpy takes
 Proportion = Annotated[Number, Gt(0), Le(1)]
 Dtype = Literal["float32", "bfloat16", "float16"]
 SHUFFLED = "shuffled"
+SPENT = ("generated_tokens", "seconds")  # units of a budget that no number of steps stands for
 Seam = dict[str, Any]  # a part of the user's choice: _target_ and keyword arguments, see build.py
 
 
@@ -122,7 +123,7 @@ class Train:
     def num_steps(self, num_prompts: int, num_ranks: int) -> int | None:
         """Optimizer steps over so many kept prompts, as TRL counts them: a step's last incomplete batch is left out. None where
         the budget is of tokens or seconds."""
-        if self.budget_unit in ("generated_tokens", "seconds"):
+        if self.budget_unit in SPENT:
             return None
         if self.budget_unit == "steps" and self.max_steps is not None:
             return self.max_steps

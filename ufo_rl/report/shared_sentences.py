@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ufo_rl.config.schema import SPENT
 from ufo_rl.report.run_record import Run
 from ufo_rl.report.text import count, seconds
 
 # Epochs that differ by less are the same budget: the last incomplete batch is rounded.
 EPOCH_TOLERANCE = 0.02
-SPENT = ("generated_tokens", "seconds")  # units of a budget that is not counted in steps or epochs
 
 
 def budget(runs: Sequence[Run]) -> str:

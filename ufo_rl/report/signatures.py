@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from statistics import fmean, median, variance
 from typing import Any
 
+from ufo_rl.config.schema import SPENT
 from ufo_rl.files.journal import number
 from ufo_rl.report.run_record import Run
-from ufo_rl.report.shared_sentences import SPENT
 from ufo_rl.report.text import points, seconds
 from ufo_rl.stats.intervals import Difference
 

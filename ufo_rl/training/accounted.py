@@ -18,7 +18,7 @@ from ufo_rl.training.groups import REASONS, Group, groups_of
 DEAD = "dead_groups/{}"  # share of a set's groups, by reason
 
 
-def _silent(event: str, **values: Any) -> None:
+def silent(event: str, **values: Any) -> None:
     """Ranks but the first have nothing to say."""
 
 
@@ -31,7 +31,7 @@ class Accounted(Fed):
     """
 
     args: Any
-    tell: Callable[..., Any] = staticmethod(_silent)
+    tell: Callable[..., Any] = staticmethod(silent)
     golds: dict[str, str] = {}  # noqa: RUF012 - an instance gets its own
     folder: Path | None = None
     every = 1

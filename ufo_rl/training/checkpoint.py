@@ -26,12 +26,16 @@ OURS = "ufo_rl.json"  # written last, when every rank has written its part: a ch
 
 def last_checkpoint(work: Path) -> Path | None:
     """The newest whole checkpoint; torsos of a killed save are removed."""
-    steps = sorted(work.glob("checkpoint-*"), key=lambda p: int(p.name.split("-")[1]))
+    steps = _by_step(work)
     whole = [path for path in steps if (path / OURS).is_file()]
     for torso in steps:
         if torso not in whole:
             shutil.rmtree(torso, ignore_errors=True)  # every rank may try
     return whole[-1] if whole else None
+
+
+def _by_step(work: Path) -> list[Path]:
+    return sorted(work.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
 
 
 class Checkpointed(Dropping, Budgeted):
@@ -121,8 +125,7 @@ class Checkpointed(Dropping, Budgeted):
 
 
 def _rotate(work: Path, keep: int) -> None:
-    steps = sorted(work.glob("checkpoint-*"), key=lambda p: int(p.name.split("-")[1]))
-    for path in steps[:-keep]:
+    for path in _by_step(work)[:-keep]:
         shutil.rmtree(path, ignore_errors=True)
 
 

@@ -15,7 +15,7 @@ from datasets import Dataset
 from transformers import PreTrainedTokenizerBase, TrainerCallback
 from trl.trainer.grpo_config import GRPOConfig
 
-from ufo_rl.config.schema import SHUFFLED, Template, Train
+from ufo_rl.config.schema import SHUFFLED, SPENT, Template, Train
 from ufo_rl.errors import UserError
 from ufo_rl.files.journal import MEASURING, WAITING
 from ufo_rl.launch.place import Place
@@ -25,12 +25,13 @@ from ufo_rl.model.weights import keep_end_tokens_only
 from ufo_rl.model.whole import load_whole, refuse_not_finite
 from ufo_rl.reward.columns import RewardColumns
 from ufo_rl.reward.parts import Part, for_trl
+from ufo_rl.training.accounted import silent
 from ufo_rl.training.alarms import NOT_A_NUMBER, Alarms
 from ufo_rl.training.checkpoint import last_checkpoint, stop_on_sigterm
 from ufo_rl.training.choosers import let_it_move
 from ufo_rl.training.feed import Feed
 from ufo_rl.training.moving import MovingRequest
-from ufo_rl.training.spending import ENDLESS, GENERATED_TOKENS, SECONDS, TrainBudget
+from ufo_rl.training.spending import ENDLESS, TrainBudget
 from ufo_rl.training.trl_fields import HANDED_OVER
 from ufo_rl.training.trl_trainer import Trainer
 
@@ -89,7 +90,7 @@ def train(
     own names, once a step, and of each set of completions its groups. Tables of completions land beside `policy`: ours
     (`rollouts`), and those that TRL may be asked for. A SIGTERM makes a checkpoint and ends this process.
     """
-    tell = journal if place.is_first else _silent
+    tell = journal if place.is_first else silent
     is_cpu, weights = place.device == "cpu", [part.weight for part in rewards]
     arguments = grpo_arguments(settings, deepspeed, seed, work, is_cpu, weights)
     arguments.chat_template_kwargs = dict(template.chat_template_kwargs)
@@ -194,7 +195,7 @@ def make_trainer(
 
 
 def _max_steps(settings: Train) -> int:
-    if settings.budget_unit in (GENERATED_TOKENS, SECONDS):
+    if settings.budget_unit in SPENT:
         return ENDLESS
     return settings.max_steps if settings.budget_unit == "steps" and settings.max_steps is not None else -1
 
@@ -236,10 +237,6 @@ def grpo_arguments(
         return GRPOConfig(**arguments)
     except (TypeError, ValueError) as error:
         raise UserError(f"train: TRL refuses these settings: {error}") from error
-
-
-def _silent(event: str, **values: Any) -> None:
-    """Ranks but the first have nothing to say."""
 
 
 class Watcher(TrainerCallback):

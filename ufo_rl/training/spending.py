@@ -11,9 +11,10 @@ from accelerate.utils import broadcast
 from transformers import TrainerCallback
 from transformers.optimization import get_scheduler
 
+from ufo_rl.config.schema import SPENT
 from ufo_rl.training.accounted import Accounted
 
-GENERATED_TOKENS, SECONDS = "generated_tokens", "seconds"  # units of `train.budget` that no number of steps stands for
+GENERATED_TOKENS, SECONDS = SPENT
 ENDLESS = 10**9  # steps
 PARTS = 10**6  # that a schedule of the step size is divided into
 
