@@ -32,7 +32,7 @@ NUM_MEASURED = {"confidence": 2000, "pass_rate": 32000}  # of 2,000 prompts: one
 
 
 @cache
-def answers(wrong: range) -> tuple[pa.Table, dict[str, Any]]:
+def answers(wrong: range | frozenset[int]) -> tuple[pa.Table, dict[str, Any]]:
     """Of a benchmark of 500 questions, those of `wrong` answered wrong: its table and its summary."""
     prompts = [Prompt(f"q{i:03}", f"{i}=?", str(i)) for i in range(NUM_QUESTIONS)]
     said = [
@@ -50,7 +50,7 @@ def answers(wrong: range) -> tuple[pa.Table, dict[str, Any]]:
 def plant(
     outputs: Path,
     selector: str,
-    wrong: range,
+    wrong: range | frozenset[int],
     *,
     ratio: float = 0.1,
     seed: int = 0,

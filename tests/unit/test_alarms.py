@@ -22,6 +22,7 @@ def healthy(step: int, noise: np.random.Generator) -> dict[str, Any]:
         "completions/mean_length": 40 + 10 * noise.uniform(-1, 1) - 0.2 * step,
         "completions/clipped_ratio": noise.uniform(0, 0.3),
         "frac_reward_zero_std": noise.uniform(0, 0.9),
+        "unparsed_share": noise.uniform(0, 0.2),
         "reward": 0.3 + 0.005 * step,
     }
 
@@ -44,6 +45,7 @@ def rung(changes: dict[str, Any], begin: int = 20, steps: int = 40) -> dict[str,
         ({"completions/mean_length": 5.0}, "length_collapse", 22),
         ({"completions/mean_length": 200.0}, "length_explosion", 22),
         ({"completions/clipped_ratio": 0.95}, "cut_off", 22),
+        ({"unparsed_share": 0.6}, "unparsed_rewarded", 22),
         ({"entropy": 0.01}, "entropy_collapse", 22),
         ({"kl": 3.0}, "kl_blow_up", 22),
         ({"grad_norm": 40.0}, "gradient_spikes", 22),
@@ -51,6 +53,10 @@ def rung(changes: dict[str, Any], begin: int = 20, steps: int = 40) -> dict[str,
 )
 def test_a_planted_fault_rings_once_by_its_name(changes: dict[str, Any], name: str, step: int) -> None:
     assert rung(changes) == {name: step} and step - 20 in (0, PATIENCE - 1)
+
+
+def test_unparsed_answers_that_cost_reward_are_learnt_away() -> None:
+    assert rung({"unparsed_share": 0.6, "reward": 0.1}) == {}
 
 
 def test_what_is_wrong_from_the_first_line_rings_too() -> None:

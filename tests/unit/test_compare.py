@@ -272,3 +272,15 @@ def test_a_run_folder_copied_alone_loses_only_its_pairs(tmp_path):
     folder = plant(tmp_path / "outputs", "ufo", range(400, 500))
     folder.rename(tmp_path / "alone")
     assert "not paired: a table of questions is missing" in summary(tmp_path / "alone")
+
+
+def test_options_that_tell_arms_apart_are_called_by_their_names(tmp_path):
+    """What follows from the choice of an option is not spelt out beside it; what was changed in one is."""
+    recipes = {"lab": {"name": "lab", "beta": 0.0}, "dapo": {"name": "dapo", "beta": 0.1, "epsilon": 0.3}}
+    for name, train in recipes.items():
+        plant(tmp_path / name, "ufo", range(400, 500), config={"train": train})
+    text = compare([tmp_path])
+    assert "ufo 10% train=dapo" in text and "beta" not in text and "#1" not in text
+    plant(tmp_path / "more", "ufo", range(390, 500), config={"train": {**recipes["dapo"], "beta": 0.2}})
+    text = compare([tmp_path])
+    assert "ufo 10% train=dapo beta=0.2" in " ".join(text.split()) and "epsilon" not in text

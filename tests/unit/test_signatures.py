@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ufo_rl.report.signatures import unstable_training
+from ufo_rl.report.signatures import CURE_UNSTABLE, unlike_seeds, unstable_training, worse_over_seeds, worse_than
+from ufo_rl.stats.intervals import Difference
 
 
 def train_lines(name: str, values: list[Any]) -> list[dict[str, Any]]:
@@ -13,7 +14,7 @@ def train_lines(name: str, values: list[Any]) -> list[dict[str, Any]]:
 
 def test_numbers_that_are_not_finite_are_unstable():
     assert unstable_training(train_lines("loss", [0.1, "nan", 0.2, "inf"])) == [
-        "unstable: loss is not finite at 2 of 4 steps, first 1"
+        f"unstable: loss is not finite at 2 of 4 steps, first 1; {CURE_UNSTABLE}"
     ]
     # logged again after a restart: the later line of a step counts
     assert unstable_training(train_lines("loss", [0.1, "nan"]) + train_lines("loss", [0.1, 0.1])) == []
@@ -23,7 +24,9 @@ def test_three_gradient_spikes_are_unstable_two_are_not():
     calm = [1.0, 0.0, 1.2, 0.8, 1.0, 0.0, 1.1]  # zeros: batches without any advantage
     assert unstable_training(train_lines("grad_norm", [*calm, 11.0, 1.0, 12.0])) == []
     (warning,) = unstable_training(train_lines("grad_norm", [*calm, 11.0, 1.0, 12.0, 13.0]))
-    assert warning == "unstable: gradient norm above 10 x its running median at 3 of 11 steps, first 7"
+    assert (
+        warning == f"unstable: gradient norm above 10 x its running median at 3 of 11 steps, first 7; {CURE_UNSTABLE}"
+    )
     assert unstable_training(train_lines("grad_norm", [0.01, 5.0, 5.0, 5.0, 5.0, 5.0, 5.0])) == []  # warming up
 
 
@@ -42,3 +45,27 @@ def test_other_stages_and_lines_without_numbers_do_not_count():
         {"stage": "train", "event": "start"},
     ]
     assert unstable_training(other + train_lines("loss", [0.1, None, "text"])) == []
+
+
+def test_a_seed_that_gains_far_less_than_the_others_is_told_and_one_that_began_elsewhere_is_not():
+    # thirds of 5, variance 0.00025 each: the error of a gain is 0.01, of the difference of two 0.0141, of which five are 0.071;
+    # a fifth of the first thirds' mean is 0.12
+    low, mid, high = ([level + 0.01 * i for i in (-2, -1, 0, 1, 2)] for level in (0.45, 0.60, 0.75))
+    alike = {0: [*mid, *mid, *high], 1: [*low, *low, *mid], 2: [*mid, *mid, *high]}
+    assert unlike_seeds(alike) == []
+    (warning,) = unlike_seeds(alike | {3: [*mid, *mid, *low]})
+    assert "reward changes by -0.150 in seed 3, by +0.150 in the median seed" in warning
+    assert unlike_seeds({0: [*mid, *mid, *high], 3: [*mid, *mid, *low]}) == []  # which of two is the usual?
+
+
+def test_many_comparisons_need_more_than_one():
+    # half width 0.02 at 95 %; among 20 at 1 - 0.05 / 20, quantile 3.0233 instead of 1.9600: 0.03085
+    near, far = Difference(-0.025, -0.045, -0.005), Difference(-0.032, -0.052, -0.012)
+    assert len(worse_than("full", "b", near)) == 1 and worse_than("full", "b", near, 20) == []
+    assert len(worse_than("full", "b", far, 20)) == 1
+    # mean -0.05, s 0.01, t(0.975, 2) = 4.3027: +- 0.0248; t(1 - 0.025 / 10, 2) = 14.09: +- 0.0813
+    minus = [-0.04, -0.05, -0.06]
+    (warning,) = worse_over_seeds("full", "b", minus)
+    assert warning.startswith("worse than full on b in the mean of 3 seeds: -5.0 [-7.5, -2.5] points")
+    assert worse_over_seeds("full", "b", minus, 10) == []
+    assert worse_over_seeds("full", "b", [-0.5]) == []  # one has no interval

@@ -6,7 +6,8 @@ facts             what the parts of a run report
 run_folders       finds and reads run folders
 run_record        one run folder as a record
 pairing           pairs arms with their full run
-signatures        the three failure signatures
+signatures        the three failure signatures, with evidence and cures
+warnings          which of them a comparison tells, by run and by arm
 shared_sentences  what the reports of one run and of several both say
 run_summary       summary(folder)
 comparison        compare(paths)

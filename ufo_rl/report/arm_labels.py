@@ -41,7 +41,7 @@ def _text(value: Any) -> str:
 def arm_labels(runs: list[Run]) -> dict[Run, str]:
     """The arm of each run, with the settings that most runs of the block or of its selector do not share, and those in
     which runs of the same selector and ratio differ. Runs of different settings have different labels; seeds share one."""
-    whole = {run: settings(run) for run in runs}
+    whole = _by_option({run: settings(run) for run in runs})
     values = {run: {k: v for k, v in own.items() if not k.startswith("eval.")} for run, own in whole.items()}
     marked = _unusual(values)
     for alike in _groups(runs, lambda run: run.selector):
@@ -56,6 +56,28 @@ def arm_labels(runs: list[Run]) -> dict[Run, str]:
         for run in alike:
             values[run] = whole[run] | values[run]
     return _spelt(runs, marked, values)
+
+
+def _by_option(values: Values) -> Values:
+    """Of a group of options whose `name` differs (train=dapo) that, and not what follows from it: the keys that are alike in
+    all runs of one name."""
+    names = {key for own in values.values() for key in own if key.endswith(".name")}
+    found = {run: dict(own) for run, own in values.items()}
+    for name in sorted(names):
+        group = name.removesuffix(".name")
+        runs_of: dict[str | None, list[Run]] = {}
+        for run, own in values.items():
+            runs_of.setdefault(own.get(name), []).append(run)
+        if len(runs_of) == 1 or None in runs_of:
+            continue
+        follows = [
+            key
+            for key in dict.fromkeys(key for own in values.values() for key in own if key.startswith(f"{group}."))
+            if all(len({values[run].get(key) for run in alike}) == 1 for alike in runs_of.values())
+        ]
+        for run, own in values.items():
+            found[run] = {group: own[name]} | {key: value for key, value in found[run].items() if key not in follows}
+    return found
 
 
 def shown_labels(labels: dict[Run, str]) -> tuple[dict[Run, str], dict[str, str]]:

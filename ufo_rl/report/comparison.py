@@ -10,8 +10,9 @@ from ufo_rl.report.pairing import Block, Mean, Result, gather, means
 from ufo_rl.report.run_folders import find_runs
 from ufo_rl.report.run_record import EvaluatedModel, Run
 from ufo_rl.report.shared_sentences import budget, correlation, signal_costs
-from ufo_rl.report.signatures import alarms, costly_selection, is_budget_matched, unstable_training, worse_than
+from ufo_rl.report.signatures import is_budget_matched
 from ufo_rl.report.text import NOTHING, count, fit, interval, percent, points, seconds, table
+from ufo_rl.report.warnings import warnings_of
 from ufo_rl.stats.intervals import Difference
 
 # Stages of a run that measure no signal.
@@ -158,22 +159,6 @@ def _reported(block: Block) -> list[str]:
 def total_of(paid: dict[str, float], *stages: str) -> float | None:
     known = [paid[stage] for stage in stages if paid.get(stage) is not None]
     return sum(known) if known else None
-
-
-def warnings_of(block: Block) -> list[str]:
-    found = []
-    for run in block.runs:
-        said = [
-            warning
-            for name, results in block.results.items()
-            for one in results
-            if one.run is run
-            for warning in worse_than(block.baseline, name, one.minus_baseline)
-        ]
-        full = block.baseline_of[run] if block.trains_on_everything else None
-        said += unstable_training(run.journal()) + alarms(run.journal()) + costly_selection(run, full)
-        found += [f"- {block.arms[run]} seed {run.seed}: {warning}" for warning in said]
-    return found
 
 
 def _why_not(run: Run) -> str:

@@ -1,17 +1,19 @@
-"""The failure signatures of the method as warnings: worse than full, unstable training, costly selection."""
+"""The failure signatures of the method as warnings, each with its evidence and a cure: worse than full, unstable training,
+costly selection."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from statistics import fmean, median, variance
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import NormalDist, fmean, median, variance
 from typing import Any
 
 from ufo_rl.config.schema import SPENT
 from ufo_rl.files.journal import number
 from ufo_rl.report.run_record import Run
 from ufo_rl.report.text import points, seconds
-from ufo_rl.stats.intervals import Difference
+from ufo_rl.stats.intervals import Z95, Difference
+from ufo_rl.stats.seeds import mean_over_seeds
 
 # A gradient norm this many times its running median is a spike: an order of magnitude is beyond the noise of
 # small batches. The logged norm is the one before clipping.
@@ -25,29 +27,87 @@ MIN_STEPS_FOR_MEDIAN = 5
 REWARD_DROP_ERRORS = 2.0
 # Steps in a third below which its mean says nothing.
 MIN_STEPS_IN_THIRD = 5
+# Seeds are unlike where one gains less reward than the median seed by both: so many standard errors, and that share of the
+# reward it began with. Seeds draw other prompts, so that the rewards themselves differ in a healthy training too.
+SPREAD_ERRORS, SPREAD_SHARE, MIN_SEEDS = 5.0, 0.2, 3
+
+CURE_WORSE = "keep more prompts (ratio), or take another selector, or another target of its signal"
+CURE_UNSTABLE = "lower train.learning_rate, or train on more prompts a step; look at the curve"
+CURE_COSTLY = "score in one forward pass (selector=ufo), once for several runs, or keep fewer prompts"
 
 
-def worse_than(baseline: str, benchmark: str, difference: Difference | None) -> list[str]:
-    """A warning if the whole 95 % interval of arm minus baseline lies below zero."""
+def worse_than(baseline: str, benchmark: str, difference: Difference | None, comparisons: int = 1) -> list[str]:
+    """A warning if the whole interval of arm minus baseline lies below zero, at 95 % for all `comparisons` together
+    (Bonferroni): of forty healthy arms one would lie below its own."""
     if difference is None or difference.high >= 0:
         return []
-    return [f"worse than {baseline} on {benchmark}: {points(difference)} points, the interval excludes 0"]
+    centre, z = (difference.low + difference.high) / 2, NormalDist().inv_cdf(1 - 0.025 / comparisons)
+    if centre + (difference.high - centre) * z / Z95 >= 0:
+        return []
+    among = f", as it does among {comparisons} comparisons" if comparisons > 1 else ""
+    words = f"worse than {baseline} on {benchmark}: {points(difference)} points, the interval excludes 0{among}"
+    return [f"{words}; {CURE_WORSE}"]
+
+
+def worse_over_seeds(baseline: str, benchmark: str, minus: Sequence[float], comparisons: int = 1) -> list[str]:
+    """A warning if the mean difference of several seeds is below zero by Student's interval, `comparisons` as in `worse_than`.
+
+    What it covers is another seed; the questions' own interval does not.
+    """
+    found = mean_over_seeds(minus, 0.05 / comparisons)
+    if not found.high < 0:
+        return []
+    words = points(Difference(found.value, found.low, found.high))
+    return [f"worse than {baseline} on {benchmark} in the mean of {found.n} seeds: {words} points; {CURE_WORSE}"]
+
+
+def unlike_seeds(rewards: Mapping[int, Sequence[float]]) -> list[str]:
+    """A warning if the reward of one seed grows far less than that of the median seed, of the steps' rewards by seed."""
+    thirds = {seed: _thirds(own) for seed, own in rewards.items()}
+    gains = {seed: (fmean(last) - fmean(first), _error(first, last)) for seed, (first, last) in thirds.items() if first}
+    if len(gains) < MIN_SEEDS:
+        return []
+    usual, error = median(gain for gain, _ in gains.values()), median(error for _, error in gains.values())
+    began = fmean(abs(fmean(thirds[seed][0])) for seed in gains)
+    behind = {
+        seed: gain
+        for seed, (gain, own) in gains.items()
+        if usual - gain > max(SPREAD_ERRORS * math.hypot(own, error), SPREAD_SHARE * began)
+    }
+    if not behind:
+        return []
+    told = ", ".join(f"{gain:+.3f} in seed {seed}" for seed, gain in behind.items())
+    return [
+        f"unstable: seeds are unlike, from the first third of the steps to the last reward changes by {told}, by {usual:+.3f} "
+        f"in the median seed; {CURE_UNSTABLE}"
+    ]
+
+
+def rewards_of(lines: Iterable[Mapping[str, Any]]) -> list[float]:
+    """The finite rewards of a journal's steps, in order."""
+    found = [number(line.get("reward")) for line in _steps(lines)]
+    return [reward for reward in found if reward is not None and math.isfinite(reward)]
 
 
 def unstable_training(lines: Iterable[Mapping[str, Any]]) -> list[str]:
     """Warnings from the train lines of a journal: numbers that are not finite, gradient spikes, falling
     reward.
 
-    Lines of one step logged twice (a resumed stage) count once, the later one. Missing values are passed
-    over.
+    Missing values are passed over.
     """
+    steps = _steps(lines)
+    found = _not_finite(steps) + _gradient_spikes(steps) + _falling_reward(steps)
+    return [f"{words}; {CURE_UNSTABLE}" for words in found]
+
+
+def _steps(lines: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Of one step logged twice (a resumed stage) the later line."""
     steps = {
         line["step"]: line
         for line in lines
         if line.get("stage") == "train" and line.get("event") == "metrics" and line.get("step") is not None
     }
-    ordered = [steps[step] for step in sorted(steps)]
-    return _not_finite(ordered) + _gradient_spikes(ordered) + _falling_reward(ordered)
+    return [steps[step] for step in sorted(steps)]
 
 
 def alarms(lines: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -73,7 +133,7 @@ def costly_selection(arm: Run, full: Run | None) -> list[str]:
         return []
     return [
         f"selection cost more than it saved: signals {seconds(arm.signal_seconds)} s and training "
-        f"{seconds(train)} s against {seconds(train_full)} s of training on everything"
+        f"{seconds(train)} s against {seconds(train_full)} s of training on everything; {CURE_COSTLY}"
     ]
 
 
@@ -113,16 +173,21 @@ def _gradient_spikes(steps: list[Mapping[str, Any]]) -> list[str]:
 
 
 def _falling_reward(steps: list[Mapping[str, Any]]) -> list[str]:
-    rewards = [number(line.get("reward")) for line in steps]
-    rewards = [reward for reward in rewards if reward is not None and math.isfinite(reward)]
-    third = len(rewards) // 3
-    if third < MIN_STEPS_IN_THIRD:
-        return []
-    first, last = rewards[:third], rewards[-third:]
-    error = math.sqrt((variance(first) + variance(last)) / third)
-    if fmean(first) - fmean(last) <= REWARD_DROP_ERRORS * error:
+    first, last = _thirds(rewards_of(steps))
+    if not first or fmean(first) - fmean(last) <= REWARD_DROP_ERRORS * _error(first, last):
         return []
     return [
         f"unstable: reward fell from {fmean(first):.3f} (first third of the steps) to {fmean(last):.3f} "
         f"(last third), more than {REWARD_DROP_ERRORS:g} standard errors"
     ]
+
+
+def _thirds(rewards: Sequence[float]) -> tuple[Sequence[float], Sequence[float]]:
+    """The first and the last third of the steps; nothing of a training too short to say anything."""
+    third = len(rewards) // 3
+    return (rewards[:third], rewards[-third:]) if third >= MIN_STEPS_IN_THIRD else ([], [])
+
+
+def _error(first: Sequence[float], last: Sequence[float]) -> float:
+    """The standard error of the difference of their means."""
+    return math.sqrt((variance(first) + variance(last)) / len(first))

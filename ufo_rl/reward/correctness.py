@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from ufo_rl.grader import Grader
 from ufo_rl.records import AnswerForm
 from ufo_rl.reward.columns import references_of
 from ufo_rl.reward.completion_text import TextOrChat, texts_of
+
+UNPARSED = "unparsed_share"  # the metric: of the completions, those without an answer that can be read
 
 
 class Correctness:
@@ -30,6 +32,7 @@ class Correctness:
         completion_ids: Sequence[Sequence[int]] | None = None,
         *,
         answer: Sequence[str],
+        log_metric: Callable[[str, float], None] | None = None,
         **columns: Any,
     ) -> list[float]:
         """One reward per completion, in order; ValueError when completions and answers differ in number."""
@@ -37,4 +40,6 @@ class Correctness:
             raise ValueError(f"{len(answer)} answers for {len(completions)} completions")
         texts = [self.begun + text for text in texts_of(completions)]
         verdicts = self.grader.grade_all(references_of(answer, columns), texts)
+        if log_metric is not None and verdicts:
+            log_metric(UNPARSED, sum(graded.reason.startswith("unparsed") for graded in verdicts) / len(verdicts))
         return [float(graded.correct) for graded in verdicts]

@@ -17,8 +17,10 @@ class MeanOverSeeds(NamedTuple):
     n: int
 
 
-def mean_over_seeds(values: Sequence[float]) -> MeanOverSeeds:
+def mean_over_seeds(values: Sequence[float], outside: float = 0.05) -> MeanOverSeeds:
     """Of one number a seed, such as a paired difference to the baseline of the same seed: mean +- t(0.975, n - 1) s / sqrt(n).
+
+    outside: the chance that the interval misses; less where several are looked at together.
 
     ValueError where there is none.
     """
@@ -30,5 +32,5 @@ def mean_over_seeds(values: Sequence[float]) -> MeanOverSeeds:
     mean, n = float(found.mean()), int(found.size)
     if n == 1:
         return MeanOverSeeds(mean, float("nan"), float("nan"), n)
-    half = float(t.ppf(0.975, n - 1) * found.std(ddof=1) / np.sqrt(n))
+    half = float(t.ppf(1 - outside / 2, n - 1) * found.std(ddof=1) / np.sqrt(n))
     return MeanOverSeeds(mean, mean - half, mean + half, n)

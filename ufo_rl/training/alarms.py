@@ -9,6 +9,7 @@ from statistics import median
 from typing import Any
 
 from ufo_rl.files.journal import number
+from ufo_rl.reward.correctness import UNPARSED
 
 EARLY = 5  # lines of metrics that say what is usual; before, nothing but numbers that are none rings
 PATIENCE = 3  # lines beside each other: one is an unlucky batch
@@ -17,6 +18,7 @@ CUT_OFF = 0.9  # of the completions
 LOW_ENTROPY = 0.1  # of the early entropy
 HIGH_KL = 10.0  # times the median so far
 MIN_KL = 0.1  # below, the policy is near its beginning whatever the factor
+MANY_UNPARSED, MORE_UNPARSED = 0.3, 0.2  # of the completions; more than in the beginning
 SPIKE = 10.0  # times the median gradient norm so far; the logged norm is the one before clipping
 LENGTH = "completions/mean_length"
 
@@ -28,6 +30,7 @@ CURES = {
     "length_collapse": "look at train/rollouts: a part of the reward may pay for saying nothing",
     "length_explosion": "look at train/rollouts; lower train.max_completion_tokens, or train.loss_type=dr_grpo",
     "cut_off": "raise train.max_completion_tokens, or look at train/rollouts for answers that never end",
+    "unparsed_rewarded": "look at train/rollouts: part of the reward pays for completions without an answer",
     "entropy_collapse": "the policy says one thing only: lower train.learning_rate, or train.trl.epsilon_high=0.28",
     "kl_blow_up": "the policy leaves its beginning fast: lower train.learning_rate, or raise train.beta",
     "gradient_spikes": "lower train.learning_rate or train.max_grad_norm",
@@ -78,6 +81,13 @@ class Alarms:
             found["length_collapse"] = f"{length:.0f} tokens a completion, {usual:.0f} in the beginning"
         if length is not None and usual is not None and length > LONG * usual:
             found["length_explosion"] = f"{length:.0f} tokens a completion, {usual:.0f} in the beginning"
+        unparsed, usual, reward = values.get(UNPARSED), self._early(UNPARSED), self._early("reward")
+        is_more = unparsed is not None and usual is not None and unparsed >= max(MANY_UNPARSED, usual + MORE_UNPARSED)
+        if is_more and reward is not None and values.get("reward", -math.inf) >= reward:
+            found["unparsed_rewarded"] = (
+                f"{100 * (unparsed or 0):.0f} % of the completions have no answer that can be read, {100 * (usual or 0):.0f} % "
+                f"in the beginning, and the reward has not fallen: {values['reward']:.3g}, {reward:.3g} in the beginning"
+            )
         entropy, usual = values.get("entropy"), self._early("entropy")
         if entropy is not None and usual is not None and entropy < LOW_ENTROPY * usual:
             found["entropy_collapse"] = f"entropy {entropy:.2g}, {usual:.2g} in the beginning"

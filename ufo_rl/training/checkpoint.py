@@ -1,4 +1,4 @@
-"""Checkpoints that a training goes on from as if it had never stopped, and the newest of them that is whole."""
+"""Checkpoints that a training goes on from as if it had never stopped."""
 
 from __future__ import annotations
 
@@ -17,25 +17,11 @@ from ufo_rl.files.atomic import read_json, write_json
 from ufo_rl.training.alarms import CURES, NOT_A_NUMBER
 from ufo_rl.training.drop import Dropping
 from ufo_rl.training.policy import checkpoint_every
+from ufo_rl.training.sound import FILES, OURS, by_step, checksums
 from ufo_rl.training.spending import Budgeted
 
 log = logging.getLogger(__name__)
 NOT_DRAWN = "probability tensor contains"  # torch.multinomial's words
-OURS = "ufo_rl.json"  # written last, when every rank has written its part: a checkpoint with it is whole, and ours
-
-
-def last_checkpoint(work: Path) -> Path | None:
-    """The newest whole checkpoint; torsos of a killed save are removed."""
-    steps = _by_step(work)
-    whole = [path for path in steps if (path / OURS).is_file()]
-    for torso in steps:
-        if torso not in whole:
-            shutil.rmtree(torso, ignore_errors=True)  # every rank may try
-    return whole[-1] if whole else None
-
-
-def _by_step(work: Path) -> list[Path]:
-    return sorted(work.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
 
 
 class Checkpointed(Dropping, Budgeted):
@@ -119,13 +105,14 @@ class Checkpointed(Dropping, Budgeted):
         self.accelerator.wait_for_everyone()
         if self.args.should_save:
             work = Path(str(self.args.output_dir))
-            write_json(work / f"checkpoint-{self.state.global_step}" / OURS, self.state_to_keep())
+            made = work / f"checkpoint-{self.state.global_step}"
+            write_json(made / OURS, {**self.state_to_keep(), FILES: checksums(made)})
             _rotate(work, self.keep)
         self.accelerator.wait_for_everyone()  # no rank ends before the checkpoint is whole
 
 
 def _rotate(work: Path, keep: int) -> None:
-    for path in _by_step(work)[:-keep]:
+    for path in by_step(work)[:-keep]:
         shutil.rmtree(path, ignore_errors=True)
 
 

@@ -27,10 +27,12 @@ from ufo_rl.reward.columns import RewardColumns
 from ufo_rl.reward.parts import Part, for_trl
 from ufo_rl.training.accounted import silent
 from ufo_rl.training.alarms import NOT_A_NUMBER, Alarms
-from ufo_rl.training.checkpoint import last_checkpoint, stop_on_sigterm
+from ufo_rl.training.checkpoint import stop_on_sigterm
 from ufo_rl.training.choosers import let_it_move
 from ufo_rl.training.feed import Feed
 from ufo_rl.training.moving import MovingRequest
+from ufo_rl.training.read_back import ReadBack
+from ufo_rl.training.sound import last_checkpoint
 from ufo_rl.training.spending import ENDLESS, TrainBudget
 from ufo_rl.training.trl_fields import HANDED_OVER
 from ufo_rl.training.trl_trainer import Trainer
@@ -106,9 +108,11 @@ def train(
     tell("phase", phase=MEASURING, words="first step")
     cost = _trained(trainer, checkpoint)
     tell("phase", phase=MEASURING, words="saving the policy")
+    live = ReadBack(trainer, rows)
     trainer.save_model(str(policy))
     if place.is_first:
         _finish_policy(policy, tokenizer, work)
+        tell("read_back", largest_difference=live.check(policy))
     tell("phase", phase=WAITING, words="")
     trainer.accelerator.wait_for_everyone()
     about = {"num_trained": num_kept, "resumed": checkpoint is not None}

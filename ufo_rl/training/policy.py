@@ -22,6 +22,7 @@ from ufo_rl.model.chat import ChatModel
 from ufo_rl.records import AnswerForm, Prompt
 from ufo_rl.reward.columns import row_of
 from ufo_rl.training.moving import Moving, MovingRequest
+from ufo_rl.training.sound import remove_damaged
 from ufo_rl.training.step import step_in_words
 
 log = logging.getLogger(__name__)
@@ -89,6 +90,7 @@ class PolicyTraining:
         work = self.stages.folder / ".work" / f"train-{key}"
         log.info("training on %d prompts", len(prompts))
         self._tell_of_checkpoints(len(prompts))
+        remove_damaged(work)
         with publish(folder) as (temporary, content):
             self.stages.spool("train", rows)
             asked = moving.request(len(prompts), work / "pool.jsonl") if moving else None
