@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ufo_rl.config.kinds import NAME, NAME_KIND
 from ufo_rl.config.messages import brief
+from ufo_rl.errors import nearest
 
 if TYPE_CHECKING:
     from ufo_rl.config.schema import Config, Template
@@ -176,6 +177,18 @@ def _samples_differ(config: Config) -> list[str]:
     ]
 
 
+def _best_is_evaluated(config: Config) -> list[str]:
+    train, problems = config.train, []
+    if train.best_by is not None and train.best_by not in config.eval:
+        meant = nearest(train.best_by, list(config.eval))
+        problems.append(
+            f"train.best_by={train.best_by} is no benchmark of this run{meant} (benchmarks: {', '.join(config.eval)})"
+        )
+    if train.best_by is not None and train.eval_steps is None:
+        problems.append(f"train.best_by={train.best_by} needs evaluations on the way, for example train.eval_steps=50")
+    return problems
+
+
 def _limit_within_size(config: Config) -> list[str]:
     return [
         f"eval.{name}.limit={benchmark.limit} is more than the {benchmark.size} questions of the benchmark; "
@@ -245,6 +258,7 @@ RELATIONS = (
     ({"model"}, _date_is_one),
     ({"eval"}, _one_kind_of_shots),
     ({"eval"}, _is_evaluated),
+    ({"train", "eval"}, _best_is_evaluated),
     ({"eval"}, _samples_differ),
     ({"eval"}, _limit_within_size),
     ({"dataset"}, _part_name("dataset")),

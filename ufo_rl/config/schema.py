@@ -100,6 +100,8 @@ class Train:
     budget: Literal["epochs", "steps", "generated_tokens", "seconds"] | None = None
     max_generated_tokens: Count | None = None
     max_seconds: Positive | None = None
+    eval_steps: Count | None = None
+    best_by: Name | None = None
 
     @property
     def budget_unit(self) -> str:

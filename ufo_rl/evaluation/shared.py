@@ -120,6 +120,12 @@ class Evaluations:
         self.stages.record("base_eval", benchmark=name, step=0, **_numbers(found))
         return found
 
+    def on_the_way(self, name: str, model: Path, step: int) -> dict[str, Any]:
+        """The model in `model`, after `step` steps of a training that goes on."""
+        _, found = self.of(name, "eval", model, f"after {step} steps")
+        self.stages.record("eval", benchmark=name, step=step, **_numbers(found))
+        return found
+
     def final(self, name: str, model: Path, step: int, when: str = "") -> dict[str, Any]:
         """The model in `model`, trained for `step` steps, on a benchmark; the run folder keeps a copy, in eval/NAME."""
         cached, found = self.of(name, "eval", model, when)

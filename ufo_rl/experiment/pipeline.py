@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+from pathlib import Path
 from typing import Any, cast
 
 from ufo_rl.evaluation.shared import Asked, Evaluations
@@ -45,7 +46,7 @@ class Pipeline(BeforeTraining):
         costs = {name: signals.collect(name) for name in self.prepared.selector.signals}
         columns = self.columns(signals)
         selection = self.select(signals, columns)
-        trained = self.train(selection, columns, signals)
+        trained = self.train(selection, columns, signals, evaluations)
         policy, steps = self.folder / "train" / "policy", trained["steps"]
         final = {name: evaluations.final(name, policy, steps, "after training") for name in config.eval}
         for name in final:
@@ -88,11 +89,17 @@ class Pipeline(BeforeTraining):
         }
         return Evaluations(asked, self.chat, config.engine, self.cache, self.stages)
 
-    def train(self, selection: Selection, columns: Columns, signals: SignalCache) -> dict[str, Any]:
+    def train(
+        self, selection: Selection, columns: Columns, signals: SignalCache, evaluations: Evaluations
+    ) -> dict[str, Any]:
         """Train on the selection unless the policy for exactly this input is published; returns its manifest."""
         prompts = in_order(self.kept(selection), self.config.train.order, columns, selection.rank, self._ease())
         training = PolicyTraining(self.config, self.plain, self.chat, self.stages)
-        return training.run(prompts, self._moving(selection, columns, signals))
+
+        def evaluate(policy: Path, step: int) -> dict[str, float]:
+            return {name: evaluations.on_the_way(name, policy, step)["accuracy"] for name in self.config.eval}
+
+        return training.run(prompts, evaluate, self._moving(selection, columns, signals))
 
     def _ease(self) -> str | None:
         """The measured column that says how easy prompts are; a dataset's own of that name may mean anything."""

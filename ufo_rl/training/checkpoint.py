@@ -32,10 +32,12 @@ class Checkpointed(Dropping, Budgeted):
     where a new cycle of `steps_per_generation` times `num_iterations` passes begins, so that neither is missed.
 
     keep: the newest checkpoints that stay; older ones go when a new one is whole. is_stopped: SIGTERM ended the training.
+    until: the step after which it pauses, at the end of its cycle; is_paused: it has.
     """
 
     keep = 1
-    is_stopped = False
+    is_stopped = is_paused = False
+    until: int | None = None
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
@@ -48,10 +50,16 @@ class Checkpointed(Dropping, Budgeted):
 
     def _run_epoch(self, *arguments: Any, **named: Any) -> None:
         """Nothing, where the checkpoint is that of the last step: transformers would make one more."""
-        if self.state.global_step >= self.state.max_steps or self.is_spent:
+        is_over = self.state.global_step >= self.state.max_steps or self.is_spent
+        self.is_paused = not is_over and self.is_due_to_pause
+        if is_over or self.is_paused:
             self.control.should_training_stop = True
             return
         super()._run_epoch(*arguments, **named)
+
+    @property
+    def is_due_to_pause(self) -> bool:
+        return self.until is not None and self.state.global_step >= self.until
 
     def _generate(self, *arguments: Any, **named: Any) -> Any:
         """UserError where weights that are no numbers are why nothing can be drawn."""
@@ -133,9 +141,13 @@ class Boundaries(TrainerCallback):
             return
         control.should_save = is_due and not self.trainer.is_between_passes
         self.is_due = is_due and not control.should_save
-        if not self.trainer.is_between_passes and self.trainer.asked_to_stop():
+        if self.trainer.is_between_passes:
+            return
+        if self.trainer.asked_to_stop():
             log.info("asked to stop: a checkpoint of step %d", state.global_step)
             control.should_save = control.should_training_stop = self.trainer.is_stopped = True
+        elif self.trainer.is_due_to_pause:
+            control.should_save = control.should_training_stop = self.trainer.is_paused = True
 
 
 def stop_on_sigterm(trainer: Checkpointed) -> None:

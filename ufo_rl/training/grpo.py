@@ -82,6 +82,7 @@ def train(
     journal: Callable[..., Any],
     moving: MovingRequest | None = None,
     plugins: Sequence[str] = (),
+    until: int | None = None,
     sign: Callable[[str], None] = lambda words: None,
 ) -> dict[str, Any]:
     """Train and save the policy to `policy`; returns what it cost.
@@ -90,7 +91,8 @@ def train(
     `rows` have `prompt` (chat messages, or a text with layout=text), `id`, and every column that rewards may ask for. `work`
     keeps checkpoints, from which an interrupted training goes on. `journal(event, **values)` gets TRL's metrics under their
     own names, once a step, and of each set of completions its groups. Tables of completions land beside `policy`: ours
-    (`rollouts`), and those that TRL may be asked for. A SIGTERM makes a checkpoint and ends this process.
+    (`rollouts`), and those that TRL may be asked for. A SIGTERM makes a checkpoint and ends this process; `until` that step
+    ends the training at one too (`paused_at` in the result).
     """
     tell = journal if place.is_first else silent
     is_cpu, weights = place.device == "cpu", [part.weight for part in rewards]
@@ -102,6 +104,7 @@ def train(
     trainer = make_trainer(arguments, kept, model_folder, tokenizer, rewards, watcher, template.stop, others)
     watcher.trainer, trainer.sign = trainer, sign
     _set_up(trainer, settings, rows, tell, work)
+    trainer.until = until
     if moving is not None:
         let_it_move(moving, rows, trainer, plugins, seed, tell)
     checkpoint = _go_on(trainer, work)
@@ -111,11 +114,14 @@ def train(
     live = ReadBack(trainer, rows)
     trainer.save_model(str(policy))
     if place.is_first:
-        _finish_policy(policy, tokenizer, work)
+        _finish_policy(policy, tokenizer)
+        if not trainer.is_paused:
+            _publish_tables(work, policy.parent)
         tell("read_back", largest_difference=live.check(policy))
     tell("phase", phase=WAITING, words="")
     trainer.accelerator.wait_for_everyone()
     about = {"num_trained": num_kept, "resumed": checkpoint is not None}
+    about |= {"paused_at": trainer.state.global_step} if trainer.is_paused else {}
     return {**cost, **about, "peak_memory_gib": place.peak_memory_gib()}
 
 
@@ -141,12 +147,15 @@ def _go_on(trainer: Trainer, work: Path) -> Path | None:
     return checkpoint
 
 
-def _finish_policy(policy: Path, tokenizer: PreTrainedTokenizerBase, work: Path) -> None:
+def _finish_policy(policy: Path, tokenizer: PreTrainedTokenizerBase) -> None:
     tokenizer.save_pretrained(policy)
     (policy / "training_args.bin").unlink(missing_ok=True)  # a pickle; config.yaml says the same
+
+
+def _publish_tables(work: Path, folder: Path) -> None:
     for name in (ROLLOUTS, COMPLETIONS):  # train.trl.log_completions=true; log_extra's columns stand there
         if (work / name).is_dir():
-            shutil.copytree(work / name, policy.parent / name)
+            shutil.copytree(work / name, folder / name)
 
 
 def _trained(trainer: Trainer, checkpoint: Path | None) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import logging
 import math
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from ufo_rl.model.chat import ChatModel
 from ufo_rl.records import AnswerForm, Prompt
 from ufo_rl.reward.columns import row_of
 from ufo_rl.training.moving import Moving, MovingRequest
+from ufo_rl.training.on_the_way import Evaluate, OnTheWay
 from ufo_rl.training.sound import remove_damaged
 from ufo_rl.training.step import step_in_words
 
@@ -38,7 +39,7 @@ def checkpoint_every(save_steps: int, num_steps: int) -> int:
 @dataclass(frozen=True)
 class TrainRequest:
     """What a rank is asked: the policy into the folder `policy`, checkpoints into `checkpoints`. date: see `fix_date`.
-    chat_template: the text of one that stands in place of the model's."""
+    chat_template: the text of one that stands in place of the model's. until: the step after which it pauses."""
 
     model: Path
     rewards: dict[str, Seam]
@@ -54,6 +55,7 @@ class TrainRequest:
     template: Template
     answer_form: AnswerForm
     moving: MovingRequest | None = None
+    until: int | None = None
 
 
 def libraries(deepspeed: dict[str, Any] | None) -> list[str]:
@@ -67,9 +69,9 @@ class PolicyTraining:
     def __init__(self, config: Config, nodes: dict[str, Any], chat: ChatModel, stages: Stages) -> None:
         self.config, self.nodes, self.chat, self.stages = config, nodes, chat, stages
 
-    def run(self, prompts: Sequence[Prompt], moving: Moving | None = None) -> dict[str, Any]:
-        """Train on the prompts unless that is done; returns the policy's manifest. moving: see there; with it the prompts are
-        those of the first selection."""
+    def run(self, prompts: Sequence[Prompt], evaluate: Evaluate, moving: Moving | None = None) -> dict[str, Any]:
+        """Train on the prompts unless that is done; returns the policy's manifest. evaluate: how policies on the way are.
+        moving: see there; with it the prompts are those of the first selection."""
         folder = self.stages.folder / "train"
         others = moving.prompts if moving else []
         rows = [row_of(prompt, self.chat.training_prompt(prompt)) for prompt in (*prompts, *others)]
@@ -95,9 +97,15 @@ class PolicyTraining:
             self.stages.spool("train", rows)
             asked = moving.request(len(prompts), work / "pool.jsonl") if moving else None
             request = self._request(work, temporary / "policy", asked)
-            result = self.stages.run("train", RANK, request, key, in_words=step_in_words)[0]
-            write_json(temporary / "policy" / RECORD, self._record())
-            content |= {**result, "key": key}
+
+            def trained(until: int | None) -> dict[str, Any]:
+                part = replace(request, until=until)
+                result = self.stages.run("train", RANK, part, key, in_words=step_in_words)[0]
+                write_json(request.policy / RECORD, self._record())
+                return result
+
+            on_the_way = OnTheWay(self.config.train, work, evaluate)
+            content |= {**on_the_way.train(trained, request.policy), "key": key}
         shutil.rmtree(work, ignore_errors=True)
         return content
 

@@ -35,5 +35,6 @@ def train_policy(request: TrainRequest, context: RankContext) -> dict[str, Any]:
         context.journal.write,
         request.moving,
         request.plugins,
+        request.until,
         Signs(context.request.work, context.place.rank).give,
     )
