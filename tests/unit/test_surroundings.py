@@ -81,7 +81,7 @@ def test_a_folder_of_another_configuration_is_not_taken_for_ones_own(here: Path)
     (here / "mine").mkdir()
     (here / "mine/config.yaml").write_text(json.dumps(one.plain))
     check_folder(here / "mine", {**one.plain, "name": "another"})  # changes no result
-    with pytest.raises(UserError, match="holds a run of another configuration"):
+    with pytest.raises(UserError, match=r"holds a run of another configuration .*; seed: 0 there, 1 here\)"):
         check_folder(here / "mine", other.plain)
     (here / "mine/config.yaml").write_text("[")
     with pytest.raises(UserError, match="holds a run of another configuration"):

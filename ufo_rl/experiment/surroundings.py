@@ -9,14 +9,18 @@ from typing import Any
 
 import yaml
 
-from ufo_rl.config.identity import run_id
+from ufo_rl.config.identity import identity, run_id
+from ufo_rl.config.messages import brief
 from ufo_rl.config.schema import Config, Template
 from ufo_rl.errors import Problems, UserError
 from ufo_rl.files.atomic import why_unusable
 from ufo_rl.files.environment import why_no_gpu
+from ufo_rl.files.flat import flat
 from ufo_rl.model.chat_template import check_chat
 from ufo_rl.model.engine.vllm_fields import vllm_problems
 from ufo_rl.model.weights import local_folder
+
+MAX_KEYS = 5  # of a configuration that differs, in a message
 
 
 def check_places(config: Config, wrong: Collection[str] = (), is_evaluation: bool = False) -> None:
@@ -79,14 +83,23 @@ def check_folder(folder: Path, plain: Mapping[str, Any]) -> None:
         return
     try:
         before = yaml.safe_load(path.read_text(encoding="utf-8"))
-        is_same = run_id(before) == run_id(plain)
+        is_same, differing = run_id(before) == run_id(plain), _differing(before, plain)
     except (yaml.YAMLError, UnicodeDecodeError, AttributeError, KeyError, TypeError):
-        is_same = False
+        is_same, differing = False, ""
     if not is_same:
         raise UserError(
-            f"{folder} holds a run of another configuration ({path}), whose results would be taken for this one's; remove it, "
-            "or choose another hydra.run.dir, for example with ${run_id:} in it"
+            f"{folder} holds a run of another configuration ({path}{differing}), whose results would be taken for this one's; "
+            "remove it, or choose another hydra.run.dir, for example with ${run_id:} in it"
         )
+
+
+def _differing(before: Mapping[str, Any], plain: Mapping[str, Any]) -> str:
+    """The keys in which two configurations give other results, with the values there and here."""
+    there, here = (flat(identity(one), ".") for one in (before, plain))
+    keys = [key for key in dict.fromkeys([*here, *there]) if here.get(key) != there.get(key)]
+    said = [f"{key}: {brief(there.get(key))} there, {brief(here.get(key))} here" for key in keys[:MAX_KEYS]]
+    more = f", and {len(keys) - MAX_KEYS} more" if len(keys) > MAX_KEYS else ""
+    return f"; {', '.join(said)}{more}" if said else ""
 
 
 def check_machine(plain: Mapping[str, Any], signals: Collection[str] = (), generates: bool = True) -> None:

@@ -110,16 +110,7 @@ def train(
     checkpoint = _go_on(trainer, work)
     tell("phase", phase=MEASURING, words="first step")
     cost = _trained(trainer, checkpoint)
-    tell("phase", phase=MEASURING, words="saving the policy")
-    live = ReadBack(trainer, rows)
-    trainer.save_model(str(policy))
-    if place.is_first:
-        _finish_policy(policy, tokenizer)
-        if not trainer.is_paused:
-            _publish_tables(work, policy.parent)
-        tell("read_back", largest_difference=live.check(policy))
-    tell("phase", phase=WAITING, words="")
-    trainer.accelerator.wait_for_everyone()
+    _save(trainer, rows, policy, work)
     about = {"num_trained": num_kept, "resumed": checkpoint is not None}
     about |= {"paused_at": trainer.state.global_step} if trainer.is_paused else {}
     return {**cost, **about, "peak_memory_gib": place.peak_memory_gib()}
@@ -147,9 +138,20 @@ def _go_on(trainer: Trainer, work: Path) -> Path | None:
     return checkpoint
 
 
-def _finish_policy(policy: Path, tokenizer: PreTrainedTokenizerBase) -> None:
-    tokenizer.save_pretrained(policy)
-    (policy / "training_args.bin").unlink(missing_ok=True)  # a pickle; config.yaml says the same
+def _save(trainer: Trainer, rows: Sequence[dict[str, Any]], policy: Path, work: Path) -> None:
+    """The policy, read back, and at the end of the training the tables of completions beside it."""
+    trainer.tell("phase", phase=MEASURING, words="saving the policy")
+    live = ReadBack(trainer, rows)
+    trainer.save_model(str(policy))
+    if trainer.accelerator.is_main_process:
+        tokenizer: Any = trainer.processing_class
+        tokenizer.save_pretrained(policy)
+        (policy / "training_args.bin").unlink(missing_ok=True)  # a pickle; config.yaml says the same
+        if not trainer.is_paused:
+            _publish_tables(work, policy.parent)
+        trainer.tell("read_back", largest_difference=live.check(policy))
+    trainer.tell("phase", phase=WAITING, words="")
+    trainer.accelerator.wait_for_everyone()
 
 
 def _publish_tables(work: Path, folder: Path) -> None:
