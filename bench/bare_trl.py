@@ -1,5 +1,5 @@
 """GRPO by the ordinary command against a script that calls TRL alone, in turn, with the same prompts, settings and reward code:
-generated tokens a second of training, from its first step to its last.
+generated tokens a second of the trainer's whole training.
 
     python bench/bare_trl.py lab                    # the lab, 60 steps of 64 completions
     python bench/bare_trl.py real                   # SmolLM2 (make real-model), short completions
@@ -39,8 +39,9 @@ CASES = {
         "model=smollm2-135m",
         f"model.path={REAL_MODEL}",
         "dataset.num_prompts=40",
+        "template=short",
         "eval.words.limit=2",
-        "train.max_steps=6",
+        "train.max_steps=4",
         "train.max_completion_tokens=16",
         "train.per_device_train_batch_size=16",
         "train.gradient_accumulation_steps=1",

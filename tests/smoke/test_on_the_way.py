@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import time
 import uuid
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,6 +20,7 @@ from tests.conftest import Ufo, family
 from tests.waiting import BACKSTOP_S, wait_until
 from ufo_rl.files.journal import parse
 from ufo_rl.training.on_the_way import OnTheWay
+from ufo_rl.training.sound import OURS
 
 pytestmark = pytest.mark.smoke
 SIZE = (
@@ -48,11 +51,11 @@ def check(whole: Path, paused: Path) -> None:
         8,
     ]  # two passes over one set of completions: 4 is the first end after 3
     final = json.loads((paused / "metrics.json").read_text())["eval"]["arithmetic"]["final"]["accuracy"]
-    assert known[-1]["arithmetic"] == final
+    assert known[-1]["accuracy"]["arithmetic"] == final
     told = {one["step"]: one["accuracy"] for one in lines(paused, "eval", "metrics")}
-    assert told == {one["step"]: one["arithmetic"] for one in known}
-    best = max(one["arithmetic"] for one in known)
-    assert manifest["best"]["step"] == next(one["step"] for one in known if one["arithmetic"] == best)
+    assert told == {one["step"]: one["accuracy"]["arithmetic"] for one in known}
+    best = max(one["accuracy"]["arithmetic"] for one in known)
+    assert manifest["best"]["step"] == next(one["step"] for one in known if one["accuracy"]["arithmetic"] == best)
     assert (paused / "train/best/model.safetensors").is_file() == (manifest["best"]["step"] != 8)
     norms = [{one["step"]: one["grad_norm"] for one in lines(run, "train", "metrics")} for run in (whole, paused)]
     assert norms[0] == pytest.approx(norms[1], rel=1e-4, abs=1e-6) and len(norms[0]) == 8
@@ -84,27 +87,37 @@ def test_pauses_change_nothing_also_where_one_is_killed(ufo: Ufo) -> None:
 
 
 def test_the_best_policy_is_the_first_of_the_highest_accuracy(tmp_path: Path) -> None:
-    class Settings:
-        eval_steps, best_by = 10, "one"
-
+    settings: Any = SimpleNamespace(eval_steps=10, best_by="one")
     accuracy = {10: 0.3, 20: 0.6, 30: 0.6, 35: 0.5}
-    policy, steps = tmp_path / "published/policy", iter(accuracy)
+    policy, steps = tmp_path / "published/policy", iter([*accuracy, 35])
 
     def trained(until: int | None) -> dict[str, Any]:
         step = next(steps)
-        policy.mkdir(parents=True)
+        policy.mkdir(parents=True, exist_ok=True)
         (policy / "model.safetensors").write_text(str(step))
-        assert until == min(10 * (step // 10 + (step % 10 > 0)), 40)
-        return {"steps": step} if step == 35 else {"steps": step, "paused_at": step}
+        (tmp_path / f"checkpoint-{step}").mkdir(exist_ok=True)
+        (tmp_path / f"checkpoint-{step}" / OURS).write_text("{}")
+        assert until == {10: 10, 20: 20, 30: 30, 35: 40}[step]
+        said = {"seconds": 1.5, "peak_memory_gib": step / 10, "resumed": step > 10, "steps": step}
+        return said if step == 35 else {**said, "paused_at": step}
 
-    settings: Any = Settings()
-    way = OnTheWay(settings, tmp_path, lambda _, step: {"one": accuracy[step], "two": 1.0})
-    found = way.train(trained, policy)
+    def train() -> dict[str, Any]:
+        return OnTheWay(settings, tmp_path, lambda _, step: {"one": accuracy[step], "two": 1.0}).train(trained, policy)
+
+    found = train()
     assert found["best"] == {"step": 20, "by": "one"} and [one["step"] for one in found["evaluations"]] == list(
         accuracy
     )
+    assert (found["seconds"], found["peak_memory_gib"], found["resumed"]) == (6.0, 3.5, False)
     assert (policy.with_name("best") / "model.safetensors").read_text() == "20"
     assert (policy / "model.safetensors").read_text() == "35"
+    shutil.rmtree(policy.parent)  # killed before it was published: only the last part is done again
+    assert train()["best"] == {"step": 20, "by": "one"}
+    assert (policy.with_name("best") / "model.safetensors").read_text() == "20"
+    for path in (policy.parent, *tmp_path.glob("checkpoint-*")):  # begun anew
+        shutil.rmtree(path)
+    steps = iter(accuracy)
+    assert train()["best"] == {"step": 20, "by": "one"} and next(steps, None) is None
 
 
 def test_what_chooses_must_be_asked(ufo: Ufo) -> None:

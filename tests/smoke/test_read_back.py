@@ -20,7 +20,7 @@ from ufo_rl.model.weights import load_tokenizer, packaged
 from ufo_rl.reward.parts import Part
 from ufo_rl.training.grpo import Watcher, make_trainer
 from ufo_rl.training.read_back import ReadBack
-from ufo_rl.training.sound import FILES, OURS, checksums, remove_damaged
+from ufo_rl.training.sound import FILES, OURS, remove_damaged, seal
 
 pytestmark = pytest.mark.smoke
 LAB = packaged("package:lab/tiny")
@@ -55,7 +55,7 @@ def test_a_checkpoint_that_is_not_as_saved_is_removed_and_told(
         (made / "rank").mkdir(parents=True)
         save_file({"weight": torch.ones(3)}, made / "model.safetensors")
         (made / "rank/optimizer.pt").write_bytes(b"moments")
-        (made / OURS).write_text(json.dumps({FILES: checksums(made)}))
+        seal(made, {"feed": {"taken": step}, "seconds": 0.1})
     remove_damaged(tmp_path)
     assert len(list(tmp_path.iterdir())) == 3 and not caplog.messages
     (tmp_path / "checkpoint-6/rank/optimizer.pt").unlink()
@@ -65,9 +65,44 @@ def test_a_checkpoint_that_is_not_as_saved_is_removed_and_told(
         "checkpoint-6 is damaged and removed, not as it was saved: rank/optimizer.pt; training goes on from checkpoint-4",
         "checkpoint-4 is damaged and removed, not as it was saved: model.safetensors; training goes on from checkpoint-2",
     ]
+    ours = json.loads((tmp_path / "checkpoint-2" / OURS).read_text())
+    (tmp_path / "checkpoint-2" / OURS).write_text(json.dumps({"feed": ours["feed"], "seconds": 0.1}))
+    remove_damaged(tmp_path)
+    assert (
+        len(list(tmp_path.iterdir())) == 1 and len(caplog.messages) == 2
+    )  # of a version without checksums nothing is known
+    seal(tmp_path / "checkpoint-2", {"feed": ours["feed"], "seconds": 0.1})
+    remove_damaged(tmp_path)
+    assert len(list(tmp_path.iterdir())) == 1
     shutil.copy(tmp_path / "checkpoint-2/model.safetensors", tmp_path / "checkpoint-2/more.safetensors")
     remove_damaged(tmp_path)
     assert caplog.messages[-1].endswith("more.safetensors; training begins anew") and not list(tmp_path.iterdir())
+
+
+def test_our_own_part_of_a_checkpoint_is_held_against_what_was_saved(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    made = tmp_path / "checkpoint-3"
+    made.mkdir()
+    seal(made, {"generated_tokens": 12, "feed": {"taken": 3, "order": [1, 2]}})
+    content = json.loads((made / OURS).read_text())
+    (made / OURS).write_text(json.dumps({**content, "generated_tokens": 92}))
+    remove_damaged(tmp_path)
+    assert f"not as it was saved: {OURS}; training begins anew" in caplog.text and FILES in content
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_policy_of_another_step_is_refused(tmp_path: Path) -> None:
+    """Nearly the same weights, whose words differ by less than rounding in half precision."""
+    arguments = GRPOConfig(output_dir=str(tmp_path), use_cpu=True, bf16=False, report_to="none", num_generations=8)
+    part = Part("constant", 1.0, lambda completions, **_: [0.0] * len(completions))
+    trainer = make_trainer(arguments, ROWS, LAB, load_tokenizer(LAB), [part], Watcher(lambda *_, **__: None))
+    trainer.save_model(str(tmp_path / "policy"))
+    with torch.no_grad():
+        for weight in list(trainer.model.parameters())[:4]:
+            weight.mul_(1 + 1e-6)
+    with pytest.raises(UserError, match=r"is not the one that was trained: \S+, \S+, \S+ and 1 more differ"):
+        ReadBack(trainer, ROWS).check(tmp_path / "policy")
 
 
 @pytest.mark.soak

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import Any
 
@@ -85,3 +86,17 @@ def test_compare_tells_the_first_of_each_name() -> None:
         f"all_dead at step 7: words 7; {CURES['all_dead']}",
         f"cut_off at step 9: words 9; {CURES['cut_off']}",
     ]
+
+
+def test_what_was_usual_outlives_an_interruption() -> None:
+    """Alarms whose state goes through JSON after each line ring as those that never stopped."""
+    noise, whole, parts = np.random.default_rng(0), Alarms(), Alarms()
+    rung = [], []
+    for step in range(1, 41):
+        line = healthy(step, noise) | ({"entropy": 0.01} if step >= 20 else {})
+        rung[0].extend((step, alarm.name) for alarm in whole.look(line))
+        rung[1].extend((step, alarm.name) for alarm in parts.look(line))
+        state = json.loads(json.dumps(parts.state()))
+        parts = Alarms()
+        parts.load(state)
+    assert rung[0] == rung[1] == [(22, "entropy_collapse")]

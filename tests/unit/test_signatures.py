@@ -64,8 +64,10 @@ def test_many_comparisons_need_more_than_one():
     assert len(worse_than("full", "b", near)) == 1 and worse_than("full", "b", near, 20) == []
     assert len(worse_than("full", "b", far, 20)) == 1
     # mean -0.05, s 0.01, t(0.975, 2) = 4.3027: +- 0.0248; t(1 - 0.025 / 10, 2) = 14.09: +- 0.0813
-    minus = [-0.04, -0.05, -0.06]
-    (warning,) = worse_over_seeds("full", "b", minus)
-    assert warning.startswith("worse than full on b in the mean of 3 seeds: -5.0 [-7.5, -2.5] points")
-    assert worse_over_seeds("full", "b", minus, 10) == []
-    assert worse_over_seeds("full", "b", [-0.5]) == []  # one has no interval
+    minus = {"arm": [-0.04, -0.05, -0.06]}
+    words = worse_over_seeds("full", "b", minus)["arm"]
+    assert words.startswith("worse than full on b in the mean of 3 seeds: -5.0 [-7.5, -2.5] points")
+    assert worse_over_seeds("full", "b", minus, 10) == {}
+    # with a second arm of the same spread, four degrees of freedom: t(1 - 0.025 / 10, 4) = 5.5976, +- 0.0323
+    words = worse_over_seeds("full", "b", {**minus, "other": [0.01, 0.0, -0.01]}, 10)
+    assert list(words) == ["arm"] and "-5.0 [-8.2, -1.8] points (among 10 comparisons)" in words["arm"]

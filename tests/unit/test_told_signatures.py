@@ -50,6 +50,16 @@ def test_worse_than_full_is_told_of_the_arm(tmp_path: Path) -> None:
     assert told(tmp_path) == words
 
 
+def test_two_seeds_of_three_are_told_one_by_one_where_the_third_has_no_partner(tmp_path: Path) -> None:
+    for seed in range(3):
+        if seed < 2:
+            plant(tmp_path, "full", range(400, 500), ratio=1.0, seed=seed)
+        plant(tmp_path, "ufo", range(300, 500), seed=seed)
+    found = told(tmp_path)
+    assert all(f"- ufo 10% seed {seed}: worse than full on math500: -20.0" in found for seed in (0, 1))
+    assert "in the mean" not in found
+
+
 def test_an_unstable_training_is_told_within_a_run_and_between_seeds(tmp_path: Path) -> None:
     healthy(tmp_path, 0, ("full", "ufo"), 3)
     noise = np.random.default_rng(9)

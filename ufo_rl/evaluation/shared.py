@@ -122,7 +122,9 @@ class Evaluations:
 
     def on_the_way(self, name: str, model: Path, step: int) -> dict[str, Any]:
         """The model in `model`, after `step` steps of a training that goes on."""
-        _, found = self.of(name, "eval", model, f"after {step} steps")
+        when = f"after {step} steps"
+        called = f"{self.stages.folder / 'train/policy'} {when}"  # it stands elsewhere for a while
+        _, found = self.of(name, "eval", model, when, called)
         self.stages.record("eval", benchmark=name, step=step, **_numbers(found))
         return found
 
@@ -137,8 +139,9 @@ class Evaluations:
         self.stages.record("eval", benchmark=name, step=step, **_numbers(found))
         return found
 
-    def of(self, name: str, stage: str, model: Path, when: str = "") -> tuple[Path, dict[str, Any]]:
-        """The published evaluation of the model in `model`: its folder and its summary."""
+    def of(self, name: str, stage: str, model: Path, when: str = "", called: str = "") -> tuple[Path, dict[str, Any]]:
+        """The published evaluation of the model in `model`: its folder and its summary. called: what it is remembered as, its
+        path unless said otherwise."""
         asked, settings, chat = self.asked[name], self.asked[name].settings, self.chat_of(name)
         store = Store.of(self.cache / "completions", name, self.said_by(name, chat.id_of(model)))
         self.stages.asks(stage, store.key)
@@ -155,7 +158,7 @@ class Evaluations:
             found = manifest(folder)
             words = " ".join(filter(None, [name, when]))
             if found is None or found.get("stalled"):  # what a loaded machine kept from its verdict gets another try
-                found = self._evaluate(name, stage, model, store, folder, identity)
+                found = self._evaluate(name, stage, model, store, folder, identity, called or str(model))
                 log.info("%s: %s", words, in_words(found))
                 if found["stalled"]:
                     log.warning(
@@ -183,7 +186,7 @@ class Evaluations:
         }
 
     def _evaluate(
-        self, name: str, stage: str, model: Path, store: Store, folder: Path, identity: dict[str, Any]
+        self, name: str, stage: str, model: Path, store: Store, folder: Path, identity: dict[str, Any], called: str
     ) -> dict[str, Any]:
         said = self._completions(name, stage, model, store)
         asked = self.asked[name]
@@ -194,7 +197,7 @@ class Evaluations:
                 content |= summarise(name, asked.settings, len(asked.questions), rows, grader.same, grader.normal_form)
                 content |= {
                     "identity": identity,
-                    "model": str(model),
+                    "model": called,
                     "batch": _made_with(said),
                     "versions": versions(),
                     "seconds": total(said, "seconds"),

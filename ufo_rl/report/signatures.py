@@ -13,7 +13,7 @@ from ufo_rl.files.journal import number
 from ufo_rl.report.run_record import Run
 from ufo_rl.report.text import points, seconds
 from ufo_rl.stats.intervals import Z95, Difference
-from ufo_rl.stats.seeds import mean_over_seeds
+from ufo_rl.stats.seeds import means_together
 
 # A gradient norm this many times its running median is a spike: an order of magnitude is beyond the noise of
 # small batches. The logged norm is the one before clipping.
@@ -49,16 +49,23 @@ def worse_than(baseline: str, benchmark: str, difference: Difference | None, com
     return [f"{words}; {CURE_WORSE}"]
 
 
-def worse_over_seeds(baseline: str, benchmark: str, minus: Sequence[float], comparisons: int = 1) -> list[str]:
-    """A warning if the mean difference of several seeds is below zero by Student's interval, `comparisons` as in `worse_than`.
+def worse_over_seeds(
+    baseline: str, benchmark: str, minus: Mapping[str, Sequence[float]], comparisons: int = 1
+) -> dict[str, str]:
+    """A warning for each arm whose mean difference of several seeds is below zero by an interval that holds for all
+    `comparisons` together, see `means_together`: what it covers is another seed, the questions' own interval does not.
 
-    What it covers is another seed; the questions' own interval does not.
+    minus: by arm.
     """
-    found = mean_over_seeds(minus, 0.05 / comparisons)
-    if not found.high < 0:
-        return []
-    words = points(Difference(found.value, found.low, found.high))
-    return [f"worse than {baseline} on {benchmark} in the mean of {found.n} seeds: {words} points; {CURE_WORSE}"]
+    if not minus:
+        return {}
+    among = f" (among {comparisons} comparisons)" if comparisons > 1 else ""
+    return {
+        arm: f"worse than {baseline} on {benchmark} in the mean of {found.n} seeds: "
+        f"{points(Difference(found.value, found.low, found.high))} points{among}; {CURE_WORSE}"
+        for arm, found in means_together(minus, comparisons).items()
+        if found.high < 0
+    }
 
 
 def unlike_seeds(rewards: Mapping[int, Sequence[float]]) -> list[str]:

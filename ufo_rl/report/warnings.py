@@ -17,38 +17,46 @@ from ufo_rl.report.signatures import (
 
 
 def warnings_of(block: Block) -> list[str]:
-    """A line each. An arm of several seeds is held against the baseline in their mean, not seed by seed: any single one may be
+    """A line each. Where an arm can be compared in several seeds it is in their mean, not seed by seed: any single one may be
     unlucky."""
     arms: dict[str, list[Run]] = {}
     for run in block.runs:
         arms.setdefault(block.arms[run], []).append(run)
-    several = {arm: runs for arm, runs in arms.items() if len({run.seed for run in runs}) >= MIN_SEEDS}
-    found = [f"- {arm}: {words}" for arm, runs in several.items() for words in _of_arm(block, arm, runs)]
+    of_arms, of_runs = _worse(block)
+    found = []
+    for arm, runs in arms.items():
+        said = of_arms.get(arm, []) + unlike_seeds({run.seed: rewards_of(run.journal()) for run in runs})
+        found += [f"- {arm}: {words}" for words in said]
     for run in block.runs:
-        arm = block.arms[run]
-        said = [] if arm in several else _of_accuracy(block, run)
         full = block.baseline_of[run] if block.trains_on_everything else None
-        said += unstable_training(run.journal()) + alarms(run.journal()) + costly_selection(run, full)
-        found += [f"- {arm} seed {run.seed}: {words}" for words in said]
+        said = of_runs.get(run, []) + unstable_training(run.journal()) + alarms(run.journal())
+        found += [f"- {block.arms[run]} seed {run.seed}: {words}" for words in said + costly_selection(run, full)]
     return found
 
 
-def _of_arm(block: Block, arm: str, runs: list[Run]) -> list[str]:
-    found = []
-    compared = {name: [one for one in own if one.minus_baseline is not None] for name, own in block.results.items()}
-    num_arms = len({one.arm for own in compared.values() for one in own})
-    for name, results in compared.items():
-        minus = [one.minus_baseline.value for one in results if one.arm == arm and one.minus_baseline is not None]
-        if len(minus) >= MIN_SEEDS:
-            found += worse_over_seeds(block.baseline, name, minus, num_arms * len(compared))
-    return found + unlike_seeds({run.seed: rewards_of(run.journal()) for run in runs})
-
-
-def _of_accuracy(block: Block, run: Run) -> list[str]:
-    compared = [(name, one) for name, own in block.results.items() for one in own if one.minus_baseline is not None]
-    return [
-        warning
-        for name, one in compared
-        if one.run is run
-        for warning in worse_than(block.baseline, name, one.minus_baseline, len(compared))
+def _worse(block: Block) -> tuple[dict[str, list[str]], dict[Run, list[str]]]:
+    """What is worse than the baseline: arms in the mean of their seeds, and runs of those that have too few."""
+    seeds: dict[str, dict[str, dict[int, float]]] = {}
+    for name, results in block.results.items():
+        for one in results:
+            if one.minus_baseline is not None:
+                seeds.setdefault(name, {}).setdefault(one.arm, {})[one.run.seed] = one.minus_baseline.value
+    several = {
+        name: {arm: list(own.values()) for arm, own in arms.items() if len(own) >= MIN_SEEDS}
+        for name, arms in seeds.items()
+    }
+    single = [
+        (name, one)
+        for name, results in block.results.items()
+        for one in results
+        if one.minus_baseline is not None and one.arm not in several[name]
     ]
+    comparisons = sum(map(len, several.values())) + len(single)
+    of_arms: dict[str, list[str]] = {}
+    for name, minus in several.items():
+        for arm, words in worse_over_seeds(block.baseline, name, minus, comparisons).items():
+            of_arms.setdefault(arm, []).append(words)
+    of_runs: dict[Run, list[str]] = {}
+    for name, one in single:
+        of_runs.setdefault(one.run, []).extend(worse_than(block.baseline, name, one.minus_baseline, comparisons))
+    return of_arms, of_runs

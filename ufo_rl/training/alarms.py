@@ -21,6 +21,7 @@ MIN_KL = 0.1  # below, the policy is near its beginning whatever the factor
 MANY_UNPARSED, MORE_UNPARSED = 0.3, 0.2  # of the completions; more than in the beginning
 SPIKE = 10.0  # times the median gradient norm so far; the logged norm is the one before clipping
 LENGTH = "completions/mean_length"
+WATCHED = (LENGTH, "entropy", "kl", "grad_norm", "reward", UNPARSED)  # whose past says what is usual
 
 NOT_A_NUMBER = "not_a_number"
 CURES = {
@@ -64,8 +65,17 @@ class Alarms:
             self._count[name] = self._count.get(name, 0) + 1 if name in found else 0
             if self._count[name] == (1 if name == NOT_A_NUMBER else PATIENCE):
                 rung.append(Alarm(name, found[name]))
-        self._past.append({name: value for name, value in values.items() if math.isfinite(value)})
+        self._past.append({name: values[name] for name in WATCHED if math.isfinite(values.get(name, math.nan))})
         return rung
+
+    def state(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return {"past": self._past, "count": self._count}
+
+    def load(self, state: Mapping[str, Any] | None) -> None:
+        """Go on from a state; None, of an earlier version, knows nothing."""
+        if state is not None:
+            self._past, self._count = list(state["past"]), dict(state["count"])
 
     def _seen(self, values: Mapping[str, float]) -> dict[str, str]:
         found = {}

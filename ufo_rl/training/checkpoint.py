@@ -13,11 +13,11 @@ import torch
 from transformers import TrainerCallback
 
 from ufo_rl.errors import UserError
-from ufo_rl.files.atomic import read_json, write_json
-from ufo_rl.training.alarms import CURES, NOT_A_NUMBER
+from ufo_rl.files.atomic import read_json
+from ufo_rl.training.alarms import CURES, NOT_A_NUMBER, Alarms
 from ufo_rl.training.drop import Dropping
 from ufo_rl.training.policy import checkpoint_every
-from ufo_rl.training.sound import FILES, OURS, by_step, checksums
+from ufo_rl.training.sound import OURS, by_step, seal
 from ufo_rl.training.spending import Budgeted
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,8 @@ class Checkpointed(Dropping, Budgeted):
     where a new cycle of `steps_per_generation` times `num_iterations` passes begins, so that neither is missed.
 
     keep: the newest checkpoints that stay; older ones go when a new one is whole. is_stopped: SIGTERM ended the training.
-    until: the step after which it pauses, at the end of its cycle; is_paused: it has.
+    until: the step after which it pauses, at the end of its cycle; is_paused: it has. alarms: what was usual so far outlives
+    an interruption too.
     """
 
     keep = 1
@@ -41,6 +42,7 @@ class Checkpointed(Dropping, Budgeted):
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
+        self.alarms = Alarms()
         self.add_callback(Boundaries(self))
         self._is_asked_to_stop = False
 
@@ -96,11 +98,13 @@ class Checkpointed(Dropping, Budgeted):
         return bool(int(self.accelerator.reduce(asked, "sum")))  # pyright: ignore[reportArgumentType]
 
     def state_to_keep(self) -> dict[str, Any]:
-        return {"feed": self.feed.state(), "generated_tokens": self.generated_tokens, "seconds": self.seconds}
+        spent = {"generated_tokens": self.generated_tokens, "seconds": self.seconds}
+        return {"feed": self.feed.state(), **spent, "alarms": self.alarms.state()}
 
     def load_kept(self, kept: Mapping[str, Any]) -> None:
         self.feed.load(kept["feed"])
         self.generated_tokens, self.seconds = kept["generated_tokens"], kept["seconds"]
+        self.alarms.load(kept.get("alarms"))
 
     def go_on_from(self, checkpoint: Path) -> None:
         """Take the state that a checkpoint holds besides what transformers loads."""
@@ -113,8 +117,7 @@ class Checkpointed(Dropping, Budgeted):
         self.accelerator.wait_for_everyone()
         if self.args.should_save:
             work = Path(str(self.args.output_dir))
-            made = work / f"checkpoint-{self.state.global_step}"
-            write_json(made / OURS, {**self.state_to_keep(), FILES: checksums(made)})
+            seal(work / f"checkpoint-{self.state.global_step}", self.state_to_keep())
             _rotate(work, self.keep)
         self.accelerator.wait_for_everyone()  # no rank ends before the checkpoint is whole
 

@@ -141,8 +141,8 @@ def _go_on(trainer: Trainer, work: Path) -> Path | None:
 def _save(trainer: Trainer, rows: Sequence[dict[str, Any]], policy: Path, work: Path) -> None:
     """The policy, read back, and at the end of the training the tables of completions beside it."""
     trainer.tell("phase", phase=MEASURING, words="saving the policy")
-    live = ReadBack(trainer, rows)
     trainer.save_model(str(policy))
+    live = ReadBack(trainer, rows)
     if trainer.accelerator.is_main_process:
         tokenizer: Any = trainer.processing_class
         tokenizer.save_pretrained(policy)
@@ -260,7 +260,7 @@ class Watcher(TrainerCallback):
     def __init__(self, journal: Callable[..., Any]) -> None:
         self.journal = journal
         self.alarms = Alarms()
-        self.trainer: Trainer | None = None  # None where steps are all there is to count
+        self.trainer: Trainer | None = None  # None where steps are all there is to count, and nothing to go on from
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
         if not logs or ("train_runtime" in logs and MEAN_LENGTH not in logs):
@@ -271,7 +271,7 @@ class Watcher(TrainerCallback):
             if name not in RUN_TIMES
         }
         self.journal("metrics", step=state.global_step, **metrics)
-        for alarm in self.alarms.look(metrics):
+        for alarm in (self.alarms if self.trainer is None else self.trainer.alarms).look(metrics):
             self.journal("alarm", step=state.global_step, name=alarm.name, words=alarm.words, cure=alarm.cure)
             if alarm.name == NOT_A_NUMBER:
                 raise UserError(

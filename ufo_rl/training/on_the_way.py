@@ -9,51 +9,78 @@ from typing import Any
 
 from ufo_rl.config.schema import Train
 from ufo_rl.files.atomic import read_json, write_json
+from ufo_rl.training.sound import last_checkpoint, step_of
 
 Evaluate = Callable[[Path, int], dict[str, float]]  # a policy and its steps; the accuracy on each benchmark
-STEP = "step"
+STEP, ACCURACY = "step", "accuracy"
 
 
 class OnTheWay:
     """work: where what is known so far outlives an interruption, beside the checkpoints."""
 
     def __init__(self, settings: Train, work: Path, evaluate: Evaluate) -> None:
-        self.every, self.best_by, self.evaluate = settings.eval_steps, settings.best_by, evaluate
-        self._file, self._best = work / "evaluations.json", work / "best"
+        self.every, self.best_by, self.work, self.evaluate = settings.eval_steps, settings.best_by, work, evaluate
 
     def train(self, trained: Callable[[int | None], dict[str, Any]], policy: Path) -> dict[str, Any]:
-        """Train to the end, with the pauses that are due; what the last rank's result says, and what was found on the way.
+        """Train to the end, with the pauses that are due; what the rank's results say together, and what was found on the way.
 
         trained: train from where it stands, until a step or the end, and save to `policy`. The best policy, where it is not
         the last, lies beside that as `best`.
         """
-        while "paused_at" in (result := trained(self._next())):
-            self._look(policy, result["paused_at"])
+        if self.every is None:
+            return trained(None)
+        self._forget_lost_steps()
+        parts = [trained(self._next(self.every))]
+        while "paused_at" in parts[-1]:
+            self._look(policy, parts[-1]["paused_at"])
             shutil.rmtree(policy)
-        if self.every is None:
-            return result
-        steps, by = result["steps"], self.best_by
-        if by is None:
-            return {**result, "evaluations": self._known()}
-        self._look(policy, steps)
+            parts.append(trained(self._next(self.every)))
+        last = parts[-1]
+        self._look(policy, last["steps"])
         known = self._known()
-        best = max(known, key=lambda one: (one[by], -one[STEP]))
-        if best[STEP] != steps:
-            shutil.move(self._best, policy.with_name("best"))
-        return {**result, "evaluations": known, "best": {STEP: best[STEP], "by": by}}
+        together = {
+            "seconds": sum(part["seconds"] for part in parts),
+            "peak_memory_gib": max(part["peak_memory_gib"] or 0.0 for part in parts) or None,
+            "resumed": parts[0]["resumed"],
+            "evaluations": known,
+        }
+        by = self.best_by
+        if by is None:
+            return {**last, **together}
+        step = max(known, key=lambda one: (one[ACCURACY][by], -one[STEP]))[STEP]
+        if step != last["steps"]:  # a copy: whoever is killed before this is published needs it again
+            shutil.copytree(self._best(step), policy.with_name("best"))
+        return {**last, **together, "best": {STEP: step, "by": by}}
 
-    def _next(self) -> int | None:
-        if self.every is None:
-            return None
-        return (max((one[STEP] for one in self._known()), default=0) // self.every + 1) * self.every
+    def _next(self, every: int) -> int:
+        return (max((one[STEP] for one in self._known()), default=0) // every + 1) * every
+
+    @property
+    def _file(self) -> Path:
+        return self.work / "evaluations.json"
+
+    def _best(self, step: int) -> Path:
+        return self.work / f"best-{step}"
 
     def _known(self) -> list[dict[str, Any]]:
         return read_json(self._file) if self._file.is_file() else []
 
+    def _forget_lost_steps(self) -> None:
+        """Of steps beyond the checkpoint that is gone on from: on some machines they come out otherwise."""
+        newest = last_checkpoint(self.work)
+        reached = 0 if newest is None else step_of(newest)
+        known = self._known()
+        if any(one[STEP] > reached for one in known):
+            write_json(self._file, [one for one in known if one[STEP] <= reached])
+
     def _look(self, policy: Path, step: int) -> None:
         found = self.evaluate(policy, step)
-        known = [one for one in self._known() if one[STEP] != step]
-        if self.best_by is not None and all(found[self.best_by] > one[self.best_by] for one in known):
-            shutil.rmtree(self._best, ignore_errors=True)
-            shutil.copytree(policy, self._best)
-        write_json(self._file, [*known, {STEP: step, **found}])
+        known, by = [one for one in self._known() if one[STEP] != step], self.best_by
+        is_best = by is not None and all(found[by] > one[ACCURACY][by] for one in known)
+        if is_best:
+            shutil.rmtree(self._best(step), ignore_errors=True)
+            shutil.copytree(policy, self._best(step))
+        write_json(self._file, [*known, {STEP: step, ACCURACY: found}])
+        for old in self.work.glob("best-*"):
+            if is_best and old != self._best(step):
+                shutil.rmtree(old)

@@ -92,13 +92,13 @@ class PolicyTraining:
         work = self.stages.folder / ".work" / f"train-{key}"
         log.info("training on %d prompts", len(prompts))
         self._tell_of_checkpoints(len(prompts))
-        remove_damaged(work)
         with publish(folder) as (temporary, content):
             self.stages.spool("train", rows)
             asked = moving.request(len(prompts), work / "pool.jsonl") if moving else None
             request = self._request(work, temporary / "policy", asked)
 
             def trained(until: int | None) -> dict[str, Any]:
+                remove_damaged(work)
                 part = replace(request, until=until)
                 result = self.stages.run("train", RANK, part, key, in_words=step_in_words)[0]
                 write_json(request.policy / RECORD, self._record())
