@@ -124,3 +124,23 @@ def test_what_chooses_must_be_asked(ufo: Ufo) -> None:
     said = ufo.run("train.best_by=arithmetik", status=2)
     assert "train.best_by=arithmetik is no benchmark of this run" in said
     assert "train.best_by=arithmetik needs evaluations on the way, for example train.eval_steps=50" in said
+
+
+@pytest.mark.soak
+def test_pauses_of_shards_whose_selection_moves_and_whose_budget_is_tokens_change_nothing(ufo: Ufo) -> None:
+    words = (
+        *ufo.SMALL, "launch.num_ranks=2", "deepspeed=zero3", "selector=ufo", "ratio=50pct",
+        "refresh=rescore", "refresh.every=2", "train.max_steps=null", "train.max_generated_tokens=2500",
+        "train.per_device_train_batch_size=16", "train.save_steps=null", "tracker=off",
+    )  # fmt: skip
+    ufo.run(*words, "name=whole")
+    ufo.run(*words, "train.eval_steps=2", "name=paused")
+    (whole,), (paused,) = (list(ufo.folder.glob(f"outputs/runs/{name}/*")) for name in ("whole", "paused"))
+    one, other = (json.loads((run / "train/manifest.json").read_text()) for run in (whole, paused))
+    assert one["steps"] == other["steps"] > 4 and one["generated_tokens"] == other["generated_tokens"]
+    asked = [found["step"] for found in other["evaluations"]]
+    assert asked == [*range(2, one["steps"], 2), one["steps"]] and not other["resumed"]
+    moved = [[(found["entered"], found["left"]) for found in lines(run, "train", "refresh")] for run in (whole, paused)]
+    assert moved[0] == moved[1] and moved[0]
+    before, after = policy(whole), policy(paused)
+    assert max(float((before[name] - after[name]).abs().max()) for name in before) <= 1e-4
