@@ -255,7 +255,7 @@ def test_a_recipe_from_a_folder_of_ones_own_says_only_what_it_changes(tmp_path: 
     (tmp_path / "train").mkdir()
     (tmp_path / "train" / "mine.yaml").write_text(MINE)
     (mine,) = compose_jobs(["train=mine"], str(tmp_path))
-    (lab,) = compose_jobs([])
+    (lab,) = compose_jobs(["train=lab"])
     train = load(mine.plain).train
     assert (train.name, train.learning_rate, train.trl["importance_sampling_level"]) == ("mine", 1e-4, "sequence")
     assert {**train.trl} == {**lab.plain["train"]["trl"], "importance_sampling_level": "sequence"}

@@ -104,7 +104,7 @@ def test_only_stages_that_run_vllm_are_touched(
         "pass_rate": lambda: made.signals().collect("pass_rate"),
         "evaluation": lambda: made.evaluations().base("arithmetic"),
         "training": lambda: made.train(
-            Selection([made.pool.prompts[0].id], np.ones(1), 1, 0.0, 0), Columns({}), made.signals()
+            Selection([made.pool.prompts[0].id], np.ones(1), 1, 0.0, 0), Columns({}), made.signals(), made.evaluations()
         ),
         "doctor": lambda: compare_ways([*SMALL, *words], 1),
     }
