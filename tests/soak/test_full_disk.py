@@ -54,6 +54,7 @@ find . -name '*.tmp'
 ls {WHOLE}
 rm fill
 {TRAIN}
+echo LOG
 cat outputs/runs/dev/*/logs/train.log
 """
 
@@ -75,11 +76,12 @@ def in_a_small_disk(script: str, folder: Path) -> str:
 
 
 def test_a_disk_that_is_full_as_a_training_saves_leaves_the_checkpoint_before(tmp_path: Path) -> None:
-    before, after = in_a_small_disk(TRAINED, tmp_path).split("STATUS 1")
+    said, log = in_a_small_disk(TRAINED, tmp_path).split("LOG\n")
+    before, after = said.split("STATUS 1")
     assert re.search(r"the disk of \S+ is full: stage train stopped; free some space", before), before
     assert "Traceback" not in before + after and ".tmp" not in after
     kept = re.findall(r"checkpoint-(\d+)/ufo_rl.json", after)[-1]
-    assert "damaged" not in after and f"going on from checkpoint-{kept}" in after, after
+    assert "damaged" not in after and f"going on from checkpoint-{kept}" in log, log
     assert "training   60 steps" in after
 
 
