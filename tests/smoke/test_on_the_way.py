@@ -114,6 +114,11 @@ def test_the_best_policy_is_the_first_of_the_highest_accuracy(tmp_path: Path) ->
     shutil.rmtree(policy.parent)  # killed before it was published: only the last part is done again
     assert train()["best"] == {"step": 20, "by": "one"}
     assert (policy.with_name("best") / "model.safetensors").read_text() == "20"
+    shutil.rmtree(policy.parent)
+    shutil.rmtree(tmp_path / "checkpoint-35")
+    (tmp_path / "checkpoint-30" / OURS).write_text("{")  # damaged: what was found at 30 is found again
+    steps = iter([30, 35])
+    assert [one["step"] for one in train()["evaluations"]] == list(accuracy) and next(steps, None) is None
     for path in (policy.parent, *tmp_path.glob("checkpoint-*")):  # begun anew
         shutil.rmtree(path)
     steps = iter(accuracy)

@@ -37,13 +37,14 @@ LINES = [
     {"time": 1.0, "stage": "score", "attempt": 1, "event": "progress", "done": 64, "total": 128},
     {"time": 1.0, "stage": "score", "attempt": 1, "event": "progress", "done": 128, "total": 128},
     {"time": 1.5, "stage": "score", "attempt": 1, "event": "end", "seconds": 1.25},
-    {"time": 2.0, "stage": "base_eval", "event": "metrics", "benchmark": "math500", "accuracy": 0.25},
+    {"time": 2.0, "stage": "base_eval", "event": "metrics", "benchmark": "math500", "step": 0, "accuracy": 0.25},
     {"time": 3.0, "stage": "train", "attempt": 1, "event": "start", "max_steps": 2},
     {"time": 3.0, "stage": "train", "attempt": 1, "event": "metrics", "step": 1, "reward": 0.5, "kl": "nan"},
     {"time": 4.0, "stage": "train", "attempt": 1, "event": "metrics", "step": 2, "reward": 0.75,
      "completions/mean_length": 12.5},
     {"time": 5.0, "stage": "eval", "attempt": 1, "event": "progress", "done": 250},
-    {"time": 6.0, "stage": "eval", "attempt": 1, "event": "metrics", "benchmark": "math500", "accuracy": 0.5},
+    {"time": 6.0, "stage": "eval", "attempt": 1, "event": "metrics", "benchmark": "math500", "step": 2,
+     "accuracy": 0.5},
 ]  # fmt: skip
 
 
@@ -132,6 +133,7 @@ def logged(tmp_path_factory):
             pytest.raises(RuntimeError, match="planted"),
             open_run(TRACKER, record("bbbb2222"), other, outputs) as tracker,
         ):
+            tracker.feed({**LINES[8], "step": 7})  # of a run that goes on where its training had ended, or paused
             tracker.feed(LINES[5])
             raise RuntimeError("planted")
     return outputs, connections
@@ -151,6 +153,11 @@ def test_identity_of_the_run(finished):
     assert (config["seed"], config["ratio"], config["selector"]) == (3, {"value": 0.1}, {"name": "ufo"})
     assert (config["choice/selector"], config["choice/ratio"]) == ("ufo", "10pct")
     assert config["run"]["command"] == "ufo-rl model=tiny"
+
+
+def test_an_evaluation_stands_at_its_own_step_also_where_no_step_was_told_before(logged):
+    history = history_of(records_of(logged[0], "bbbb2222"))
+    assert [one["train/global_step"] for one in history if "eval/math500_accuracy" in one] == [7]
 
 
 def test_every_stage_has_values_on_its_own_axis(finished):

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ufo_rl.report.comparison import NOT_SCORING, incomplete, total_of, warnings_of
+from ufo_rl.report.comparison import NOT_SCORING, incomplete, total_of
 from ufo_rl.report.pairing import Block, Result, gather
 from ufo_rl.report.run_folders import find_runs
 from ufo_rl.report.run_record import EvaluatedModel
+from ufo_rl.report.warnings import warnings_of
 
 FORMATS = ("csv", "json")
 

@@ -93,7 +93,7 @@ class Tracker:
         if event == "progress":
             values["score/prompts"] = line["done"]
         elif section in ("train", "eval") and values:
-            values["train/global_step"] = 0 if stage == "base_eval" else self._global_step
+            values["train/global_step"] = line.get("step", self._global_step)
         if values:
             self._send(lambda run: run.log(values))
 

@@ -102,7 +102,7 @@ def train(
     num_kept = len(rows) if moving is None else moving.num_kept
     kept, others = rows[:num_kept], rows[num_kept:]
     trainer = make_trainer(arguments, kept, model_folder, tokenizer, rewards, watcher, template.stop, others)
-    watcher.trainer, trainer.sign = trainer, sign
+    watcher.trainer, trainer.alarms, trainer.sign = trainer, watcher.alarms, sign
     _set_up(trainer, settings, rows, tell, work)
     trainer.until = until
     if moving is not None:
@@ -260,7 +260,7 @@ class Watcher(TrainerCallback):
     def __init__(self, journal: Callable[..., Any]) -> None:
         self.journal = journal
         self.alarms = Alarms()
-        self.trainer: Trainer | None = None  # None where steps are all there is to count, and nothing to go on from
+        self.trainer: Trainer | None = None  # None where steps are all there is to count
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
         if not logs or ("train_runtime" in logs and MEAN_LENGTH not in logs):
@@ -271,7 +271,7 @@ class Watcher(TrainerCallback):
             if name not in RUN_TIMES
         }
         self.journal("metrics", step=state.global_step, **metrics)
-        for alarm in (self.alarms if self.trainer is None else self.trainer.alarms).look(metrics):
+        for alarm in self.alarms.look(metrics):
             self.journal("alarm", step=state.global_step, name=alarm.name, words=alarm.words, cure=alarm.cure)
             if alarm.name == NOT_A_NUMBER:
                 raise UserError(

@@ -9,7 +9,7 @@ from typing import Any
 
 from ufo_rl.config.schema import Train
 from ufo_rl.files.atomic import read_json, write_json
-from ufo_rl.training.sound import last_checkpoint, step_of
+from ufo_rl.training.sound import last_checkpoint, remove_damaged, step_of
 
 Evaluate = Callable[[Path, int], dict[str, float]]  # a policy and its steps; the accuracy on each benchmark
 STEP, ACCURACY = "step", "accuracy"
@@ -27,16 +27,15 @@ class OnTheWay:
         trained: train from where it stands, until a step or the end, and save to `policy`. The best policy, where it is not
         the last, lies beside that as `best`.
         """
-        if self.every is None:
-            return trained(None)
-        self._forget_lost_steps()
-        parts = [trained(self._next(self.every))]
+        parts = [self._part(trained)]
         while "paused_at" in parts[-1]:
-            self._look(policy, parts[-1]["paused_at"])
+            self._look(policy, parts[-1]["paused_at"], is_last=False)
             shutil.rmtree(policy)
-            parts.append(trained(self._next(self.every)))
+            parts.append(self._part(trained))
         last = parts[-1]
-        self._look(policy, last["steps"])
+        if self.every is None:
+            return last
+        self._look(policy, last["steps"], is_last=True)
         known = self._known()
         together = {
             "seconds": sum(part["seconds"] for part in parts),
@@ -47,13 +46,19 @@ class OnTheWay:
         by = self.best_by
         if by is None:
             return {**last, **together}
-        step = max(known, key=lambda one: (one[ACCURACY][by], -one[STEP]))[STEP]
+        there = [one for one in known if one[STEP] == last["steps"] or self._best(one[STEP]).is_dir()]
+        step = max(there, key=lambda one: (one[ACCURACY][by], -one[STEP]))[STEP]
         if step != last["steps"]:  # a copy: whoever is killed before this is published needs it again
             shutil.copytree(self._best(step), policy.with_name("best"))
         return {**last, **together, "best": {STEP: step, "by": by}}
 
-    def _next(self, every: int) -> int:
-        return (max((one[STEP] for one in self._known()), default=0) // every + 1) * every
+    def _part(self, trained: Callable[[int | None], dict[str, Any]]) -> dict[str, Any]:
+        """Until the next pause, from a checkpoint that is as it was saved."""
+        remove_damaged(self.work)
+        self._forget_lost_steps()
+        if self.every is None:
+            return trained(None)
+        return trained((max((one[STEP] for one in self._known()), default=0) // self.every + 1) * self.every)
 
     @property
     def _file(self) -> Path:
@@ -66,21 +71,25 @@ class OnTheWay:
         return read_json(self._file) if self._file.is_file() else []
 
     def _forget_lost_steps(self) -> None:
-        """Of steps beyond the checkpoint that is gone on from: on some machines they come out otherwise."""
+        """Those beyond the checkpoint that is gone on from: on some machines they come out otherwise."""
         newest = last_checkpoint(self.work)
         reached = 0 if newest is None else step_of(newest)
         known = self._known()
-        if any(one[STEP] > reached for one in known):
+        lost = [one[STEP] for one in known if one[STEP] > reached]
+        if lost:
             write_json(self._file, [one for one in known if one[STEP] <= reached])
+        for step in lost:
+            shutil.rmtree(self._best(step), ignore_errors=True)
 
-    def _look(self, policy: Path, step: int) -> None:
+    def _look(self, policy: Path, step: int, is_last: bool) -> None:
+        """Evaluate, and keep the policy where it is better than the one that is kept; the last one stays anyway."""
         found = self.evaluate(policy, step)
         known, by = [one for one in self._known() if one[STEP] != step], self.best_by
-        is_best = by is not None and all(found[by] > one[ACCURACY][by] for one in known)
+        kept = [one for one in known if self._best(one[STEP]).is_dir()]
+        is_best = not is_last and by is not None and all(found[by] > one[ACCURACY][by] for one in kept)
         if is_best:
             shutil.rmtree(self._best(step), ignore_errors=True)
             shutil.copytree(policy, self._best(step))
         write_json(self._file, [*known, {STEP: step, ACCURACY: found}])
-        for old in self.work.glob("best-*"):
-            if is_best and old != self._best(step):
-                shutil.rmtree(old)
+        for old in kept if is_best else ():
+            shutil.rmtree(self._best(old[STEP]))

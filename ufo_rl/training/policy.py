@@ -23,7 +23,6 @@ from ufo_rl.records import AnswerForm, Prompt
 from ufo_rl.reward.columns import row_of
 from ufo_rl.training.moving import Moving, MovingRequest
 from ufo_rl.training.on_the_way import Evaluate, OnTheWay
-from ufo_rl.training.sound import remove_damaged
 from ufo_rl.training.step import step_in_words
 
 log = logging.getLogger(__name__)
@@ -98,7 +97,6 @@ class PolicyTraining:
             request = self._request(work, temporary / "policy", asked)
 
             def trained(until: int | None) -> dict[str, Any]:
-                remove_damaged(work)
                 part = replace(request, until=until)
                 result = self.stages.run("train", RANK, part, key, in_words=step_in_words)[0]
                 write_json(request.policy / RECORD, self._record())
