@@ -2,10 +2,12 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# What has a target of its own.
+APART := --ignore tests/vllm --ignore tests/hub --ignore tests/real --ignore tests/page
 # Processes beside each other: one thread each, which sleeps while it waits.
 QUIETLY := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE
 
-.PHONY: help demo test soak test-hub test-vllm test-real vllm-env lint lock wheel lab real-model bench-scoring bench-precision bench-memory bench-grading clean
+.PHONY: help demo test soak test-hub test-vllm test-real test-page vllm-env lint lock wheel lab real-model bench-scoring bench-precision bench-memory bench-grading clean
 .DEFAULT_GOAL := help
 
 help:  ## Show this list
@@ -20,12 +22,13 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 
 demo: $(VENV)/.installed  ## The tour, one to two minutes on 2 cores: four arms on the embedded lab, scored, trained, compared
 	$(BIN)/ufo-rl -cd sweeps -cn demo
+	@$(BIN)/ufo-rl report outputs/sweeps/demo
 
 test: $(VENV)/.installed  ## Tests but those of soak, test-hub, test-vllm and test-real, four to six minutes on 2 cores; UFO_RL_DATA=FOLDER adds those on real data
-	$(QUIETLY) $(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder -m "not soak" --ignore tests/vllm --ignore tests/hub --ignore tests/real
+	$(QUIETLY) $(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder -m "not soak" $(APART)
 
 soak: $(VENV)/.installed  ## The long ones: whole experiments, kills in every stage, two hosts, a full disk, every architecture, hostile texts
-	$(QUIETLY) $(BIN)/python -m pytest -q -n 3 --dist worksteal -m soak --ignore tests/vllm --ignore tests/hub --ignore tests/real
+	$(QUIETLY) $(BIN)/python -m pytest -q -n 3 --dist worksteal -m soak $(APART)
 
 test-hub: $(VENV)/.installed .venv-hub/.installed  ## Models and datasets of a real hub on loopback; needs UFO_RL_DATA
 	$(QUIETLY) $(BIN)/python -m pytest -q tests/hub
@@ -50,6 +53,9 @@ test-real: $(VENV)/.installed .venv-vllm/.installed models/SmolLM2-135M-Instruct
 
 test-vllm: .venv-vllm/.installed  ## Real vLLM beside transformers on the embedded lab
 	VLLM_CPU_KVCACHE_SPACE=1 .venv-vllm/bin/python -m pytest -q tests/vllm
+
+test-page: $(VENV)/.installed  ## The report in real Chromium (Debian's chromium and chromium-driver), a picture of every section in build/pictures
+	UFO_RL_PICTURES=build/pictures $(QUIETLY) $(BIN)/python -m pytest -q tests/page
 
 lint: $(VENV)/.installed  ## Style and types: what pre-commit and .ci/run check
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

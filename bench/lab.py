@@ -28,8 +28,8 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from ufo_rl.files.environment import hardware
-from ufo_rl.report.run_folders import find_runs
-from ufo_rl.report.run_record import Run
+from ufo_rl.report.disk.run_folders import find_runs
+from ufo_rl.report.disk.run_record import Run
 from ufo_rl.stats.intervals import spearman
 from ufo_rl.stats.seeds import mean_over_seeds
 

@@ -48,8 +48,10 @@ def main(words: Sequence[str], begin: Callable[[], None] = lambda: None) -> int:
     check_jobs(jobs)
     tell(jobs)
     from ufo_rl.experiment.made import collected
+    from ufo_rl.experiment.planned import plan
 
     begin()
+    plan(jobs, words)
     with collected(Path(os.path.expanduser(jobs[0].plain["paths"]["outputs"]))) as made:
         start()
         return outcome(jobs, made.folders())
@@ -94,7 +96,8 @@ def job(cfg: DictConfig) -> float | None:
 def outcome(jobs: Sequence[Job], made: Mapping[int, Path]) -> int:
     """What became of the jobs: the arms of a sweep in one table, each failed job with its reason."""
     from ufo_rl.experiment.status import Status
-    from ufo_rl.report import compare
+    from ufo_rl.report import compare, ledger_table
+    from ufo_rl.report.ledger.entries import entries_of
 
     folders = list(dict.fromkeys(made.values()))
     failed = [
@@ -105,7 +108,7 @@ def outcome(jobs: Sequence[Job], made: Mapping[int, Path]) -> int:
     if not jobs[0].is_sample:
         failed += [f"job {number} ({job.words}) never started" for number, job in enumerate(jobs) if number not in made]
     if len(folders) > 1:
-        sys.stdout.write(f"\n{compare(folders)}\n")
+        sys.stdout.write(f"\n{compare(folders)}\n\n{ledger_table(entries_of(folders))}\n")
     for problem in failed:
         sys.stderr.write(f"ufo-rl: {problem}\n")
     return 1 if failed or not made else 0

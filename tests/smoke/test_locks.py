@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 import threading
@@ -10,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from ufo_rl.files.atomic import locked, manifest, publish
+from ufo_rl.files.atomic import is_held, locked, manifest, publish
+from ufo_rl.report.disk.how_far import state_of
 
 pytestmark = pytest.mark.smoke
 
@@ -48,3 +50,19 @@ def test_a_lock_makes_the_second_wait(tmp_path: Path) -> None:
     thread.join()
     assert is_let_go == [True]
     assert holder.wait() == 0
+
+
+def test_running_is_who_holds_the_lock(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from ufo_rl.files.atomic import locked\n"
+        "with locked(Path(sys.argv[1]), 'x'):\n    print('held', flush=True); sys.stdin.read()"
+    )
+    lock, pipe, running = tmp_path / ".lock", subprocess.PIPE, {"state": "running", "host": socket.gethostname()}
+    with subprocess.Popen([sys.executable, "-c", code, str(lock)], stdin=pipe, stdout=pipe, text=True) as holder:
+        assert holder.stdout is not None and holder.stdout.readline() == "held\n"
+        assert is_held(lock) and state_of(tmp_path, running).name == "running"
+        holder.kill()
+    assert not is_held(lock) and state_of(tmp_path, running).name == "stale"
+    with locked(lock, "x"):  # looking takes nothing away
+        assert is_held(lock)
+    assert not is_held(tmp_path / "no such file")

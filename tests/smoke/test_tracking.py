@@ -18,9 +18,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from ufo_rl.errors import UserError
+from ufo_rl.tracking.begin import open_run
 from ufo_rl.tracking.excerpt import sample_scores
 from ufo_rl.tracking.mode import MODES, has_key, sync_command
-from ufo_rl.tracking.sink import open_run
 
 pytestmark = pytest.mark.smoke
 
@@ -262,7 +262,7 @@ def test_a_key_is_found_in_the_environment_or_netrc(no_key, monkeypatch):
 def test_auto_without_a_key_says_so_in_one_line_with_the_sync_command(no_key, caplog):
     with caplog.at_level("INFO"), open_run({**TRACKER, "mode": "auto"}, record("cccc3333"), CONFIG, no_key):
         pass
-    (message,) = [one.getMessage() for one in caplog.records if one.name == "ufo_rl.tracking.sink"]
+    (message,) = [one.getMessage() for one in caplog.records if one.name == "ufo_rl.tracking.begin"]
     assert "\n" not in message and "no key" in message
     assert message.endswith(sync_command(no_key, "cccc3333"))
     assert list(no_key.glob("wandb/offline-run-*-cccc3333"))
@@ -283,7 +283,7 @@ def run_program(program: str, folder: Path, wandb_id: str, tracker: dict[str, An
     """What a program of its own prints: `start()` in it opens a run in `folder`."""
     beginning = (
         "import json, logging, os, signal, subprocess, sys, time; from pathlib import Path\n"
-        "from ufo_rl.tracking.sink import open_run\n"
+        "from ufo_rl.tracking.begin import open_run\n"
         "logging.basicConfig(stream=sys.stdout)\n"
         "def start(): return open_run(*json.loads(sys.argv[1]), Path('.'))\n"
     )

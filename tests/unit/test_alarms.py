@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ufo_rl.report.signatures import alarms
+from ufo_rl.report.comparing.signatures import alarms
 from ufo_rl.training.alarms import CURES, PATIENCE, Alarms
 
 
@@ -82,9 +82,13 @@ def test_compare_tells_the_first_of_each_name() -> None:
         {"event": "alarm", "step": step, "name": name, "words": f"words {step}", "cure": CURES[name]}
         for step, name in ((7, "all_dead"), (9, "cut_off"), (30, "all_dead"))
     ]
-    assert alarms([{"event": "metrics", "step": 1}, *told]) == [
+    assert alarms({0: [{"event": "metrics", "step": 1}, *told]}) == [
         f"all_dead at step 7: words 7; {CURES['all_dead']}",
         f"cut_off at step 9: words 9; {CURES['cut_off']}",
+    ]
+    assert alarms({0: told, 1: [told[0] | {"step": 5, "words": "words 5"}], 2: []}) == [
+        f"all_dead in 2 of 3 seeds, first in seed 1 at step 5: words 5; {CURES['all_dead']}",
+        f"cut_off in 1 of 3 seeds, first in seed 0 at step 9: words 9; {CURES['cut_off']}",
     ]
 
 

@@ -11,8 +11,8 @@ import pytest
 
 from ufo_rl.errors import UserError
 from ufo_rl.report import compare, evaluation_table, summary
+from ufo_rl.report.disk.run_folders import load_run, read_metrics
 from ufo_rl.report.metrics import SCHEMA, evaluation_headline, headline, run_metrics
-from ufo_rl.report.run_folders import load_run, read_metrics
 
 EARLIER = Path(__file__).parents[1] / "data" / "schema_1"
 UFO = EARLIER / "runs/dev/tiny-arithmetic-ufo-20pct-s0-b4e240be"

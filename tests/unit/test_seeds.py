@@ -13,7 +13,7 @@ def test_five_seeds_by_hand() -> None:
     # mean 14.72; deviations .78 -4.52 -.42 3.08 1.08: squares sum to 31.868, s = sqrt(7.967) = 2.82259; t(0.975, 4) = 2.776445
     found = mean_over_seeds([15.5, 10.2, 14.3, 17.8, 15.8])
     half = 2.776445 * 2.822587 / math.sqrt(5)
-    assert found == pytest.approx((14.72, 14.72 - half, 14.72 + half, 5), abs=1e-4)
+    assert found[:4] == pytest.approx((14.72, 14.72 - half, 14.72 + half, 5), abs=1e-4)
 
 
 def test_two_seeds_are_hardly_any() -> None:

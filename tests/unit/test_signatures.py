@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from ufo_rl.report.signatures import CURE_UNSTABLE, unlike_seeds, unstable_training, worse_over_seeds, worse_than
+from ufo_rl.report.comparing.signatures import (
+    CURE_UNSTABLE,
+    unlike_seeds,
+    unstable_training,
+    worse_over_seeds,
+    worse_than,
+)
 from ufo_rl.stats.intervals import Difference
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.planted import NUM_QUESTIONS, plant
 from ufo_rl.report import compare
-from ufo_rl.report.signatures import CURE_COSTLY, CURE_UNSTABLE, CURE_WORSE
+from ufo_rl.report.comparing.signatures import CURE_COSTLY, CURE_UNSTABLE, CURE_WORSE
 
 STEPS, SEEDS, ARMS = 60, 5, ("full", "random", "ufo", "accuracy")
 

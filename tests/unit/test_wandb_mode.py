@@ -14,9 +14,10 @@ from ufo_rl.config.compose import compose_jobs
 from ufo_rl.config.load import load
 from ufo_rl.errors import UserError
 from ufo_rl.experiment.surroundings import check_places
+from ufo_rl.tracking.begin import open_run
 from ufo_rl.tracking.excerpt import cell, sample, shares
 from ufo_rl.tracking.mode import BY_ENVIRONMENT, check_tracker, has_key, resolved_mode, sync_command
-from ufo_rl.tracking.sink import Tracker, open_run
+from ufo_rl.tracking.sink import Tracker
 
 LONG = "x" * 65
 TRACKER = {"mode": "auto", "project": "ufo-rl", "entity": None, "tags": []}

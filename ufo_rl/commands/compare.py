@@ -1,22 +1,17 @@
-"""`ufo-rl compare`: arms side by side, as a table or as rows for other programs."""
+"""`ufo-rl compare`: arms side by side, as a table, as rows for other programs, or as a pivot."""
 
 from __future__ import annotations
 
-import argparse
 import sys
-from typing import NoReturn
 
+from ufo_rl.commands._parser import Parser
 from ufo_rl.errors import UserError, nearest
 from ufo_rl.report import compare
-from ufo_rl.report.arm_rows import FORMATS, arm_rows, written
+from ufo_rl.report.comparing.arm_rows import arm_rows, written
+from ufo_rl.report.comparing.pivot import pivot
 
-USAGE = "ufo-rl compare DIR... [--format csv] ...   runs or evaluations side by side, one row per arm"
-FLAGS = ("--baseline", "--format", "--help")
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UserError(f"compare: {message}; see ufo-rl compare -h")
+USAGE = "ufo-rl compare DIR... [--rows KEY --cols KEY] ...   runs or evaluations side by side, one row per arm"
+FORMATS = ("table", "md", "csv", "json")
 
 
 def help() -> str:
@@ -24,38 +19,55 @@ def help() -> str:
 
 
 def run(arguments: list[str]) -> int:
-    found, unknown = parser().parse_known_intermixed_args(arguments)
-    problems = [
-        f"compare {flag}: no such option{nearest(flag.partition('=')[0], FLAGS)} (options: {', '.join(FLAGS)})"
-        for flag in unknown
-    ]
-    shapes = ("table", *FORMATS)
-    if found.format not in shapes:
+    asked, problems = parser().read(arguments)
+    if asked.format not in FORMATS:
         problems.append(
-            f"compare --format {found.format} must be one of {', '.join(shapes)}{nearest(found.format, shapes)}"
+            f"compare --format {asked.format} must be one of {', '.join(FORMATS)}{nearest(asked.format, FORMATS)}"
         )
-    if not found.folders:
+    if not asked.folders:
         problems.append("compare: name at least one run or sweep folder, for example outputs/sweeps/dev")
+    margin = _margin(asked.margin, problems)
+    if asked.cols and not asked.rows:
+        problems.append("compare --cols goes with --rows KEY: what stands beside it")
     if problems:
         raise UserError(*problems)
-    if found.format == "table":
-        sys.stdout.write(compare(found.folders, found.baseline) + "\n")
-        return 0
-    rows, told = arm_rows(found.folders, found.baseline)
+    if asked.rows:
+        text, told = pivot(asked.folders, asked.rows, asked.cols, asked.by, asked.baseline, asked.format)
+    elif asked.format in ("table", "md"):
+        is_md = asked.format == "md"
+        text, told = compare(asked.folders, asked.baseline, margin, asked.seeds, is_md), []
+    else:
+        rows, told = arm_rows(asked.folders, asked.baseline)
+        text = written(rows, asked.format)
     sys.stderr.write("".join(f"ufo-rl: {line}\n" for line in told))
-    sys.stdout.write(written(rows, found.format) + "\n")
+    sys.stdout.write(text + "\n")
     return 0
 
 
-def parser() -> _Parser:
-    made = _Parser(
-        prog="ufo-rl compare",
-        usage="ufo-rl compare DIR... [--baseline ARM] [--format table|csv|json]",
-        description="Runs (or evaluations) in or below these folders, one row per arm and seed: accuracy before and after "
-        "with 95 % intervals, the difference to a baseline paired by question, what each cost, and warnings.",
-        epilog="The rows of csv and json have the keys that README.md lists: accuracies as shares, nothing rounded, empty or "
-        "null where unknown; warnings go to stderr. Example: ufo-rl compare outputs/sweeps/dev --baseline random",
-        allow_abbrev=False,
+def _margin(asked: str | None, problems: list[str]) -> float | None:
+    """Points to a share."""
+    if asked is None:
+        return None
+    try:
+        points = float(asked)
+    except ValueError:
+        points = 0.0
+    if not 0 < points <= 100:
+        problems.append(f"compare --margin {asked} must be points of accuracy, a number in (0, 100]")
+    return points / 100
+
+
+def parser() -> Parser:
+    made = Parser(
+        "compare",
+        "ufo-rl compare DIR... [--baseline ARM] [--seeds] [--margin POINTS]\n"
+        "       [--rows KEY [--cols KEY] [--by BENCHMARK]] [--format table|md|csv|json]",
+        "Runs (or evaluations) in or below these folders, one row per arm over its seeds: accuracy before and after with 95 % "
+        "intervals, the difference to a baseline paired by question, a verdict that holds for all comparisons together, what "
+        "each cost with scoring, what is missing, and warnings.",
+        "The rows of csv and json have the keys that README.md lists: a row a run and benchmark, accuracies as shares, nothing "
+        "rounded, empty or null where unknown; warnings go to stderr. Example: ufo-rl compare outputs/sweeps/ratio --rows "
+        "selector --cols ratio",
     )
     made.add_argument("folders", metavar="DIR", nargs="*", help="run folders, sweep folders, or patterns of them")
     made.add_argument(
@@ -64,5 +76,18 @@ def parser() -> _Parser:
         help='the arm that the others are compared with: as the table calls it ("random 10%%"), or a selector (random), which '
         "takes the one of the same ratio, settings and seed (default: full; random where no arm trains on everything)",
     )
-    made.add_argument("--format", metavar="FORMAT", default="table", help="table, csv or json (default: table)")
+    made.add_argument("--seeds", action="store_true", help="below each arm a row for every seed")
+    made.add_argument(
+        "--margin",
+        metavar="POINTS",
+        help="also say which arms are not worse than the baseline by more than so many points",
+    )
+    made.add_argument(
+        "--rows", metavar="KEY", help="a pivot: a row for each value of a key (selector, ratio, train.beta, arm)"
+    )
+    made.add_argument("--cols", metavar="KEY", help="and a column for each value of another")
+    made.add_argument(
+        "--by", metavar="BENCHMARK", help="of the pivot: the accuracy on this one (default: all, one below the other)"
+    )
+    made.add_argument("--format", metavar="FORMAT", default="table", help="table, md, csv or json (default: table)")
     return made

@@ -13,7 +13,7 @@ from hydra.core.override_parser.types import Override
 from omegaconf import MISSING, DictConfig, OmegaConf
 
 from ufo_rl.config.grid import grid
-from ufo_rl.config.job_config import first_of, job_configs, job_folder, runs_grid, sweep_of
+from ufo_rl.config.job_config import first_of, job_configs, job_folder, names_a_moment, runs_grid, sweep_of
 from ufo_rl.config.model_choice import CUSTOM, DATA, ModelChoice, choose_model, in_words, refuse_default
 from ufo_rl.config.names import check_names, flat_keys
 from ufo_rl.config.tree import Tree, open_tree, plainly
@@ -25,7 +25,8 @@ class Job:
     """A run to be: its resolved plain configuration, the folder that Hydra will make for it as far as that can be known
     before, what tells it from other jobs, and all overrides that made it. `is_here`: this machine runs it; a scheduler's
     launcher asks others. `is_sample`: a sweeper of another package makes the jobs; this is one that it could make.
-    choice: what the command line means of the model. notice: what a model given by its path runs with, "" for others."""
+    is_folder_known: the folder does not depend on the moment of its making. choice: what the command line means of the model.
+    notice: what a model given by its path runs with, "" for others."""
 
     plain: dict[str, Any]
     folder: Path
@@ -35,6 +36,7 @@ class Job:
     overrides: tuple[str, ...] = ()
     choice: ModelChoice = field(default_factory=ModelChoice)
     notice: str = ""
+    is_folder_known: bool = True
 
     def check_model(self, *asked: str) -> None:
         """UserError where nobody chose a model or data, and the default cannot be meant; `asked` are the groups of data that
@@ -135,7 +137,8 @@ def _jobs(tree: Tree, overrides: Sequence[Override], sweep: Sequence[Override] |
             is_here = "submitit" not in str(cfg.hydra.launcher._target_)
             is_sample = sweep is not None and not is_grid
             notice = in_words(plain) if cfg.hydra.runtime.choices.get("model") == CUSTOM else ""
-            jobs.append(Job(plain, folder, told, is_here, is_sample, tuple(words), choice, notice))
+            is_known = not names_a_moment(cfg, number_there)
+            jobs.append(Job(plain, folder, told, is_here, is_sample, tuple(words), choice, notice, is_known))
     problems.raise_any()
     return jobs
 

@@ -63,8 +63,7 @@ def first_of(override: Override) -> str:
 def job_configs(tree: Tree, jobs: Sequence[Sequence[str]], overrides: Sequence[Override]) -> list[DictConfig]:
     """The configuration of each job, with Hydra's own node. UserError where a key is not there, in any job of them.
 
-    overrides: as the user typed them, for the messages.
-    """
+    overrides: as the user typed them, for the messages."""
     typed = {override.get_key_element(): str(override.input_line) for override in overrides}
     is_swept = {override.get_key_element(): override.is_sweep_override() for override in overrides}
     parsed = [tree.parse(texts) for texts in jobs]
@@ -107,10 +106,8 @@ def job_folder(tree: Tree, cfg: DictConfig, words: Sequence[str], number: int | 
     """The folder that Hydra makes for a job, for the job of that number in a sweep; a moment that it names is now."""
     if cfg.hydra.job.chdir:
         raise UserError("hydra.job.chdir=true: the relative paths of a run would lose their meaning; leave it out")
-    keys = ("run.dir",) if number is None else ("sweep.dir", "sweep.subdir")
-    nodes = OmegaConf.to_container(cfg.hydra, resolve=False)
-    assert isinstance(nodes, dict)
-    if any("hydra" in str(nodes[group][key]) for group, key in (key.split(".") for key in keys)):  # ${hydra.job.num}
+    keys = _folder_keys(number)
+    if any("hydra" in node for node in _folder_nodes(cfg, number)):  # ${hydra.job.num}
         cfg = copy.deepcopy(tree.compose([tree.in_hydras_words(word) for word in words]))
         if number is not None:
             cfg.hydra.job.num, cfg.hydra.job.id = number, str(number)
@@ -119,6 +116,22 @@ def job_folder(tree: Tree, cfg: DictConfig, words: Sequence[str], number: int | 
     if wrong := [f"hydra.{key}={part}" for key, part in zip(keys, parts, strict=True) if part.startswith("~")]:
         raise UserError(*[f"{one}: Hydra takes ~ for a folder's name; write ${{oc.env:HOME}}" for one in wrong])
     return Path(*parts)
+
+
+def names_a_moment(cfg: DictConfig, number: int | None) -> bool:
+    """Whether the folder of a job depends on when it is made."""
+    return any("now:" in node for node in _folder_nodes(cfg, number))
+
+
+def _folder_keys(number: int | None) -> tuple[str, ...]:
+    return ("run.dir",) if number is None else ("sweep.dir", "sweep.subdir")
+
+
+def _folder_nodes(cfg: DictConfig, number: int | None) -> list[str]:
+    """What the keys of a job's folder say, before anything in it is read."""
+    nodes = OmegaConf.to_container(cfg.hydra, resolve=False)
+    assert isinstance(nodes, dict)
+    return [str(nodes[group][key]) for group, key in (key.split(".") for key in _folder_keys(number))]
 
 
 def _without_sweeps(tree: Tree, overrides: Sequence[Override]) -> DictConfig:

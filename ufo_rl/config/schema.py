@@ -202,6 +202,7 @@ class TrackerConfig:
     project: Text
     entity: Text | None
     tags: list[Text]
+    upload_policy: Flag = False
 
 
 @node
@@ -256,6 +257,7 @@ class Config:
     name: Annotated[Name, CHANGES_NO_RESULT]
     seed: Seed
     force: Annotated[Flag, CHANGES_NO_RESULT]
+    fail_fast: Annotated[Flag, CHANGES_NO_RESULT]
     plugins: Annotated[list[Text], CHANGES_NO_RESULT]
     contamination: Contamination
     paths: Annotated[Paths, CHANGES_NO_RESULT]

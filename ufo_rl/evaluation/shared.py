@@ -42,9 +42,8 @@ MADE_WITH = ("torch", "transformers")  # packages whose versions are kept with e
 class Asked:
     """A benchmark that is asked: its settings, its questions, and who grades them.
 
-    grader: its YAML node, grader_id: what its verdicts depend on, grader_columns: the dataset columns that it reads. drawn:
-    the worked examples of each question by its id, where each has its own.
-    """
+    grader: its YAML node, grader_id: what its verdicts depend on, grader_columns: the dataset columns that it reads. drawn: the
+    worked examples of each question by its id, where each has its own."""
 
     settings: Benchmark
     questions: Sequence[Prompt]
@@ -154,6 +153,8 @@ class Evaluations:
             **({"begun": chat.form.opened} if chat.form.opened else {}),
         }
         folder = self.cache / "evaluations" / f"{name}-{digest(identity)}"
+        self.stages.uses(store.folder)
+        self.stages.uses(folder)
         with locked(folder.parent / f"{folder.name}.lock", f"the evaluation on {name}"):
             found = manifest(folder)
             words = " ".join(filter(None, [name, when]))

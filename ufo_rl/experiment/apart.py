@@ -23,7 +23,8 @@ from ufo_rl.errors import Problems
 from ufo_rl.experiment.provenance import describe
 from ufo_rl.experiment.status import claimed
 from ufo_rl.files.atomic import write_json, write_text
-from ufo_rl.tracking.sink import Tracker, open_run
+from ufo_rl.tracking.begin import open_run
+from ufo_rl.tracking.sink import Tracker
 
 Checked = TypeVar("Checked")
 

@@ -6,6 +6,8 @@ import hashlib
 import itertools
 import logging
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import astuple
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ from ufo_rl.config.load import load
 from ufo_rl.config.optional import ask
 from ufo_rl.config.schema import Config
 from ufo_rl.errors import UserError
-from ufo_rl.experiment.made import tell_folder
+from ufo_rl.experiment.made import has_failed, tell_failed, tell_folder
 from ufo_rl.experiment.pipeline import Pipeline
 from ufo_rl.experiment.prepare import Prepared, prepare
 from ufo_rl.experiment.provenance import describe
@@ -29,9 +31,11 @@ from ufo_rl.files.keys import digest
 from ufo_rl.launch.follow import follow
 from ufo_rl.model.weights import fingerprint, local_folder
 from ufo_rl.report import summary
+from ufo_rl.report.comparing.siblings import gains
+from ufo_rl.report.disk.run_folders import read_metrics
 from ufo_rl.report.metrics import headline
-from ufo_rl.report.run_folders import read_metrics
-from ufo_rl.tracking.sink import open_run
+from ufo_rl.tracking.begin import open_run
+from ufo_rl.tracking.sink import Tracker
 
 log = logging.getLogger(__name__)
 
@@ -39,20 +43,23 @@ log = logging.getLogger(__name__)
 def experiment(plain: dict[str, Any]) -> float | None:
     """One run in Hydra's output folder. Returns the accuracy of the first benchmark, None if the run failed.
 
-    A failure is written down (status.json, error.txt) and told in a line; the sweep goes on, and the command ends in
-    status 1 (run.py).
-    """
+    A failure is written down (status.json, error.txt) and told in a line; the sweep goes on, and the command ends in status 1
+    (run.py)."""
     folder = Path(HydraConfig.get().runtime.output_dir)
     config = load(plain)
     try:
         check_folder(folder, plain)
         tell_folder(folder)
+        if config.fail_fast and has_failed():
+            log.info("%s: not started, as another job has failed (fail_fast=true)", folder.name)
+            return None
         return run_in(folder, config, plain)
     except UserError as error:
         for problem in error.problems:
             log.error("%s", problem)
     except Exception as error:
         log.error("%s failed: %s (all of it: %s)", folder.name, error, folder / "error.txt")
+    tell_failed()
     return None
 
 
@@ -61,8 +68,12 @@ def run_in(folder: Path, config: Config, plain: dict[str, Any]) -> float | None:
     if config.launch.node_rank > 0:  # this host serves the leader's stages; what it finds out is told there
         return first_accuracy(folder, config) if follow(folder, config.launch) == "completed" else None
     with claimed(folder, "run") as state:
-        prepared = prepare(config)
-        inputs = inputs_key(config, prepared)
+        try:
+            prepared = prepare(config)
+            inputs = inputs_key(config, prepared)
+        except Exception:
+            with begun(config, plain, folder, state):  # who looks at W&B alone sees it fail there too
+                raise
         if state.is_completed(inputs) and not config.force:
             state.path.touch()  # hosts that follow see that nothing will come
             log.info("%s: done before; force=true runs it again", folder.name)
@@ -95,20 +106,28 @@ def execute(
     config: Config, plain: dict[str, Any], folder: Path, state: Status, prepared: Prepared, inputs: str
 ) -> None:
     """Write down who the run is and run all stages."""
+    log.info("run %s", folder)
+    with begun(config, plain, folder, state) as (tracker, attempt):
+        pipeline = Pipeline(config, plain, folder, prepared, tracker, attempt, state.enter)
+        if config.force:
+            pipeline.clear()
+        metrics = pipeline.run()
+        tracker.summary(headline(metrics))
+        tracker.summary(gains(folder))
+    state.write("completed", inputs=inputs)
+    log.info("done in %.0f s\n%s", metrics["seconds"]["total"], summary(folder))
+
+
+@contextmanager
+def begun(config: Config, plain: dict[str, Any], folder: Path, state: Status) -> Iterator[tuple[Tracker, int]]:
+    """An attempt of the run: written down, open in W&B. Which one it is."""
     (folder / "error.txt").unlink(missing_ok=True)
     write_text(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(plain)))
     record = run_record(config, plain, folder)
     write_json(folder / "run.json", record)
     state.write("running")
-    log.info("run %s", folder)
     with open_run(plain["tracker"], record, plain, Path(config.paths.outputs)) as tracker:
-        pipeline = Pipeline(config, plain, folder, prepared, tracker, record["attempt"], state.enter)
-        if config.force:
-            pipeline.clear()
-        metrics = pipeline.run()
-        tracker.summary(headline(metrics))
-    state.write("completed", inputs=inputs)
-    log.info("done in %.0f s\n%s", metrics["seconds"]["total"], summary(folder))
+        yield tracker, record["attempt"]
 
 
 def run_record(config: Config, plain: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -117,4 +136,4 @@ def run_record(config: Config, plain: dict[str, Any], folder: Path) -> dict[str,
     overrides = list(HydraConfig.get().overrides.task)
     shown, command = run_name(plain, overrides), f"ufo-rl {shlex.join(overrides)}"
     record = describe(folder / "run.json", config.name, "pipeline", command, choices, shown, config.launch)
-    return {**record, "cell_id": cell_id(plain)}
+    return {**record, "cell_id": cell_id(plain), **{key: plain["tracker"][key] for key in ("entity", "project")}}

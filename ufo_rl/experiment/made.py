@@ -16,6 +16,8 @@ from omegaconf import OmegaConf
 from ufo_rl.files.atomic import write_text
 from ufo_rl.launch.start import MADE as VARIABLE  # where jobs in other processes leave their folders
 
+FAILED = "failed"  # a file beside them
+
 
 class Made:
     """Folders by the number of their job, 0 for a single run; those of this process, and what others left in `place`."""
@@ -43,6 +45,17 @@ def collected(outputs: Path) -> Iterator[Made]:
         _here.remove(made)
         del os.environ[VARIABLE]
         shutil.rmtree(made.place, ignore_errors=True)
+
+
+def tell_failed() -> None:
+    """The other jobs of the command hear that one has failed."""
+    if VARIABLE in os.environ:
+        write_text(Path(os.environ[VARIABLE]) / FAILED, "")
+
+
+def has_failed() -> bool:
+    """Whether a job of the command has failed."""
+    return VARIABLE in os.environ and (Path(os.environ[VARIABLE]) / FAILED).is_file()
 
 
 def tell_folder(folder: Path) -> None:

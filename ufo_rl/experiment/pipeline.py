@@ -10,9 +10,10 @@ from typing import Any, cast
 from ufo_rl.evaluation.shared import Asked, Evaluations
 from ufo_rl.experiment.before_training import BeforeTraining
 from ufo_rl.experiment.data import check_batch, whole_benchmarks
+from ufo_rl.experiment.lineage import Lineage
 from ufo_rl.experiment.shots import drawn_shots
 from ufo_rl.experiment.told import facts_of_parts
-from ufo_rl.files.atomic import write_json
+from ufo_rl.files.atomic import read_json, write_json
 from ufo_rl.files.environment import gpu_bytes
 from ufo_rl.launch.place import is_on_cpu
 from ufo_rl.records import RunView
@@ -46,11 +47,14 @@ class Pipeline(BeforeTraining):
         costs = {name: signals.collect(name) for name in self.prepared.selector.signals}
         columns = self.columns(signals)
         selection = self.select(signals, columns)
+        lineage = self.lineage(selection)
         trained = self.train(selection, columns, signals, evaluations)
+        lineage.policy(trained, config.tracker.upload_policy)
         policy, steps = self.folder / "train" / "policy", trained["steps"]
         final = {name: evaluations.final(name, policy, steps, "after training") for name in config.eval}
         for name in final:
             self.tracker.questions(name, self.folder / "eval" / name / "questions.parquet")
+            lineage.evaluation(name, final[name]["accuracy"])
         seconds, train = self.stages.seconds(), config.train
         metrics = run_metrics(
             num_pool=len(self.pool.prompts),
@@ -69,6 +73,16 @@ class Pipeline(BeforeTraining):
         write_json(self.folder / "metrics.json", metrics)
         shutil.rmtree(self.folder / ".work", ignore_errors=True)
         return metrics
+
+    def lineage(self, selection: Selection) -> Lineage:
+        """What the training is made from."""
+        found = Lineage(self.folder, self.plain, self.tracker)
+        found.dataset(read_json(self.folder / "pool.json")["key"])
+        found.scores()
+        found.selection(
+            {"num_kept": len(selection.ids), "num_pool": selection.num_pool, "selector": self.plain["selector"]}
+        )
+        return found
 
     def tell_of_memory(self) -> None:
         """What the training will hold on each GPU, in a line, before hours are spent on what comes before it."""

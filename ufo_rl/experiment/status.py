@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import time
 import traceback
 from collections.abc import Iterator
@@ -10,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ufo_rl.errors import UserError
-from ufo_rl.files.atomic import locked, read_json, write_json, write_text
+from ufo_rl.files.atomic import LOCK, locked, read_json, write_json, write_text
 
 INTERRUPTED = "interrupted"  # by Ctrl-C, SIGTERM, or the end of the terminal
 
@@ -40,6 +42,11 @@ class Status:
         stopped = f"stopped in stage {status['stage']}" if status.get("stage") else "never started"
         return status.get("error") or stopped
 
+    def plan(self) -> None:
+        """Write down that the job is to be done, unless something of it is known."""
+        if not self.path.exists():
+            self.write("planned")
+
     def _read(self) -> dict[str, Any]:
         """What the file says; nothing where it is missing or broken: the run then counts as not done."""
         try:
@@ -56,7 +63,11 @@ class Status:
     def write(self, state: str, error: str | None = None, inputs: str | None = None) -> None:
         updated = time.strftime("%Y-%m-%dT%H:%M:%S%z")
         write_json(
-            self.path, {"state": state, "stage": self.stage, "error": error, "updated": updated, "inputs": inputs}
+            self.path,
+            {
+                **{"state": state, "stage": self.stage, "error": error, "updated": updated, "inputs": inputs},
+                **{"host": socket.gethostname(), "pid": os.getpid()},
+            },
         )
 
 
@@ -68,7 +79,7 @@ def claimed(folder: Path, what: str) -> Iterator[Status]:
     status.json gets the first line of the reason; error.txt the traceback, unless it was the user's mistake.
     """
     state = Status(folder)
-    with locked(folder / ".lock", f"the {what} {folder.name}"):
+    with locked(folder / LOCK, f"the {what} {folder.name}"):
         try:
             yield state
         except KeyboardInterrupt:

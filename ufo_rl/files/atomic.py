@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from ufo_rl.errors import UserError
 
 MANIFEST = "manifest.json"
+LOCK = ".lock"  # in a folder: held by who works in it
 log = logging.getLogger(__name__)
 
 
@@ -92,8 +93,7 @@ def manifest(folder: Path) -> dict[str, Any] | None:
 def publish(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
     """Write into the yielded temporary folder and fill the yielded manifest; both appear as `folder` at once.
 
-    An older `folder` is replaced. After a failure or a kill nothing is published.
-    """
+    An older `folder` is replaced. After a failure or a kill nothing is published."""
     temporary = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.tmp")
     remove_leftovers(folder)
     temporary.mkdir(parents=True)
@@ -116,6 +116,21 @@ def remove_leftovers(folder: Path) -> None:
     """Delete temporary folders that a killed process left beside `folder`."""
     for leftover in folder.parent.glob(f".{folder.name}.*.tmp"):
         shutil.rmtree(leftover, ignore_errors=True)
+
+
+def is_held(path: Path) -> bool:
+    """Whether a process holds the lock on `path`, as far as this host can see; nothing is changed. Whoever asks for the lock at
+    this very moment waits for an instant longer."""
+    import fcntl
+
+    try:
+        with path.open("rb") as stream:
+            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # no such file
+        return False
+    return False
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute
 import pyarrow.parquet as pq
 
-from ufo_rl.files.atomic import read_json, write_json, write_table, writing
+from ufo_rl.files.atomic import LOCK, read_json, write_json, write_table, writing
 from ufo_rl.files.keys import digest
 
 pc: Any = pyarrow.compute  # its functions are made at import, where type checkers do not see them
@@ -39,7 +39,7 @@ class Store:
 
     @property
     def lock_path(self) -> Path:
-        return self.folder / ".lock"
+        return self.folder / LOCK
 
     def create(self, columns: Sequence[str] = ()) -> None:
         """Make the folder and write down what its key stands for, and which columns every row must have."""

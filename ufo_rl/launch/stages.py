@@ -10,6 +10,7 @@ from typing import Any
 
 from ufo_rl.config.schema import Launch
 from ufo_rl.files.journal import PHASES, STARTUP, Journal, parse, seconds_spent
+from ufo_rl.files.uses import record_use
 from ufo_rl.launch.place import is_on_cpu
 from ufo_rl.launch.progress import Progress
 from ufo_rl.launch.request import Request, kind_of, plain
@@ -27,10 +28,9 @@ def left_out(results: Iterable[dict[str, Any]]) -> dict[str, str]:
 class Stages:
     """Stages of the run in `folder`, which the caller has claimed.
 
-    attempt: counts the starts of this run, so that the journal keeps them apart. feed: told every line of the journal.
-    enter: told the name of each stage that begins. soon: modules that a later stage needs, which are imported ahead where
-    ranks are forked.
-    """
+    attempt: counts the starts of this run, so that the journal keeps them apart. feed: told every line of the journal. enter:
+    told the name of each stage that begins. soon: modules that a later stage needs, which are imported ahead where ranks are
+    forked."""
 
     def __init__(
         self,
@@ -54,6 +54,10 @@ class Stages:
         """What this run needs of a stage, computed now or by an earlier attempt: its seconds are counted."""
         self._asked[stage, key] = None
 
+    def uses(self, folder: Path) -> None:
+        """This run needs a folder of the cache."""
+        record_use(self.folder, folder)
+
     def spool(self, stage: str, rows: Iterable[dict[str, Any]]) -> int:
         """Write the rows that `stage` will work on; returns how many."""
         return write_spool(self._work(stage) / "rows.jsonl", rows)
@@ -69,9 +73,8 @@ class Stages:
     ) -> list[dict[str, Any]]:
         """Run the rank function at the dotted path `rank` in child ranks over the spooled rows; the result of each rank.
 
-        `request` is the function's own frozen dataclass. `key` names what is computed: seconds of earlier attempts at the
-        same are added up. Progress is shown, and with it what `in_words` says of a line of metrics; lines of the journal
-        are fed.
+        `request` is the function's own frozen dataclass. `key` names what is computed: seconds of earlier attempts at the same
+        are added up. Progress is shown, and with it what `in_words` says of a line of metrics; lines of the journal are fed.
         """
         self.enter(stage)
         Journal(self.journal, stage, self.attempt).write("start", key=key, phase=STARTUP)

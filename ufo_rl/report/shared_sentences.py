@@ -6,11 +6,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from ufo_rl.config.schema import SPENT
-from ufo_rl.report.run_record import Run
+from ufo_rl.report.disk.run_record import Run
 from ufo_rl.report.text import count, seconds
 
 # Epochs that differ by less are the same budget: the last incomplete batch is rounded.
 EPOCH_TOLERANCE = 0.02
+
+
+def one_line(text: str, limit: int) -> str:
+    """A text in one line of at most so many characters."""
+    words = " ".join(text.split())
+    return words if len(words) <= limit else f"{words[: limit - 1]}~"
 
 
 def budget(runs: Sequence[Run]) -> str:

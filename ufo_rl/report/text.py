@@ -10,6 +10,7 @@ from ufo_rl.stats.intervals import Difference
 MAX_COLUMNS = 120
 GAP = "  "
 NOTHING = "-"
+MIN_WORDY = 24  # columns that words get at least
 
 
 def percent(share: float | None) -> str:
@@ -43,20 +44,45 @@ def count(value: float | None) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:,.2f}"
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Aligned columns, the first to the left and cut to fit 120 columns, the others to the right."""
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], is_wordy: bool = False) -> str:
+    """Aligned columns, the first to the left and cut to fit 120 columns, the others to the right; is_wordy: the last to the
+    left, its words in as many lines as they need."""
     widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
+    if is_wordy:
+        rest = MAX_COLUMNS - sum(widths[:-1]) - len(GAP) * (len(widths) - 1)
+        widths[-1] = min(widths[-1], max(MIN_WORDY, rest))
+        rows = [line for row in rows for line in _wrapped(row, widths[-1])]
     widths[0] = max(8, min(widths[0], MAX_COLUMNS - sum(widths[1:]) - len(GAP) * (len(widths) - 1)))
-    lines = []
+    lines, to_the_left = [], {0, len(widths) - 1} if is_wordy else {0}
     for row in [header, ["-" * width for width in widths], *rows]:
         first = row[0] if len(row[0]) <= widths[0] else row[0][: widths[0] - 1] + "~"
         cells = [first, *row[1:]]
         aligned = [
-            cell.rjust(width) if i else cell.ljust(width)
+            cell.ljust(width) if i in to_the_left else cell.rjust(width)
             for i, (cell, width) in enumerate(zip(cells, widths, strict=True))
         ]
         lines.append(GAP.join(aligned).rstrip())
     return "\n".join(lines)
+
+
+def _wrapped(row: Sequence[str], width: int) -> list[list[str]]:
+    """The row with the first line of its last cell, and a row for each further one."""
+    first, *more = textwrap.wrap(row[-1], width) or [""]
+    return [[*row[:-1], first], *([""] * (len(row) - 1) + [line] for line in more)]
+
+
+def titled(
+    title: str, header: Sequence[str], rows: Sequence[Sequence[str]], is_markdown: bool = False, is_wordy: bool = False
+) -> str:
+    """A table below its title, for a terminal or as Markdown."""
+    return f"{title}\n\n{markdown(header, rows)}" if is_markdown else f"{title}\n{table(header, rows, is_wordy)}"
+
+
+def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """The same as a table of Markdown, nothing cut; the first column to the left."""
+    lines = [[cell.replace("|", "\\|") for cell in row] for row in (header, *rows)]
+    ruler = ["---", *("---:" for _ in header[1:])]
+    return "\n".join(f"| {' | '.join(row)} |" for row in (lines[0], ruler, *lines[1:]))
 
 
 def fit(text: str) -> str:

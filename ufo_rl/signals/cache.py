@@ -29,8 +29,7 @@ pc: Any = pyarrow.compute  # its functions are made at import, where type checke
 class SignalCache:
     """Signals of one pool by one model, behind the stores that all runs share.
 
-    signals: by name, as built. nodes: their YAML nodes. root: folder of the stores.
-    """
+    signals: by name, as built. nodes: their YAML nodes. root: folder of the stores."""
 
     def __init__(
         self,
@@ -49,6 +48,7 @@ class SignalCache:
         signal, rows, store = self.signals[name], self.rows(name), self.store(name)
         num_prompts = len(self.subject.prompts)
         self.stages.asks(signal.stage, store.key)
+        self.stages.uses(store.folder)
         store.create([name for name in signal.stored if name in signal.columns])  # the others may be a target's alone
         results: list[dict[str, Any]] = []
         with locked(store.lock_path, f"the signal {name}"):

@@ -1,1 +1,1 @@
-"""Weights & Biases as a sink."""
+"""Weights & Biases as a sink; the only room that imports wandb."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ufo_rl.report.comparing.pairing import change
+from ufo_rl.report.comparing.signatures import unstable_training
+from ufo_rl.report.disk.run_folders import load_run
+from ufo_rl.report.disk.run_record import Run
 from ufo_rl.report.facts import fact_lines
-from ufo_rl.report.pairing import change
-from ufo_rl.report.run_folders import load_run
-from ufo_rl.report.run_record import Run
 from ufo_rl.report.shared_sentences import correlation, signal_costs
-from ufo_rl.report.signatures import unstable_training
 from ufo_rl.report.text import NOTHING, count, fit, interval, percent, points, seconds
 from ufo_rl.stats.intervals import Difference
 
@@ -17,8 +17,7 @@ from ufo_rl.stats.intervals import Difference
 def summary(folder: Path) -> str:
     """What a run did, in some 12 lines. UserError if `folder` is no run folder or a file is broken.
 
-    A run that is not complete is summarised as far as it got, with its state first.
-    """
+    A run that is not complete is summarised as far as it got, with its state first."""
     run = load_run(folder)
     model, dataset, template = run.setting
     state = run.status.get("state", "not started")

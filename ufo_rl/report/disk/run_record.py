@@ -33,8 +33,7 @@ class Run:
     """What the files of one run folder say; {} for a file that is not there (yet).
 
     `config` is config.yaml, `status` status.json, `metrics` metrics.json (written last, a `metrics.RunMetrics`), `pool`
-    pool.json, `selection` selection.json, `contamination` contamination.json.
-    """
+    pool.json, `selection` selection.json, `contamination` contamination.json."""
 
     folder: Path
     id: str
@@ -50,6 +49,11 @@ class Run:
     def is_complete(self) -> bool:
         """True if every stage ended and the summary was written."""
         return self.status.get("state") == "completed" and bool(self.metrics)
+
+    @property
+    def is_evaluation(self) -> bool:
+        """Whether nothing was trained for it."""
+        return False
 
     @property
     def selector(self) -> str:
@@ -154,6 +158,13 @@ class Run:
         """Wall seconds of measuring the whole pool when it was computed, cached or not, all signals of the run."""
         return sum(signal.get("cost_seconds") or 0.0 for signal in self.signals.values())
 
+    def check(self) -> None:
+        """UserError where a file lacks what a comparison reads of it."""
+        if self.is_complete:
+            _ = self.arm, self.seed, self.setting, self.spearman
+            for name in self.benchmarks:
+                _ = self.before(name), self.after(name), self.correct_after(name)
+
     def value(self, key: str) -> Any:
         """The configured value under a dotted key; a UserError if config.yaml lacks it."""
         node: Any = self.config
@@ -189,6 +200,10 @@ class Run:
 class EvaluatedModel(Run):
     """The folder of an evaluation: a model that nothing was trained for. Its arm is the model; all are compared, and their
     settings tell them apart. `config` holds what decides an evaluation, no more."""
+
+    @property
+    def is_evaluation(self) -> bool:
+        return True
 
     @property
     def selector(self) -> str:

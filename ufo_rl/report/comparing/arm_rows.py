@@ -10,13 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ufo_rl.report.comparison import NOT_SCORING, incomplete, total_of
-from ufo_rl.report.pairing import Block, Result, gather
-from ufo_rl.report.run_folders import find_runs
-from ufo_rl.report.run_record import EvaluatedModel
-from ufo_rl.report.warnings import warnings_of
-
-FORMATS = ("csv", "json")
+from ufo_rl.report.comparing.comparison import incomplete
+from ufo_rl.report.comparing.costs import scoring_of, total_of
+from ufo_rl.report.comparing.pairing import Block, Result, gather
+from ufo_rl.report.comparing.warnings import warnings_of
+from ufo_rl.report.disk.run_folders import find_runs
 
 
 def arm_rows(paths: Sequence[str | Path], baseline: str | None = None) -> tuple[list[dict[str, Any]], list[str]]:
@@ -46,7 +44,7 @@ def written(rows: Sequence[dict[str, Any]], form: str) -> str:
 
 def _row(block: Block, benchmark: str, one: Result) -> dict[str, Any]:
     run, before, after, gap = one.run, one.before, one.after, one.minus_baseline
-    is_run, paid, metrics = not isinstance(run, EvaluatedModel), run.seconds, run.metrics
+    is_run, paid, metrics = not run.is_evaluation, run.seconds, run.metrics
     values = [
         *(str(run.value("model.name")), block.setting[1] or None, str(run.value("template.name"))),
         *(benchmark, block.label(run), run.selector if is_run else None, run.share if is_run else None),
@@ -56,7 +54,7 @@ def _row(block: Block, benchmark: str, one: Result) -> dict[str, Any]:
         *(block.baseline or None, one.is_baseline),
         *((gap.value, gap.low, gap.high) if gap else (None, None, None)),
         *(metrics.get("num_selected"), metrics.get("steps"), metrics.get("epochs")),
-        total_of(paid, *(stage for stage in paid if stage not in NOT_SCORING)),
+        scoring_of(run),
         *(paid.get("train"), total_of(paid, "base_eval", "eval"), paid.get("total")),
         *(run.signal_seconds if run.signals else None, run.id, str(run.folder)),
     ]

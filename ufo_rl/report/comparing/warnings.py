@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from ufo_rl.report.pairing import Block
-from ufo_rl.report.run_record import Run
-from ufo_rl.report.signatures import (
+from ufo_rl.report.comparing.pairing import Block
+from ufo_rl.report.comparing.signatures import (
     MIN_SEEDS,
     alarms,
     costly_selection,
@@ -14,6 +13,7 @@ from ufo_rl.report.signatures import (
     worse_over_seeds,
     worse_than,
 )
+from ufo_rl.report.disk.run_record import Run
 
 
 def warnings_of(block: Block) -> list[str]:
@@ -26,10 +26,11 @@ def warnings_of(block: Block) -> list[str]:
     found = []
     for arm, runs in arms.items():
         said = of_arms.get(arm, []) + unlike_seeds({run.seed: rewards_of(run.journal()) for run in runs})
+        said += alarms({run.seed: run.journal() for run in runs})
         found += [f"- {arm}: {words}" for words in said]
     for run in block.runs:
         full = block.baseline_of[run] if block.trains_on_everything else None
-        said = of_runs.get(run, []) + unstable_training(run.journal()) + alarms(run.journal())
+        said = of_runs.get(run, []) + unstable_training(run.journal())
         found += [f"- {block.arms[run]} seed {run.seed}: {words}" for words in said + costly_selection(run, full)]
     return found
 

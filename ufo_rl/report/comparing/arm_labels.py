@@ -10,7 +10,7 @@ from ufo_rl.config.display_name import shortest
 from ufo_rl.config.identity import volatile
 from ufo_rl.files.flat import flat
 from ufo_rl.files.keys import digest
-from ufo_rl.report.run_record import Run
+from ufo_rl.report.disk.run_record import Run
 
 # Keys, with all below them, that make another arm or seed of one experiment.
 ARM = ("selector", "ratio", "seed")

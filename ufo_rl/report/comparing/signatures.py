@@ -10,7 +10,7 @@ from typing import Any
 
 from ufo_rl.config.schema import SPENT
 from ufo_rl.files.journal import number
-from ufo_rl.report.run_record import Run
+from ufo_rl.report.disk.run_record import Run
 from ufo_rl.report.text import points, seconds
 from ufo_rl.stats.intervals import Z95, Difference
 from ufo_rl.stats.seeds import means_together
@@ -55,8 +55,7 @@ def worse_over_seeds(
     """A warning for each arm whose mean difference of several seeds is below zero by an interval that holds for all
     `comparisons` together, see `means_together`: what it covers is another seed, the questions' own interval does not.
 
-    minus: by arm.
-    """
+    minus: by arm."""
     if not minus:
         return {}
     among = f" (among {comparisons} comparisons)" if comparisons > 1 else ""
@@ -100,8 +99,7 @@ def unstable_training(lines: Iterable[Mapping[str, Any]]) -> list[str]:
     """Warnings from the train lines of a journal: numbers that are not finite, gradient spikes, falling
     reward.
 
-    Missing values are passed over.
-    """
+    Missing values are passed over."""
     steps = _steps(lines)
     found = _not_finite(steps) + _gradient_spikes(steps) + _falling_reward(steps)
     return [f"{words}; {CURE_UNSTABLE}" for words in found]
@@ -117,22 +115,26 @@ def _steps(lines: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return [steps[step] for step in sorted(steps)]
 
 
-def alarms(lines: Iterable[Mapping[str, Any]]) -> list[str]:
-    """What rang while it trained, in the journal's words: the first of each name."""
-    first: dict[str, Mapping[str, Any]] = {}
-    for line in lines:
-        if line.get("event") == "alarm":
-            first.setdefault(line["name"], line)
-    return [f"{name} at step {line['step']}: {line['words']}; {line['cure']}" for name, line in first.items()]
+def alarms(journals: Mapping[int, Iterable[Mapping[str, Any]]]) -> list[str]:
+    """What rang while an arm trained, in the words of the seed in which it rang first; of each name once. journals: by seed."""
+    rang: dict[str, dict[int, Mapping[str, Any]]] = {}
+    for seed, lines in journals.items():
+        for line in lines:
+            if line.get("event") == "alarm":
+                rang.setdefault(line["name"], {}).setdefault(seed, line)
+    found = []
+    for name, seeds in rang.items():
+        seed, line = min(seeds.items(), key=lambda item: (item[1]["step"], item[0]))
+        among = f" in {len(seeds)} of {len(journals)} seeds, first in seed {seed}" if len(journals) > 1 else ""
+        found.append(f"{name}{among} at step {line['step']}: {line['words']}; {line['cure']}")
+    return found
 
 
 def costly_selection(arm: Run, full: Run | None) -> list[str]:
     """A warning if measuring and training took longer than training on everything.
 
-    Signals count with what the whole pool cost when it was measured, also when this run found them stored.
-    With as many steps as the full run no time could be saved: that is a matter of the budget, stated
-    elsewhere, and not flagged.
-    """
+    Signals count with what the whole pool cost when it was measured, also when this run found them stored. With as many steps
+    as the full run no time could be saved: that is a matter of the budget, stated elsewhere, and not flagged."""
     if full is None or is_budget_matched(arm, full):
         return []
     train, train_full = arm.seconds.get("train"), full.seconds.get("train")

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from statistics import fmean
 
 from ufo_rl.errors import UserError, nearest
-from ufo_rl.report.arm_labels import arm_labels, settings, shown_labels
-from ufo_rl.report.run_record import BenchmarkAccuracy, EvaluatedModel, Run
+from ufo_rl.report.comparing.arm_labels import arm_labels, settings, shown_labels
+from ufo_rl.report.disk.run_record import BenchmarkAccuracy, EvaluatedModel, Run
 from ufo_rl.stats.bootstrap import paired_bootstrap
 from ufo_rl.stats.intervals import Difference, paired_difference
 
@@ -18,7 +17,8 @@ USUAL_BASELINES = ("full", "random")
 
 @dataclass(frozen=True)
 class Result:
-    """One run on one benchmark; `minus_baseline` is paired by the ids of its questions."""
+    """One run on one benchmark; `minus_baseline` is paired by the ids of its questions, `differences` by these: how much
+    more of each question it has right."""
 
     run: Run
     arm: str
@@ -26,19 +26,12 @@ class Result:
     after: BenchmarkAccuracy
     minus_baseline: Difference | None
     is_baseline: bool
+    differences: Mapping[str, float] | None = None
 
-
-@dataclass(frozen=True)
-class Mean:
-    """An arm over its seeds: means of the accuracies, and the range and mean of the differences to the baseline."""
-
-    arm: str
-    seeds: int
-    before: float | None
-    after: float
-    after_range: tuple[float, float]
-    minus_baseline: float | None
-    minus_baseline_range: tuple[float, float] | None
+    @property
+    def changed(self) -> float:
+        """Questions whose answer is right in one of the two and wrong in the other; of several samples a share of them."""
+        return sum(map(abs, (self.differences or {}).values()))
 
 
 @dataclass
@@ -74,8 +67,7 @@ def gather(runs: list[Run], baseline: str | None = None) -> list[Block]:
     """The complete runs in blocks, those of the baseline first, then in the order of arm and seed.
 
     baseline: an arm as tables call it, or a selector; None takes `full`, or `random` where nothing trains on everything.
-    UserError where no block has it.
-    """
+    UserError where no block has it."""
     blocks: dict[tuple[str, str, str], Block] = {}
     for run in runs:
         if run.is_complete:
@@ -117,14 +109,6 @@ def _pair(block: Block, baseline: list[Run]) -> None:
         block.results[benchmark] = [
             _result(run, benchmark, block, run in baseline) for run in block.runs if benchmark in run.benchmarks
         ]
-
-
-def means(results: list[Result]) -> list[Mean]:
-    """One record per arm with more than one seed."""
-    by_arm: dict[str, list[Result]] = {}
-    for result in results:
-        by_arm.setdefault(result.arm, []).append(result)
-    return [_mean(arm, group) for arm, group in by_arm.items() if len({one.run.seed for one in group}) > 1]
 
 
 def change(run: Run, benchmark: str) -> Difference | None:
@@ -179,28 +163,16 @@ def _same_settings(baseline: Run, run: Run) -> bool:
 
 def _result(run: Run, benchmark: str, block: Block, is_baseline: bool) -> Result:
     before, after = run.before(benchmark), run.after(benchmark)
-    baseline, difference = block.baseline_of[run], None
+    baseline, difference, by_question = block.baseline_of[run], None, None
     if baseline is not None:
-        difference = paired(baseline.correct_after(benchmark), run.correct_after(benchmark))
+        theirs, own = baseline.correct_after(benchmark), run.correct_after(benchmark)
+        difference = paired(theirs, own)
+        if theirs is not None and own is not None and difference is not None:
+            by_question = {question: own[question] - theirs[question] for question in sorted(own)}
         if difference is None:
             seed = "" if block.holds_evaluations else f" seed {run.seed}"
             block.notes.append(
                 f"{block.arms[run]}{seed}: not paired with {block.baseline} on {benchmark}: the table of "
                 "questions is missing or holds other questions"
             )
-    return Result(run, block.arms[run], before, after, difference, is_baseline)
-
-
-def _mean(arm: str, group: list[Result]) -> Mean:
-    before = [one.before.share for one in group if one.before is not None]
-    after = [one.after.share for one in group]
-    gaps = [one.minus_baseline.value for one in group if one.minus_baseline is not None]
-    return Mean(
-        arm=arm,
-        seeds=len(group),
-        before=fmean(before) if before else None,
-        after=fmean(after),
-        after_range=(min(after), max(after)),
-        minus_baseline=fmean(gaps) if gaps else None,
-        minus_baseline_range=(min(gaps), max(gaps)) if gaps else None,
-    )
+    return Result(run, block.arms[run], before, after, difference, is_baseline, by_question)

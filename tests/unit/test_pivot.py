@@ -1,0 +1,85 @@
+"""Pivots and Markdown of the comparison, on numbers worked out by hand."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.planted import plant
+from ufo_rl.commands.compare import run
+from ufo_rl.errors import UserError
+from ufo_rl.report import compare
+
+
+@pytest.fixture
+def sweep(tmp_path: Path) -> Path:
+    """ufo and random at 5 % and 10 %, two seeds: 80 and 78 %, 70 and 72 %."""
+    for ratio in (0.05, 0.1):
+        for seed in (0, 1):
+            plant(tmp_path, "ufo", range(400 - 10 * seed, 500), ratio=ratio, seed=seed)
+            plant(tmp_path, "random", range(350 + 10 * seed, 500), ratio=ratio, seed=seed)
+    return tmp_path
+
+
+def test_rows_and_columns_hold_the_mean_over_the_seeds(sweep: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([str(sweep), "--rows", "selector", "--cols", "ratio"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    # ufo: 80, 78: mean 79, s = 1.414, t(0.975, 1) = 12.706: +- 12.7
+    assert lines[1].split() == ["selector", "ratio", "0.05", "ratio", "0.1"]
+    assert next(line for line in lines if line.startswith("ufo")).split() == [
+        "ufo",
+        *["79.0", "[66.3,", "91.7]", "(2)"] * 2,
+    ]
+    assert run([str(sweep), "--rows", "selector", "--cols", "ratio", "--baseline", "random", "--format", "csv"]) == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    ufo = [row for row in rows if row["selector"] == "ufo"]
+    # minus random of the same seed and ratio: +10, +6
+    assert [float(row["mean"]) for row in ufo] == pytest.approx([0.08, 0.08]) and {row["runs"] for row in ufo} == {"2"}
+    assert not [row for row in rows if row["selector"] == "random"]
+
+
+def test_a_pivot_of_arms_as_json_and_markdown(sweep: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([str(sweep), "--rows", "arm", "--format", "json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert {row["arm"]: row["mean"] for row in rows} == {
+        "random 5%": 0.71, "random 10%": 0.71, "ufo 5%": 0.79, "ufo 10%": 0.79
+    }  # fmt: skip
+    assert run([str(sweep), "--rows", "seed", "--cols", "selector", "--format", "md"]) == 0
+    text = capsys.readouterr().out
+    assert "| seed | selector random | selector ufo |" in text and "| 0 | 70.0" in text
+
+
+def test_markdown_of_the_comparison_cuts_nothing(sweep: Path) -> None:
+    text = compare([sweep], is_markdown=True)
+    assert "| arm | seeds | before -> after [95 %] | minus random [95 %] | verdict |" in text and "| ---: |" in text
+    assert any(line.startswith("| ufo 10% | 2 | 60.0 -> 79.0") for line in text.splitlines())
+
+
+def test_unknown_keys_and_benchmarks_name_the_nearest(sweep: Path) -> None:
+    with pytest.raises(
+        UserError, match=r'train\.learning_rat: no run has such a key; did you mean "train\.learning_rate"'
+    ):
+        run([str(sweep), "--rows", "train.learning_rat"])
+    with pytest.raises(UserError, match=r'--by math50: no run has it; did you mean "math500"'):
+        run([str(sweep), "--rows", "selector", "--by", "math50"])
+    with pytest.raises(UserError, match="--cols goes with --rows"):
+        run([str(sweep), "--cols", "ratio"])
+    with pytest.raises(UserError, match="--margin 0 must be points"):
+        run([str(sweep), "--margin", "0"])
+
+
+def test_a_margin_is_a_column(sweep: Path) -> None:
+    text = compare([sweep], "random", margin=0.05)
+    assert "by 5.0 points" in text and "may be worse" in text
+    plant(sweep / "more", "full", range(400, 500))
+    plant(sweep / "more", "ufo", range(400, 500))
+    assert "not worse" in compare([sweep / "more"], margin=0.05)
+
+
+def test_a_missing_cell_is_named(sweep: Path) -> None:
+    plant(sweep, "accuracy", range(400, 500), seed=0)
+    assert "Missing, so not in the means: accuracy 10%: seed 1." in compare([sweep])

@@ -1,0 +1,42 @@
+"""The jobs of a command as its folders have them before the first starts: what was asked for is known, whatever becomes
+of it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from omegaconf import OmegaConf
+
+from ufo_rl.config.compose import Job
+from ufo_rl.config.identity import run_name
+from ufo_rl.experiment.status import Status
+from ufo_rl.files.atomic import read_json, write_json, write_text
+
+
+def plan(jobs: Sequence[Job], words: Sequence[str]) -> None:
+    """Write config.yaml, run.json and status.json (planned) for each job of which nothing is known; run.json of all that are
+    not done says `started_by`, the command line of `words`. Left out are jobs whose folder is named by the moment of its
+    making, and hosts that only serve another one's."""
+    command = f"ufo-rl {shlex.join(words)}".rstrip()
+    for job in jobs:
+        if job.is_sample or not job.is_folder_known or job.plain["launch"]["node_rank"] > 0:
+            continue
+        status, path = Status(job.folder), job.folder / "run.json"
+        if status.is_completed():
+            continue
+        if not status.path.exists():
+            write_text(job.folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(job.plain)))
+        write_json(path, {**_who(job), **_before(path), "started_by": command})
+        status.plan()
+
+
+def _who(job: Job) -> dict[str, str]:
+    shown = run_name(job.plain, job.overrides)
+    return {"id": job.folder.name, "display_name": shown, "command": f"ufo-rl {shlex.join(job.overrides)}".rstrip()}
+
+
+def _before(path: Path) -> dict[str, object]:
+    found = read_json(path) if path.is_file() else {}
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,1 @@
+"""Arms side by side: paired, averaged over seeds, judged, with what they cost."""

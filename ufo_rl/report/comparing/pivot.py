@@ -1,0 +1,125 @@
+"""`ufo-rl compare --rows KEY --cols KEY`: mean accuracy over the seeds, by two keys of the configuration."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ufo_rl.errors import UserError, nearest
+from ufo_rl.files.flat import flat
+from ufo_rl.report.comparing.comparison import incomplete
+from ufo_rl.report.comparing.pairing import gather
+from ufo_rl.report.disk.run_folders import find_runs
+from ufo_rl.report.disk.run_record import Run
+from ufo_rl.report.text import NOTHING, fit, interval, markdown, percent, table
+from ufo_rl.stats.seeds import MeanOverSeeds, mean_over_seeds
+
+# What people call a key: the option of a group, the ratio, the arm as tables call it.
+SHORT = {"ratio": "ratio.value", "arm": "arm"}
+GROUPS = ("selector", "model", "dataset", "template", "train", "refresh", "deepspeed", "engine", "grader")
+
+
+def pivot(
+    paths: Sequence[str | Path], rows: str, cols: str | None, benchmark: str | None, baseline: str | None, form: str
+) -> tuple[str, list[str]]:
+    """The text in a form of table, md, csv, json, and what is to be said besides: runs left out. Of accuracies; with a
+    `baseline` of the differences to it, paired by seed. UserError for a key or a benchmark that no run has."""
+    runs = find_runs(paths)
+    blocks = gather(runs, baseline)
+    complete = [run for block in blocks for run in block.runs]
+    labels = {run: block.label(run) for block in blocks for run in block.runs}
+    first, second = _getter(rows, complete, labels), _getter(cols, complete, labels) if cols else None
+    names = list(dict.fromkeys(name for run in complete for name in run.benchmarks))
+    if benchmark is not None and benchmark not in names:
+        raise UserError(f"--by {benchmark}: no run has it{nearest(benchmark, names)} (benchmarks: {', '.join(names)})")
+    records: list[dict[str, Any]] = []
+    for name in [benchmark] if benchmark else names:
+        cells: dict[tuple[str, str], list[float]] = {}
+        for block in blocks:
+            for one in block.results.get(name, []):
+                gap = one.minus_baseline
+                if baseline is None or gap is not None:
+                    value = one.after.share if baseline is None or gap is None else gap.value
+                    cells.setdefault((first(one.run), second(one.run) if second else ""), []).append(value)
+        for (row, col), values in cells.items():
+            found = mean_over_seeds(values)
+            records.append({"benchmark": name, rows: row, **({cols: col} if cols else {}), **_numbers(found)})
+    told = [f"not in the table: {line}" for line in incomplete(runs)]
+    if form == "json":
+        return json.dumps(records, indent=1), told
+    if form == "csv":
+        stream = io.StringIO()
+        writer = csv.DictWriter(stream, list(records[0]) if records else [], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(records)
+        return stream.getvalue().rstrip("\n"), told
+    return _shown(records, rows, cols, baseline, markdown if form == "md" else table), told
+
+
+def _numbers(found: MeanOverSeeds) -> dict[str, Any]:
+    has_interval = found.n > 1
+    return {
+        "mean": found.value,
+        "low": found.low if has_interval else None,
+        "high": found.high if has_interval else None,
+        "runs": found.n,
+    }
+
+
+def _shown(
+    records: Sequence[Mapping[str, Any]],
+    rows: str,
+    cols: str | None,
+    baseline: str | None,
+    form: Callable[[Sequence[str], Sequence[Sequence[str]]], str],
+) -> str:
+    parts, what = [], "Accuracy" if baseline is None else f"Accuracy minus {baseline}'s, paired by seed,"
+    for name in dict.fromkeys(one["benchmark"] for one in records):
+        own = [one for one in records if one["benchmark"] == name]
+        across = sorted({one[cols] for one in own}, key=_order) if cols else [""]
+        cells = {(one[rows], one[cols] if cols else ""): _cell(one, baseline is not None) for one in own}
+        lines = [
+            [down, *(cells.get((down, one), NOTHING) for one in across)]
+            for down in sorted({one[rows] for one in own}, key=_order)
+        ]
+        header = [rows, *((f"{cols} {one}" for one in across) if cols else [name])]
+        title = f"{what} on {name} in %, mean of the runs [95 % over them, Student's t] (runs)"
+        parts.append(f"{title}\n\n{form(header, lines)}" if form is markdown else f"{title}\n{form(header, lines)}")
+    return "\n\n".join(parts) if form is markdown else fit("\n\n".join(parts))
+
+
+def _cell(one: Mapping[str, Any], is_difference: bool) -> str:
+    mean = f"{100 * one['mean']:+.1f}" if is_difference else percent(one["mean"])
+    between = "" if one["low"] is None else f" {interval(one['low'], one['high'])}"
+    return f"{mean}{between} ({one['runs']})"
+
+
+def _order(value: str) -> tuple[float, str]:
+    try:
+        return float(value), value
+    except ValueError:
+        return float("inf"), value
+
+
+def _getter(key: str, runs: Sequence[Run], labels: Mapping[Run, str]) -> Callable[[Run], str]:
+    """What a run has under a key, as text. UserError where no run has it."""
+    place = SHORT.get(key, f"{key}.name" if key in GROUPS else key)
+    if place == "arm":
+        return labels.__getitem__
+    known = dict.fromkeys(name for run in runs for name in flat(run.config, "."))
+    if place not in known:
+        options = [*SHORT, *GROUPS, *known]
+        raise UserError(
+            f"{key}: no run has such a key{nearest(key, options)}; any key of config.yaml, or {', '.join(SHORT)}"
+        )
+
+    def value(run: Run) -> str:
+        if place == "ratio.value" and run.selector == "full":
+            return "1.0"
+        return str(flat(run.config, ".").get(place, NOTHING))
+
+    return value

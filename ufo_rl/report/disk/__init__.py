@@ -1,0 +1,1 @@
+"""Run folders read back: found, opened, how far they have come."""

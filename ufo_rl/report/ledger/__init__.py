@@ -1,0 +1,1 @@
+"""Everything that lies in outputs/: what, how far, at what cost, and who needs it."""

@@ -1,0 +1,133 @@
+"""A figure is its numbers and how they are drawn: nothing is plotted that its CSV does not hold."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ufo_rl.files.atomic import write_text, writing
+
+Row = Mapping[str, Any]  # of one kind in a figure: text, numbers, or None for a number that is not known
+# Okabe and Ito's colours for all eyes, the yellow left out (too pale on white); with markers, so that print tells them
+# apart too.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+DASHES = ("-", "--", "-.", ":")
+WIDTH, HEIGHT = 5.0, 3.3  # inches
+STYLE: dict[Any, Any] = {
+    "figure.figsize": (WIDTH, HEIGHT),
+    "font.size": 10.0,
+    "font.family": "sans-serif",
+    "svg.fonttype": "none",
+    "pdf.fonttype": 42,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.alpha": 0.25,
+    "legend.frameon": False,
+    "legend.fontsize": 8.5,
+}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """`name`: of its files, a word. `caption`: what it shows, of how many seeds, with which intervals. `rows`: all that is
+    plotted, the same keys in each. `draw(axes, rows)`: puts exactly these on the axes."""
+
+    name: str
+    title: str
+    caption: str
+    rows: Sequence[Row]
+    draw: Callable[[Any, Sequence[Row]], None]
+    height: float = HEIGHT
+
+    def csv(self) -> str:
+        """The rows, nothing rounded; an empty cell is None."""
+        stream = io.StringIO()
+        writer = csv.DictWriter(stream, list(self.rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.rows)
+        return stream.getvalue()
+
+
+def svg(figure: Figure) -> str:
+    """The picture as an element for a page: as wide as there is room, text as text, the same bytes each time."""
+    stream = io.StringIO()
+    with _drawn(figure) as made:
+        made.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
+    text = stream.getvalue()
+    # ids must differ between the pictures of one page
+    element = re.sub(r'( id="|"#|url\(#)', rf"\g<1>{figure.name}-", text[text.index("<svg") :])
+    head, _, rest = element.partition(">")
+    kept = " ".join(word for word in _attributes(head) if not word.startswith(("width=", "height=")))
+    label = figure.title.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
+    return f'<svg {kept} role="img" aria-label="{label}">{rest}'
+
+
+def save(figure: Figure, folder: Path) -> list[Path]:
+    """PDF, PNG (300 dots an inch), SVG and CSV in `folder`; their paths."""
+    paths = []
+    with _drawn(figure) as made:
+        for kind in ("pdf", "png", "svg"):
+            path = folder / f"{figure.name}.{kind}"
+            about = {"Date": None} if kind == "svg" else {"CreationDate": None} if kind == "pdf" else {}
+            with writing(path) as temporary:
+                made.savefig(temporary, format=kind, dpi=300, metadata=about)
+            paths.append(path)
+    write_text(folder / f"{figure.name}.csv", figure.csv())
+    return [*paths, folder / f"{figure.name}.csv"]
+
+
+class _drawn:
+    """The figure of matplotlib, without pyplot and its global state; settings are back as they were in the end."""
+
+    def __init__(self, figure: Figure) -> None:
+        self.figure = figure
+
+    def __enter__(self) -> Any:
+        import matplotlib
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure as Canvas
+
+        self.context = matplotlib.rc_context({**STYLE, "svg.hashsalt": self.figure.name})
+        self.context.__enter__()
+        made = Canvas(figsize=(WIDTH, self.figure.height), layout="constrained")
+        FigureCanvasAgg(made)
+        self.figure.draw(made.add_subplot(), self.figure.rows)
+        return made
+
+    def __exit__(self, *error: Any) -> None:
+        self.context.__exit__(*error)
+
+
+def _attributes(head: str) -> list[str]:
+    """xmlns="..." width="..." of an opening tag, without its name; no value here holds a space but viewBox."""
+    found, rest = [], head.removeprefix("<svg").strip()
+    while rest:
+        key, _, rest = rest.partition('="')
+        value, _, rest = rest.partition('"')
+        found.append(f'{key.strip()}="{value}"')
+        rest = rest.strip()
+    return found
+
+
+def look(index: int) -> dict[str, Any]:
+    """Colour, marker and dashes of the index-th series."""
+    return {
+        "color": COLOURS[index % len(COLOURS)],
+        "marker": MARKERS[(index + index // len(COLOURS)) % len(MARKERS)],  # no two series have both alike
+        "linestyle": DASHES[(index // len(COLOURS)) % len(DASHES)],
+    }
+
+
+def series(rows: Sequence[Row], key: str) -> dict[str, list[Row]]:
+    """The rows by one of their values, in order of appearance."""
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        found.setdefault(str(row[key]), []).append(row)
+    return found

@@ -1,0 +1,1 @@
+"""One run by itself, or beside one other."""
