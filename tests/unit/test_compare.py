@@ -61,7 +61,8 @@ def test_costs_budgets_and_correlation_are_stated(tmp_path):
     assert "confidence 1.4 s for 2,000 prompts (start-up 1.0, measuring 0.4)" in words
     assert "A prompt costs 500 times as much to sample as to score in one forward pass (measuring alone)." in text
     assert "Spearman correlation of confidence and pass rate: 0.62 [0.58, 0.66], n = 2,000 prompts." in text
-    # arm, runs, prompts, steps, tokens, score, train, total, signals; 20 points of accuracy by 61.4 s and by 9,000 tokens; equal
+    # arm, runs, prompts, steps, tokens, score, train, total, signals; 20 points of accuracy by 61.4 s and by 9,000
+    # tokens; equal
     # budgets save nothing
     row = line_of(text, "ufo", "10%", "1", "200").split()[3:]
     assert row[:7] == ["200", "30", "9", "k", "0.0", "60.0", "90.0"]

@@ -12,7 +12,7 @@ from ufo_rl.stats.seeds import MeanOverSeeds, mean_over_seeds, p_over_seeds
 
 ALPHA = 0.05
 # Answers that differ between two arms, over all seeds, below which no interval here is to be trusted (bench/coverage.json).
-MIN_CHANGED = 10
+MIN_CHANGED = 20
 NO_DIFFERENCE = "no detectable difference"
 POWER_SAID = "in four of five repetitions"
 

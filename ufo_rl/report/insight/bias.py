@@ -52,14 +52,17 @@ def bias(pool: Scored) -> list[Leaning]:
         return []
     lengths = np.array([len(question) for question in pool.questions])
     thirds = np.quantile(lengths, (1 / 3, 2 / 3))
+    by_third = [_third(length, thirds) for length in lengths]
     properties: dict[str, Sequence[str]] = {
-        "question length": [_third(length, thirds) for length in lengths],
+        "question length": by_third,
         "level": pool.levels,
         "subject": pool.subjects,
         "answer": _of(pool.answers, kind_of_answer),
         "script": _of(pool.questions, script_of),
     }
-    return [row for name, values in properties.items() for row in _rows(name, values, pool.kept)]
+    rising: list[int] = np.argsort(lengths, kind="stable").tolist()
+    order = list(dict.fromkeys(by_third[i] for i in rising))
+    return [row for name, values in properties.items() for row in _rows(name, values, pool.kept, order)]
 
 
 def kind_of_answer(answer: str) -> str:
@@ -92,7 +95,8 @@ def _third(length: int, thirds: np.ndarray) -> str:
     return f"{low} to {high} characters" if length <= thirds[1] else f"over {high} characters"
 
 
-def _rows(name: str, values: Sequence[str], kept: np.ndarray) -> list[Leaning]:
+def _rows(name: str, values: Sequence[str], kept: np.ndarray, order: Sequence[str] = ()) -> list[Leaning]:
+    """order: of values whose text does not say it."""
     counts = Counter(values)
     if len(counts) < 2:
         return []
@@ -101,7 +105,7 @@ def _rows(name: str, values: Sequence[str], kept: np.ndarray) -> list[Leaning]:
     total, num_kept = Counter(own), int(kept.sum())
     chosen = Counter(value for value, is_kept in zip(own, kept.tolist(), strict=True) if is_kept)
     rows = []
-    for value in sorted(total, key=lambda one: (one == "other", one)):
+    for value in sorted(total, key=lambda one: (one == "other", order.index(one) if one in order else 0, one)):
         low, high = wilson(chosen[value], num_kept)
         rows.append(Leaning(name, value or "none", total[value] / len(own), chosen[value] / num_kept, low, high))
     return rows

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,10 @@ COLUMNS = (
     "rank",
     "kept",
 )
+
+
+# By what was measured, the columns that it has.
+MEASURED = {"confidence": ("confidence",), "pass_rate": ("pass_rate", "samples")}
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,27 @@ def scored(run: Run) -> Scored | None:
     """The pool of a run; None where it has no table of scores with a selection."""
     path = run.folder / "scores.parquet"
     return _read(path, path.stat().st_mtime_ns) if path.is_file() else None
+
+
+def completed(pools: Sequence[Scored]) -> list[Scored]:
+    """The same, with what one of them has measured of a prompt told of it in the others too: arms of one model and pool."""
+    known: dict[str, dict[str, dict[str, float]]] = {name: {} for name in MEASURED}
+    for pool in pools:
+        for name, columns in MEASURED.items():
+            if getattr(pool, name) is not None:
+                values = zip(pool.ids.tolist(), *(getattr(pool, one).tolist() for one in columns), strict=True)
+                known[name] |= {key: dict(zip(columns, own, strict=True)) for key, *own in values}
+    return [
+        replace(pool, **{k: v for name in MEASURED for k, v in _filled(pool, name, known[name]).items()})
+        for pool in pools
+    ]
+
+
+def _filled(pool: Scored, name: str, known: Mapping[str, Mapping[str, float]]) -> dict[str, np.ndarray]:
+    """Columns that the pool lacks, where all its prompts are known."""
+    if getattr(pool, name) is not None or not known or any(key not in known for key in pool.ids.tolist()):
+        return {}
+    return {one: np.array([known[key][one] for key in pool.ids.tolist()]) for one in MEASURED[name]}
 
 
 @lru_cache(maxsize=128)

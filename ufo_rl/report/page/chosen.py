@@ -13,15 +13,18 @@ from ufo_rl.report.insight.bias import bias
 from ufo_rl.report.insight.calibration import correlation, deciles
 from ufo_rl.report.insight.forecast import forecast, realised
 from ufo_rl.report.insight.overlap import jaccard, kept_sets
-from ufo_rl.report.insight.pool_table import Scored, scored
-from ufo_rl.report.page.figure import COLOURS, Figure, Row, series
+from ufo_rl.report.insight.pool_table import Scored, completed, scored
+from ufo_rl.report.page.figure import COLOURS, Figure, Row, fill, series
 
 BINS = 40
+KINDS = ("forecast", "first tenth of the steps", "all steps")
 
 
 def selection_figures(block: Block) -> list[Figure]:
     """Of the first run of each arm that has a table of scores."""
     pools = {arm: (run, pool) for arm, run in _firsts(block).items() if (pool := scored(run)) is not None}
+    whole = completed([pool for _, pool in pools.values()])
+    pools = {arm: (run, pool) for (arm, (run, _)), pool in zip(pools.items(), whole, strict=True)}
     found = [
         figure for figure in (_distribution(pools), _calibration(pools), _overlap(block), _live(block, pools)) if figure
     ]
@@ -137,17 +140,17 @@ def _live(block: Block, pools: dict[str, tuple[Run, Scored]]) -> Figure | None:
         group, lines = int(run.value("train.num_generations")), run.journal()
         steps = run.metrics.get("steps") or 0
         shares = (
-            ("forecast", forecast(pool, group)),
-            ("first tenth of the steps", realised(lines, max(1, steps // 10))),
-            ("all steps", realised(lines)),
+            forecast(pool, group),
+            realised(lines, max(1, steps // 10)),
+            realised(lines),
         )
-        for what, found in shares:
+        for what, found in zip(KINDS, shares, strict=True):
             if found is not None:
                 low, high = (None if end is None else 100 * end for end in (found.low, found.high))
                 rows.append(
                     {"arm": arm, "what": what, "share": 100 * found.value, "low": low, "high": high, "n": found.n}
                 )
-    if not any(row["what"] == "forecast" for row in rows):
+    if not any(row["what"] == KINDS[0] for row in rows):
         return None
     caption = (
         "Share of groups whose completions are not all right or all wrong: foretold from stored pass rates (95 % intervals by "
@@ -161,8 +164,8 @@ def _live(block: Block, pools: dict[str, tuple[Run, Scored]]) -> Figure | None:
 
 
 def draw_live(axes: Any, rows: Sequence[Row]) -> None:
-    arms, kinds = list(series(rows, "arm")), list(series(rows, "what"))
-    for index, kind in enumerate(kinds):
+    arms = list(series(rows, "arm"))
+    for index, kind in enumerate(KINDS):
         own = [row for row in rows if row["what"] == kind]
         at = [arms.index(row["arm"]) + (index - 1) * 0.25 for row in own]
         axes.barh(at, [row["share"] for row in own], 0.23, label=kind, color=COLOURS[index])
@@ -206,7 +209,7 @@ def draw_bias(axes: Any, rows: Sequence[Row]) -> None:
     for index, arm in enumerate(arms):
         own = [row for row in rows if row["arm"] == arm]
         at = [values.index(row["value"]) + (index - (len(arms) - 1) / 2) * step for row in own]
-        axes.barh(at, [row["kept"] for row in own], step * 0.9, label=arm, color=COLOURS[index % len(COLOURS)])
+        axes.barh(at, [row["kept"] for row in own], step * 0.9, label=arm, **fill(index))
         for place, row in zip(at, own, strict=True):
             axes.plot([row["low"], row["high"]], [place, place], color="black", linewidth=0.8)
     for row in rows:

@@ -18,6 +18,7 @@ Row = Mapping[str, Any]  # of one kind in a figure: text, numbers, or None for a
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DASHES = ("-", "--", "-.", ":")
+HATCHES = ("", "////", "xxxx", "....")
 WIDTH, HEIGHT = 5.0, 3.3  # inches
 STYLE: dict[Any, Any] = {
     "figure.figsize": (WIDTH, HEIGHT),
@@ -122,6 +123,15 @@ def look(index: int) -> dict[str, Any]:
         "color": COLOURS[index % len(COLOURS)],
         "marker": MARKERS[(index + index // len(COLOURS)) % len(MARKERS)],  # no two series have both alike
         "linestyle": DASHES[(index // len(COLOURS)) % len(DASHES)],
+    }
+
+
+def fill(index: int) -> dict[str, Any]:
+    """Colour and pattern of the index-th kind of bar."""
+    return {
+        "color": COLOURS[index % len(COLOURS)],
+        "hatch": HATCHES[index // len(COLOURS) % len(HATCHES)],
+        "edgecolor": "white",
     }
 
 

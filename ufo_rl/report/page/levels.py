@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ufo_rl.report.comparing.pairing import Block
-from ufo_rl.report.page.figure import COLOURS, Figure, Row, series
+from ufo_rl.report.page.figure import Figure, Row, fill, series
 from ufo_rl.stats.seeds import mean_over_seeds
 
 BEFORE = "untrained"
@@ -16,12 +16,12 @@ MAX_ARMS = 8  # beside each other
 def level_figures(block: Block) -> list[Figure]:
     found = []
     for benchmark, results in block.results.items():
-        arms: dict[str, list[dict[str, Any]]] = {}
+        arms: dict[str, list[dict[str, Any]]] = {BEFORE: []}
         for one in results:
             models = one.run.metrics["eval"][benchmark]
             arms.setdefault(one.arm, []).append(models["final"])
             if models.get("base"):
-                arms.setdefault(BEFORE, []).append(models["base"])
+                arms[BEFORE].append(models["base"])
         rows = [row for arm, answers in list(arms.items())[:MAX_ARMS] for row in _rows(arm, answers)]
         if len({row["level"] for row in rows}) > 1:
             caption = (
@@ -54,8 +54,8 @@ def draw_levels(axes: Any, rows: Sequence[Row]) -> None:
     for index, arm in enumerate(arms):
         own = [row for row in rows if row["arm"] == arm]
         at = [levels.index(row["level"]) + (index - (len(arms) - 1) / 2) * step for row in own]
-        colour = "0.7" if arm == BEFORE else COLOURS[index % len(COLOURS)]
-        axes.bar(at, [row["accuracy"] for row in own], step * 0.9, label=arm, color=colour)
+        look = {"color": "0.75"} if arm == BEFORE else fill(index - (BEFORE in arms))
+        axes.bar(at, [row["accuracy"] for row in own], step * 0.9, label=arm, **look)
         for place, row in zip(at, own, strict=True):
             axes.plot([place, place], [row["low"], row["high"]], color="black", linewidth=0.8)
     axes.set_xticks(range(len(levels)), levels)
