@@ -13,12 +13,11 @@ def power_of(difference: float, sd: float, seeds: int, alpha: float = 0.05) -> f
     """The chance that the two-sided t test of `seeds` paired differences at level `alpha` finds a true mean of `difference`
     where single seeds spread by `sd`, as in Cohen (1988, ch. 2): the square of a noncentral t is a noncentral F, whose
     computation also holds far out. ValueError for fewer than 2 seeds or sd <= 0."""
-    from scipy.special import ncfdtr
-    from scipy.stats import t
+    from scipy.special import ncfdtr, stdtrit
 
     if seeds < 2 or not sd > 0:
         raise ValueError(f"power_of needs 2 seeds or more and sd > 0, got {seeds}, {sd}")
-    bound, centre = float(t.ppf(1 - alpha / 2, seeds - 1)), abs(difference) / sd * math.sqrt(seeds)
+    bound, centre = float(stdtrit(seeds - 1, 1 - alpha / 2)), abs(difference) / sd * math.sqrt(seeds)
     return 1.0 - float(ncfdtr(1, seeds - 1, centre**2, bound**2))
 
 

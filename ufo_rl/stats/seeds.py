@@ -25,7 +25,7 @@ def mean_over_seeds(values: Sequence[float], resolution: float = 0.0) -> MeanOve
     What it covers is another training on the same questions. resolution: what one question is worth (1 / questions); s is at
     least that, as seeds that agree to the question by chance would have no width. Coverage as measured: `bench/coverage.json`.
     ValueError where there is no value."""
-    from scipy.stats import t
+    from scipy.special import stdtrit  # its statistics take a second to import
 
     found = np.asarray(values, dtype=np.float64)
     if found.size == 0:
@@ -34,19 +34,19 @@ def mean_over_seeds(values: Sequence[float], resolution: float = 0.0) -> MeanOve
     if n == 1:
         return MeanOverSeeds(mean, float("nan"), float("nan"), n)
     sd = max(float(found.std(ddof=1)), resolution)
-    half = float(t.ppf(0.975, n - 1)) * sd / n**0.5
+    half = float(stdtrit(n - 1, 0.975)) * sd / n**0.5
     return MeanOverSeeds(mean, mean - half, mean + half, n, sd)
 
 
 def p_over_seeds(found: MeanOverSeeds) -> float:
     """Two-sided p of the t test that the mean is 0; NaN for one seed, which has none, 0 < p <= 1 for others."""
-    from scipy.stats import t
+    from scipy.special import stdtr
 
     if found.n == 1:
         return float("nan")
     if found.sd == 0:
         return 1.0 if found.value == 0 else float(np.finfo(float).tiny)
-    return float(2 * t.sf(abs(found.value) / (found.sd / found.n**0.5), found.n - 1))
+    return float(2 * stdtr(found.n - 1, -abs(found.value) / (found.sd / found.n**0.5)))
 
 
 def over_seeds_and_questions(values_SQ: ArrayLike) -> MeanOverSeeds:
@@ -57,7 +57,7 @@ def over_seeds_and_questions(values_SQ: ArrayLike) -> MeanOverSeeds:
     estimated by (MS_seeds + MS_questions - MS_rest) / (S Q), unbiased (Cornfield and Tukey 1956, Ann. Math. Stat. 27:907), or
     by the larger of the first two alone where that is more; Student's t has the degrees of freedom of Satterthwaite (1946,
     Biometrics Bull. 2:110). Coverage as measured: `bench/coverage.json`. ValueError for fewer than 2 seeds or 2 questions."""
-    from scipy.stats import t
+    from scipy.special import stdtrit
 
     table = np.asarray(values_SQ, dtype=np.float64)
     if table.ndim != 2 or min(table.shape) < 2:
@@ -73,7 +73,7 @@ def over_seeds_and_questions(values_SQ: ArrayLike) -> MeanOverSeeds:
         freedom = together**2 / (ms_s**2 / (seeds - 1) + ms_q**2 / (questions - 1) + ms_e**2 / rest_df)
     else:
         together, freedom = larger, (seeds if ms_s >= ms_q else questions) - 1
-    half = float(t.ppf(0.975, freedom)) * (together / table.size) ** 0.5
+    half = float(stdtrit(freedom, 0.975)) * (together / table.size) ** 0.5
     return MeanOverSeeds(mean, mean - half, mean + half, seeds, float(own_S.std(ddof=1)))
 
 
@@ -81,12 +81,12 @@ def means_together(groups: Mapping[str, Sequence[float]], comparisons: int) -> d
     """Of several groups whose seeds spread alike, at least two seeds each: their means with intervals that hold at 95 % for all
     `comparisons` together (Bonferroni), mean +- t(1 - 0.025 / comparisons, d) s / sqrt(n) with one variance s^2 of all groups
     and its d = sum(n - 1) degrees of freedom. Of one group and one comparison it is `mean_over_seeds`."""
-    from scipy.stats import t
+    from scipy.special import stdtrit
 
     found = {name: np.asarray(values, dtype=np.float64) for name, values in groups.items()}
     freedom = sum(own.size - 1 for own in found.values())
     spread = np.sqrt(sum(float(own.var(ddof=1)) * (own.size - 1) for own in found.values()) / freedom)
-    factor = float(t.ppf(1 - 0.025 / comparisons, freedom)) * float(spread)
+    factor = float(stdtrit(freedom, 1 - 0.025 / comparisons)) * float(spread)
     return {
         name: MeanOverSeeds(mean := float(own.mean()), mean - (half := factor / own.size**0.5), mean + half, own.size)
         for name, own in found.items()

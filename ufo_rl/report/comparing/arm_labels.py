@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Hashable
+from functools import lru_cache
 from typing import Any
 
 from ufo_rl.config.display_name import shortest
@@ -22,6 +23,7 @@ MAX_SHOWN_CHARS = 30
 Values = dict[Run, dict[str, str]]
 
 
+@lru_cache(maxsize=4096)  # a run is its folder, and is not written to
 def settings(run: Run) -> dict[str, str]:
     """The configuration that makes the experiment, without the selection: dotted keys, values as text."""
     others = (*volatile(run.config), *ARM)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -237,17 +238,24 @@ def read_object(path: Path) -> dict[str, Any]:
 
 
 def _correct(path: Path) -> dict[str, float] | None:
+    try:
+        changed = path.stat().st_mtime_ns
+    except OSError:
+        return None
+    return _read_correct(path, changed)
+
+
+@lru_cache(maxsize=4096)  # a comparison reads each table for several arms
+def _read_correct(path: Path, changed: int) -> dict[str, float]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    if not path.is_file():
-        return None
     try:
         table = pq.read_table(path, columns=["id", "correct"])
     except (pa.ArrowException, KeyError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"{path} is not a table of questions ({reason}); {AGAIN}") from error
     verdicts: dict[str, list[bool]] = {}
-    for row in table.to_pylist():
-        verdicts.setdefault(row["id"], []).append(bool(row["correct"]))
+    for question, verdict in zip(table["id"].to_pylist(), table["correct"].to_pylist(), strict=True):
+        verdicts.setdefault(question, []).append(bool(verdict))
     return {question: sum(own) / len(own) for question, own in verdicts.items()}
