@@ -34,6 +34,7 @@ from ufo_rl.report import summary
 from ufo_rl.report.comparing.siblings import gains
 from ufo_rl.report.disk.run_folders import read_metrics
 from ufo_rl.report.metrics import headline
+from ufo_rl.report.page.of_run import save_figures
 from ufo_rl.tracking.begin import open_run
 from ufo_rl.tracking.sink import Tracker
 
@@ -113,9 +114,19 @@ def execute(
             pipeline.clear()
         metrics = pipeline.run()
         tracker.summary(headline(metrics))
-        tracker.summary(gains(folder))
+        if tracker.is_on:
+            show(tracker, folder)
     state.write("completed", inputs=inputs)
     log.info("done in %.0f s\n%s", metrics["seconds"]["total"], summary(folder))
+
+
+def show(tracker: Tracker, folder: Path) -> None:
+    """What the results say beside the baseline's, and their figures. The run is done: nothing that goes wrong here loses it."""
+    try:
+        tracker.summary(gains(folder))
+        tracker.figures(save_figures(folder))
+    except Exception as error:
+        log.warning("W&B gets no figures of this run: %s: %s", type(error).__name__, error)
 
 
 @contextmanager

@@ -146,6 +146,22 @@ class Tracker:
         columns = {key: value for key, value in flat(values, "_").items() if value is not None}
         self._send(lambda run: run.summary.update(columns))
 
+    @property
+    def is_on(self) -> bool:
+        """Whether what is logged goes anywhere."""
+        return self._run is not None
+
+    def figures(self, pictures: Mapping[str, Path]) -> None:
+        """Log pictures by their names, as `figures/<name>`."""
+
+        def log(run: Any) -> None:
+            import wandb
+
+            run.log({f"figures/{name}": wandb.Image(str(path)) for name, path in pictures.items()})
+
+        if pictures:
+            self._send(log)
+
     def _histogram(self, name: str, values: np.ndarray) -> None:
         def log(run: Any) -> None:
             import wandb

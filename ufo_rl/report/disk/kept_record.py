@@ -65,6 +65,7 @@ def write_record(run: Run, folder: Path) -> Path:
         "selection": {name: run.selection.get(name) for name in ("num_kept", "num_pool", "tie_share", "near_cut")},
         "kept": digest(sorted(run.selection.get("ids") or [])),
         "curves": _curves(run),
+        "alarms": _alarms(run),
     }
     path = folder / f"{run.id}{ENDING}"
     write_text(path, json.dumps(content, ensure_ascii=False, separators=(",", ":")) + "\n")
@@ -89,7 +90,7 @@ def load_record(path: Path) -> KeptRun:
             selection=found["selection"],
             contamination={},
             right={name: _verdicts(found["right"][name]) for name in names},
-            steps=_lines(found["curves"]),
+            steps=_lines(found["curves"]) + [{"stage": "train", "event": "alarm", **one} for one in found["alarms"]],
         )
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path} is not whole ({error}); write it again: ufo-rl record") from error
@@ -157,6 +158,15 @@ def _curves(run: Run) -> dict[str, list[float | None]]:
             if any(name in line for line in ordered)
         },
     }
+
+
+def _alarms(run: Run) -> list[dict[str, Any]]:
+    """The first of each name."""
+    found: dict[str, dict[str, Any]] = {}
+    for line in run.journal():
+        if line.get("event") == "alarm":
+            found.setdefault(line["name"], {key: line.get(key) for key in ("name", "step", "words", "cure")})
+    return list(found.values())
 
 
 def _short(value: float | None) -> float | None:
