@@ -169,7 +169,7 @@ def test_help_names_groups_options_and_commands(ufo: Ufo) -> None:
     output = ufo.run("help")
     assert output == ufo.run("--help")
     assert (
-        "selector: accuracy, band, easiest, full, hardest, random, ufo, ufo_high, ufo_low" in output
+        "selector: accuracy, band, bin, easiest, full, hardest, random, ufo, ufo_high, ufo_low" in output
         and "ufo-rl compare" in output
     )
     assert "settings" not in output and "base" not in output  # parts that options share, which nobody chooses
