@@ -14,6 +14,9 @@ import pytest
 
 from tests.conftest import Ufo
 from tests.waiting import wait_until
+from ufo_rl.report.comparing.comparison import compare_runs
+from ufo_rl.report.disk.remote_run import remote_run
+from ufo_rl.report.disk.run_folders import find_runs
 
 pytestmark = [pytest.mark.smoke, pytest.mark.soak]
 SWEEP = (
@@ -65,8 +68,27 @@ def test_four_jobs_are_four_runs_with_lineage(ufo: Ufo) -> None:
     assert sorted(len(attempts) for attempts in parts.values()) == [1, 1, 1, 2]  # the killed one went on under its id
     for wandb_id, attempts in parts.items():
         _check(attempts[-1], own[wandb_id])
+    _check_remote(wandb, own, sweep)
     killed = next(attempts for attempts in parts.values() if len(attempts) == 2)
     assert not of_kind(killed[0], "exit")  # W&B shows it as crashed until it goes on
+
+
+def _check_remote(wandb: Path, own: dict[str, Path], sweep: Path) -> None:
+    """What W&B's server would have of these runs is compared as the folders are, without their questions."""
+    found = {}
+    for folder in sorted(wandb.glob("offline-run-*")):  # the later part of a run replaces the earlier one
+        (path,) = folder.glob("run-*.wandb")
+        asked = [sys.executable, "-m", "wandb", "leet", "inspect", "--summary", "--json", str(path)]
+        said = json.loads(subprocess.run(asked, capture_output=True, text=True, check=True).stdout)
+        found[folder.name.rpartition("-")[2]] = said | {"created": ""}
+    runs = [remote_run(one | {"id": wandb_id}) for wandb_id, one in found.items()]
+    local = {run.id: run for run in find_runs([sweep])}
+    assert {run.id.rpartition("-")[2] for run in runs} == {one.rpartition("-")[2] for one in local} and len(runs) == 4
+    for run in runs:
+        twin = next(one for one in local.values() if one.id.endswith(run.id.rpartition("-")[2]))
+        assert run.after("arithmetic") == twin.after("arithmetic") and run.arm == twin.arm and run.seed == twin.seed
+    text = compare_runs(list(runs), "random")
+    assert "ufo 20%" in text and "random 20%" in text and "Not in the tables" not in text
 
 
 def _check(lines: list[dict[str, Any]], folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 
 from ufo_rl.commands._parser import Parser
@@ -24,14 +25,18 @@ def run(arguments: list[str]) -> int:
         problems.append(
             f"compare --format {asked.format} must be one of {', '.join(FORMATS)}{nearest(asked.format, FORMATS)}"
         )
-    if not asked.folders:
+    if not asked.folders and not asked.wandb:
         problems.append("compare: name at least one run or sweep folder, for example outputs/sweeps/dev")
+    if asked.wandb and (asked.rows or asked.format not in ("table", "md")):
+        problems.append("compare --wandb makes tables (--format table or md); pivots and rows are of local runs")
     margin = _margin(asked.margin, problems)
     if asked.cols and not asked.rows:
         problems.append("compare --cols goes with --rows KEY: what stands beside it")
     if problems:
         raise UserError(*problems)
-    if asked.rows:
+    if asked.wandb:
+        text, told = _of_wandb(asked, margin), []
+    elif asked.rows:
         text, told = pivot(asked.folders, asked.rows, asked.cols, asked.by, asked.baseline, asked.format)
     elif asked.format in ("table", "md"):
         is_md = asked.format == "md"
@@ -42,6 +47,17 @@ def run(arguments: list[str]) -> int:
     sys.stderr.write("".join(f"ufo-rl: {line}\n" for line in told))
     sys.stdout.write(text + "\n")
     return 0
+
+
+def _of_wandb(asked: argparse.Namespace, margin: float | None) -> str:
+    from ufo_rl.report.comparing.comparison import compare_runs
+    from ufo_rl.report.disk.remote_run import remote_run
+    from ufo_rl.report.disk.run_folders import find_runs
+    from ufo_rl.tracking.remote import runs_of
+
+    runs = [remote_run(one) for one in runs_of(asked.wandb, asked.group)]
+    local = find_runs(asked.folders) if asked.folders else []
+    return compare_runs([*runs, *local], asked.baseline, margin, asked.seeds, asked.format == "md")
 
 
 def _margin(asked: str | None, problems: list[str]) -> float | None:
@@ -61,7 +77,8 @@ def parser() -> Parser:
     made = Parser(
         "compare",
         "ufo-rl compare DIR... [--baseline ARM] [--seeds] [--margin POINTS]\n"
-        "       [--rows KEY [--cols KEY] [--by BENCHMARK]] [--format table|md|csv|json]",
+        "       [--rows KEY [--cols KEY] [--by BENCHMARK]] [--format table|md|csv|json]\n"
+        "       ufo-rl compare --wandb ENTITY/PROJECT [--group NAME] ...",
         "Runs (or evaluations) in or below these folders, one row per arm over its seeds: accuracy before and after with 95 % "
         "intervals, the difference to a baseline paired by question, a verdict that holds for all comparisons together, what "
         "each cost with scoring, what is missing, and warnings.",
@@ -89,5 +106,11 @@ def parser() -> Parser:
     made.add_argument(
         "--by", metavar="BENCHMARK", help="of the pivot: the accuracy on this one (default: all, one below the other)"
     )
+    made.add_argument(
+        "--wandb",
+        metavar="ENTITY/PROJECT",
+        help="runs from W&B's server (and local ones beside them), paired by seed, not by question",
+    )
+    made.add_argument("--group", metavar="NAME", help="of these only those of one experiment (its name=...)")
     made.add_argument("--format", metavar="FORMAT", default="table", help="table, md, csv or json (default: table)")
     return made

@@ -78,7 +78,9 @@ def _by_arm(results: Sequence[Result]) -> dict[str, list[Result]]:
 
 def _comparison(results: Sequence[Result]) -> Comparison | None:
     paired = [one for one in results if one.minus_baseline is not None]
-    if not paired:
+    if not paired or (
+        len(paired) == 1 and paired[0].differences is None
+    ):  # one seed without its questions says nothing
         return None
     differences = [one.minus_baseline for one in paired if one.minus_baseline is not None]
     return Comparison(differences, sum(one.changed for one in paired), paired[0].after.n)

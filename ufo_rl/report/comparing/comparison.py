@@ -37,7 +37,17 @@ def compare(
     more than", a share. each_seed: a row for every run besides. is_markdown: tables of that form, nothing cut or wrapped. Runs
     that failed, are not finished or cannot be read are listed at the end, never dropped. UserError for a path without a run and
     an unknown baseline."""
-    runs = find_runs(paths)
+    return compare_runs(find_runs(paths), baseline, margin, each_seed, is_markdown)
+
+
+def compare_runs(
+    runs: list[Run],
+    baseline: str | None,
+    margin: float | None = None,
+    each_seed: bool = False,
+    is_markdown: bool = False,
+) -> str:
+    """The same of runs that are read already."""
     sections = [_block(block, margin, each_seed, is_markdown) for block in gather(runs, baseline)]
     left_out = incomplete(runs)
     if not sections:

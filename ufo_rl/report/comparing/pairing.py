@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -30,8 +31,10 @@ class Result:
 
     @property
     def changed(self) -> float:
-        """Questions whose answer is right in one of the two and wrong in the other; of several samples a share of them."""
-        return sum(map(abs, (self.differences or {}).values()))
+        """Questions whose answer is right in one of the two and wrong in the other; of several samples a share of them.
+        Infinite
+        where the questions are not known."""
+        return math.inf if self.differences is None else sum(map(abs, self.differences.values()))
 
 
 @dataclass
@@ -169,6 +172,8 @@ def _result(run: Run, benchmark: str, block: Block, is_baseline: bool) -> Result
         difference = paired(theirs, own)
         if theirs is not None and own is not None and difference is not None:
             by_question = {question: own[question] - theirs[question] for question in sorted(own)}
+        elif not (run.has_questions and baseline.has_questions):
+            difference = Difference(after.share - baseline.after(benchmark).share, math.nan, math.nan)
         if difference is None:
             seed = "" if block.holds_evaluations else f" seed {run.seed}"
             block.notes.append(

@@ -50,7 +50,7 @@ def _worse(block: Block) -> tuple[dict[str, list[str]], dict[Run, list[str]]]:
         (name, one)
         for name, results in block.results.items()
         for one in results
-        if one.minus_baseline is not None and one.arm not in several[name]
+        if one.differences is not None and one.arm not in several[name]
     ]
     comparisons = sum(map(len, several.values())) + len(single)
     of_arms: dict[str, list[str]] = {}

@@ -36,7 +36,8 @@ class State:
 def state_of(folder: Path, status: Mapping[str, Any]) -> State:
     """What `status`, the content of status.json, means now. {} is a folder without it."""
     said, stage = status.get("state"), str(status.get("stage") or "")
-    host, seen = str(status.get("host") or ""), _last_sign(folder)
+    host = str(status.get("host") or "")
+    seen = _last_sign(folder) if said == "running" else _changed(folder / "status.json")
     at = f" at {stage}" if stage else ""
 
     def state(name: str, why: str = "") -> State:

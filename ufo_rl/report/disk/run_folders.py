@@ -166,6 +166,8 @@ def _folders(start: Path, marks: Collection[str]) -> Iterator[Path]:
         if set(marks) & set(files):
             yield Path(folder).resolve()
             subfolders.clear()
+        if set(SHARED[2:]) & set(subfolders):  # of outputs/: what all runs share holds thousands of folders, and no run
+            subfolders[:] = [name for name in subfolders if name not in SHARED[:2]]
         subfolders.sort()
         yield from (Path(folder, name).resolve() for name in sorted(files) if name.endswith(ENDING))
 

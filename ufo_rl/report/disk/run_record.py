@@ -57,6 +57,11 @@ class Run:
         return False
 
     @property
+    def has_questions(self) -> bool:
+        """Whether verdicts can be had question by question, if its tables are whole."""
+        return True
+
+    @property
     def selector(self) -> str:
         return str(self.value("selector.name"))
 

@@ -16,11 +16,11 @@ from ufo_rl.report.disk.run_folders import (
     EVALUATION_FILE,
     RUN_FILE,
     folders_below,
-    is_earlier,
     read_metrics,
     strangers_beside,
 )
-from ufo_rl.report.disk.run_record import read_object
+from ufo_rl.report.disk.run_record import METRICS_FILE, read_object
+from ufo_rl.report.metrics import SCHEMA
 
 KINDS = {RUN_FILE: "run", EVALUATION_FILE: "evaluation", **{name: name.partition(".")[0] for name in APART}}
 
@@ -99,7 +99,9 @@ def _entry(folder: Path) -> Entry:
     mark = next((name for name in KINDS if (folder / name).is_file()), RUN_FILE)
     try:
         record, status = read_object(folder / mark), read_object(folder / "status.json")
-        metrics = read_metrics(folder)
+        metrics = read_object(folder / METRICS_FILE)
+        is_earlier = bool(metrics) and metrics.get("schema", 1) != SCHEMA
+        metrics = read_metrics(folder) if is_earlier else metrics
     except UserError as error:
         return Entry(folder, KINDS[mark], State(UNREADABLE, "", error.problems[0], "", 0.0))
     state = State("completed", "", "", "", 0.0) if mark in APART else state_of(folder, status)
@@ -117,7 +119,7 @@ def _entry(folder: Path) -> Entry:
         created=str(record.get("created") or ""),
         command=command,
         started_by=str(record.get("started_by") or command),
-        notes=["written by an earlier version"] if is_earlier(folder) else [],
+        notes=["written by an earlier version"] if is_earlier else [],
     )
 
 
