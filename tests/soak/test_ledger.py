@@ -7,6 +7,7 @@ import json
 import os
 import random
 import signal
+import threading
 from typing import Any
 
 import pytest
@@ -110,10 +111,11 @@ def test_killed_and_started_again_it_ends_alike(
     plant(ufo, failing="")
     command = (*ufo.SMALL, *SWEEP, *LAUNCHERS[launcher])
     process = ufo.start(*command, preexec=os.setsid)
+    threading.Thread(target=process.communicate).start()  # a full pipe would stop it
     sweep, number = ufo.folder / "outputs/sweeps/twelve", random.Random(launcher).randrange(2, 8)
     assert wait_until(lambda: sum(1 for _ in sweep.glob("*/metrics.json")) >= number)
     os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
+    process.wait()
     states = [entry["state"] for entry in json.loads(ufo.run("ls", "outputs/sweeps/twelve", "--json"))]
     # a job whose results were written a moment before the kill may not have said so
     assert (

@@ -117,7 +117,7 @@ def test_gc_removes_what_nobody_uses_and_nothing_else(outputs: Path, capsys: pyt
     for folder in (used, unused):
         folder.mkdir(parents=True)
         (folder / "chunk-0.parquet").write_bytes(bytes(2048))
-    run = plant(outputs, "ufo", range(400, 500))
+    run = plant(outputs, "ufo", range(400, 500), rewards=[0.5])
     assert gc.run([]) == 0
     assert "1 runs do not say what they use" in capsys.readouterr().out  # nothing counts as unused
     assert gc.run(["--remove"]) == 0 and used.is_dir() and unused.is_dir()

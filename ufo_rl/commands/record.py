@@ -28,9 +28,17 @@ def run(arguments: list[str]) -> int:
     from ufo_rl.report.disk.run_folders import find_runs
 
     runs = find_runs(asked.folders)
-    written = [write_record(one, Path(asked.to)) for one in runs if one.is_complete and not one.is_evaluation]
+    written, left = dict[Path, str](), incomplete(runs)
+    for one in runs:
+        if one.is_evaluation:
+            left.append(f"{one.id}: nothing was trained for it")
+        elif one.is_complete:
+            try:
+                written[write_record(one, Path(asked.to))] = one.id
+            except UserError as error:
+                left.append(error.problems[0])
     sys.stdout.write(f"{len(written)} records in {asked.to}\n")
-    for line in incomplete(runs):
+    for line in left:
         sys.stderr.write(f"ufo-rl: not recorded: {line}\n")
     return 0
 

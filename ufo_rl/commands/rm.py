@@ -16,7 +16,6 @@ from ufo_rl.report.ledger.resolve import folder_of
 from ufo_rl.report.ledger.sizes import in_bytes, size_of
 
 USAGE = "ufo-rl rm RUN... [--yes]   remove runs; never one that is running or that others build on"
-OUTPUTS = Path("outputs")
 
 
 def help() -> str:
@@ -28,7 +27,8 @@ def run(arguments: list[str]) -> int:
     problems = Problems(wrong)
     if not asked.runs:
         problems.add("rm: name a run: its folder, or the hash that ufo-rl ls shows")
-    folders = [folder for word in asked.runs if (folder := problems.attempt(folder_of, word)) is not None]
+    found = [folder for word in asked.runs if (folder := problems.attempt(folder_of, word)) is not None]
+    folders = list(dict.fromkeys(folder.resolve() for folder in found))
     for folder in folders:
         problems.add(*_why_not(folder, folders))
     problems.raise_any()
@@ -37,7 +37,10 @@ def run(arguments: list[str]) -> int:
         sys.stdout.write("nothing was removed\n")
         return 1
     for folder in folders:
-        shutil.rmtree(folder)
+        problems.add(*_why_not(folder, folders))  # it may have been started, or built on, since
+    problems.raise_any()
+    for folder in folders:
+        folder.unlink() if folder.is_file() else shutil.rmtree(folder)
     sys.stdout.write("removed; ufo-rl gc says what of the cache nobody uses now\n")
     return 0
 
@@ -47,11 +50,11 @@ def _why_not(folder: Path, together: list[Path]) -> list[str]:
     (entry,) = entries_of([folder])
     if is_held(folder / LOCK) or (entry.kind == "run" and entry.state.name == "running"):
         return [f"{folder.name} is running ({state_of(folder, {'state': 'running'}).why}); stop it first"]
-    going = {one.name for one in together}
-    others = [name for name in builders_on(folder, OUTPUTS) if name not in going]
+    others = [other.name for other in builders_on(folder) if other not in together]
     if others:
+        them = "it" if len(others) == 1 else "them"
         return [
-            f"{folder.name} is used by {', '.join(others)}; remove {'it' if len(others) == 1 else 'them'} first, or together"
+            f"{folder.name} is used by {', '.join(others)} (or that cannot be read); remove {them} first, or together"
         ]
     return []
 

@@ -11,6 +11,7 @@ from omegaconf import OmegaConf
 
 from ufo_rl.config.compose import Job
 from ufo_rl.config.identity import run_name
+from ufo_rl.errors import UserError
 from ufo_rl.experiment.status import Status
 from ufo_rl.files.atomic import read_json, write_json, write_text
 
@@ -26,9 +27,10 @@ def plan(jobs: Sequence[Job], words: Sequence[str]) -> None:
         status, path = Status(job.folder), job.folder / "run.json"
         if status.is_completed():
             continue
-        if not status.path.exists():
+        is_new = not status.path.exists() or status.is_planned()
+        if is_new:
             write_text(job.folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(job.plain)))
-        write_json(path, {**_who(job), **_before(path), "started_by": command})
+        write_json(path, {**_who(job), **({} if is_new else _before(path)), "started_by": command})
         status.plan()
 
 
@@ -38,5 +40,9 @@ def _who(job: Job) -> dict[str, str]:
 
 
 def _before(path: Path) -> dict[str, object]:
-    found = read_json(path) if path.is_file() else {}
+    """What the file says; nothing where it is broken: it is written anew."""
+    try:
+        found = read_json(path) if path.is_file() else {}
+    except UserError:
+        found = {}
     return found if isinstance(found, dict) else {}

@@ -42,6 +42,10 @@ class Status:
         stopped = f"stopped in stage {status['stage']}" if status.get("stage") else "never started"
         return status.get("error") or stopped
 
+    def is_planned(self) -> bool:
+        """Whether nothing was ever begun."""
+        return self._read().get("state") == "planned"
+
     def plan(self) -> None:
         """Write down that the job is to be done, unless something of it is known."""
         if not self.path.exists():

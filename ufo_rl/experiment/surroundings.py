@@ -13,6 +13,7 @@ from ufo_rl.config.identity import identity, run_id
 from ufo_rl.config.messages import brief
 from ufo_rl.config.schema import Config, Template
 from ufo_rl.errors import Problems, UserError
+from ufo_rl.experiment.status import Status
 from ufo_rl.files.atomic import why_unusable
 from ufo_rl.files.environment import why_no_gpu
 from ufo_rl.files.flat import flat
@@ -79,7 +80,7 @@ def check_folder(folder: Path, plain: Mapping[str, Any]) -> None:
     if why := why_unusable(folder):
         raise UserError(f"the run's folder {folder} cannot be used: {why}; move that away, or choose another name=...")
     path = folder / "config.yaml"
-    if folder.name == run_id(plain) or not path.is_file():
+    if folder.name == run_id(plain) or not path.is_file() or Status(folder).is_planned():
         return
     try:
         before = yaml.safe_load(path.read_text(encoding="utf-8"))

@@ -114,6 +114,6 @@ def parse(block: bytes) -> list[dict[str, Any]]:
     """The lines that are whole; the torso that a killed writer left is passed over."""
     lines = []
     for line in block.splitlines():
-        with contextlib.suppress(json.JSONDecodeError):
+        with contextlib.suppress(ValueError):  # no JSON, or bytes that are no text
             lines.append(json.loads(line))
     return [line for line in lines if isinstance(line, dict)]

@@ -15,7 +15,7 @@ from ufo_rl.report.comparing.comparison import incomplete
 from ufo_rl.report.comparing.pairing import gather
 from ufo_rl.report.disk.run_folders import find_runs
 from ufo_rl.report.disk.run_record import Run
-from ufo_rl.report.text import NOTHING, fit, interval, markdown, percent, table
+from ufo_rl.report.text import NOTHING, fit, interval, percent, titled
 from ufo_rl.stats.seeds import MeanOverSeeds, mean_over_seeds
 
 # What people call a key: the option of a group, the ratio, the arm as tables call it.
@@ -57,7 +57,7 @@ def pivot(
         writer.writeheader()
         writer.writerows(records)
         return stream.getvalue().rstrip("\n"), told
-    return _shown(records, rows, cols, baseline, markdown if form == "md" else table), told
+    return _shown(records, rows, cols, baseline, form == "md"), told
 
 
 def _numbers(found: MeanOverSeeds) -> dict[str, Any]:
@@ -71,11 +71,7 @@ def _numbers(found: MeanOverSeeds) -> dict[str, Any]:
 
 
 def _shown(
-    records: Sequence[Mapping[str, Any]],
-    rows: str,
-    cols: str | None,
-    baseline: str | None,
-    form: Callable[[Sequence[str], Sequence[Sequence[str]]], str],
+    records: Sequence[Mapping[str, Any]], rows: str, cols: str | None, baseline: str | None, is_markdown: bool
 ) -> str:
     parts, what = [], "Accuracy" if baseline is None else f"Accuracy minus {baseline}'s, paired by seed,"
     for name in dict.fromkeys(one["benchmark"] for one in records):
@@ -88,8 +84,9 @@ def _shown(
         ]
         header = [rows, *((f"{cols} {one}" for one in across) if cols else [name])]
         title = f"{what} on {name} in %, mean of the runs [95 % over them, Student's t] (runs)"
-        parts.append(f"{title}\n\n{form(header, lines)}" if form is markdown else f"{title}\n{form(header, lines)}")
-    return "\n\n".join(parts) if form is markdown else fit("\n\n".join(parts))
+        parts.append(titled(title, header, lines, is_markdown))
+    text = "\n\n".join(parts)
+    return text if is_markdown else fit(text)
 
 
 def _cell(one: Mapping[str, Any], is_difference: bool) -> str:

@@ -52,6 +52,8 @@ class KeptRun(Run):
 
 def write_record(run: Run, folder: Path) -> Path:
     """Write it below `folder`. UserError for a run that is not complete, whose questions have several samples, or are gone."""
+    if isinstance(run, KeptRun):
+        raise UserError(f"{run.id} is a record already")
     if not run.is_complete:
         raise UserError(f"{run.id} is not complete: only what is done can be recorded")
     about = read_object(run.folder / "run.json")
@@ -92,7 +94,7 @@ def load_record(path: Path) -> KeptRun:
             right={name: _verdicts(found["right"][name]) for name in names},
             steps=_lines(found["curves"]) + [{"stage": "train", "event": "alarm", **one} for one in found["alarms"]],
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path} is not whole ({error}); write it again: ufo-rl record") from error
 
 

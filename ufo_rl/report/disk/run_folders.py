@@ -63,8 +63,15 @@ def strangers_beside(folders: Collection[Path]) -> list[Path]:
     known = {parent for folder in folders for parent in (folder, *folder.parents)}
     beside = [one for parent in dict.fromkeys(folder.parent for folder in folders) for one in sorted(parent.iterdir())]
     return [
-        one for one in beside if one.is_dir() and one not in known and one.name not in SHARED and one.name[0] != "."
+        one
+        for one in beside
+        if one.is_dir() and one not in known and one.name not in SHARED and one.name[0] != "." and not _holds_runs(one)
     ]
+
+
+def _holds_runs(folder: Path) -> bool:
+    """Whether it is, or holds, something of ours that was not asked for."""
+    return next(_folders(folder, (RUN_FILE, EVALUATION_FILE, *APART)), None) is not None
 
 
 def _read(folder: Path) -> Run:
@@ -77,6 +84,8 @@ def _read(folder: Path) -> Run:
         return run
     except UserError as error:
         return _unreadable(folder, error.problems[0])
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        return _unreadable(folder, f"{folder}: its files are not as a run writes them ({error})")
 
 
 def _unreadable(folder: Path, why: str) -> Run:
@@ -162,11 +171,16 @@ def _folders(start: Path, marks: Collection[str]) -> Iterator[Path]:
     """The folders in or below `start` that hold one of the files; the files of recorded runs."""
     if start.name.endswith(ENDING) and start.is_file():
         yield start.resolve()
-    for folder, subfolders, files in os.walk(start):
+    seen = set[str]()
+    for folder, subfolders, files in os.walk(start, followlinks=True):
+        if (place := os.path.realpath(folder)) in seen:  # a link that leads back
+            subfolders.clear()
+            continue
+        seen.add(place)
         if set(marks) & set(files):
             yield Path(folder).resolve()
             subfolders.clear()
-        if set(SHARED[2:]) & set(subfolders):  # of outputs/: what all runs share holds thousands of folders, and no run
+        if folder == str(start) and set(SHARED[2:]) & set(subfolders):  # outputs/: what all runs share holds no run
             subfolders[:] = [name for name in subfolders if name not in SHARED[:2]]
         subfolders.sort()
         yield from (Path(folder, name).resolve() for name in sorted(files) if name.endswith(ENDING))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -10,9 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from ufo_rl.errors import UserError
 from ufo_rl.report.disk.run_record import Run
 from ufo_rl.report.disk.tables import rows_of
 
+log = logging.getLogger(__name__)
 COLUMNS = (
     "id",
     "question",
@@ -54,9 +57,13 @@ class Scored:
 
 
 def scored(run: Run) -> Scored | None:
-    """The pool of a run; None where it has no table of scores with a selection."""
+    """The pool of a run; None where it has no table of scores with a selection, or a broken one."""
     path = run.folder / "scores.parquet"
-    return _read(path, path.stat().st_mtime_ns) if path.is_file() else None
+    try:
+        return _read(path, path.stat().st_mtime_ns) if path.is_file() else None
+    except UserError as error:
+        log.warning("%s; its selection is left out", error.problems[0])
+        return None
 
 
 def completed(pools: Sequence[Scored]) -> list[Scored]:

@@ -66,11 +66,19 @@ def entries(paths: Sequence[str | Path]) -> list[Entry]:
 
 
 def entries_of(folders: Iterable[Path]) -> list[Entry]:
+    """The same of folders that are known, with what lies beside them and holds no run."""
     found = list(folders)
     strangers = [
         Entry(one, "foreign", State(UNREADABLE, "", "no run folder", "", 0.0)) for one in strangers_beside(found)
     ]
-    return [_entry(folder) for folder in found] + strangers
+    return [_sound(folder) for folder in found] + strangers
+
+
+def _sound(folder: Path) -> Entry:
+    try:
+        return _entry(folder)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        return Entry(folder, "run", State(UNREADABLE, "", f"its files are not as a run writes them ({error})", "", 0.0))
 
 
 def _recorded(path: Path) -> Entry:

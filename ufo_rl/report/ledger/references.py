@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from ufo_rl.errors import UserError
-from ufo_rl.files.flat import flat
 from ufo_rl.files.uses import uses_of
 from ufo_rl.report.disk.run_folders import folders_below, read_config
 from ufo_rl.report.ledger.entries import KINDS
@@ -41,7 +40,7 @@ def cache_of(outputs: Path) -> Cache:
     silent = []
     for folder in _folders(outputs):
         used = uses_of(folder)
-        if used is None:
+        if used is None and (folder / "metrics.jsonl").is_file():  # without it nothing has begun, and nothing is needed
             silent.append(folder.name)
         for name in used or ():
             users.setdefault(name, []).append(folder.name)
@@ -54,21 +53,35 @@ def cache_of(outputs: Path) -> Cache:
     return Cache(found, silent)
 
 
-def builders_on(folder: Path, outputs: Path) -> list[str]:
-    """Runs other than this one whose configuration names a file or folder in it (a policy, rollouts), or that keep one of its
-    files by a link."""
+def builders_on(folder: Path) -> list[Path]:
+    """Runs other than this one, in the same outputs/ and in the one here, whose configuration names a file or folder in it (a
+    policy, rollouts), or cannot be read."""
     inside = folder.resolve()
-    return [other.name for other in _folders(outputs) if other != inside and any(_paths_inside(other, inside))]
+    places = [Path("outputs"), *inside.parents[:3]]  # outputs/sweeps/NAME/RUN
+    others = dict.fromkeys(other for place in places if _is_outputs(place) for other in _folders(place))
+    return [other for other in others if other != inside and other.is_dir() and _may_need(other, inside)]
 
 
-def _paths_inside(other: Path, inside: Path) -> Iterable[str]:
+def _is_outputs(place: Path) -> bool:
+    """Whether it is a folder of results, and not one of the user's that holds such folders among others."""
+    return any((place / name).is_dir() for name in ("runs", "sweeps", "evaluations", "scores", "selections", "cache"))
+
+
+def _may_need(other: Path, inside: Path) -> bool:
     try:
-        config: Mapping[str, Any] = read_config(other / "config.yaml")
+        config = read_config(other / "config.yaml")
     except UserError:
-        return
-    for value in flat(config, ".").values():
-        if isinstance(value, str) and "/" in value and Path(value).expanduser().resolve().is_relative_to(inside):
-            yield value
+        return True
+    return any("/" in text and Path(text).expanduser().resolve().is_relative_to(inside) for text in _texts(config))
+
+
+def _texts(value: Any) -> Iterable[str]:
+    """Every text in nested mappings and lists."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping | list):
+        for inner in value.values() if isinstance(value, Mapping) else value:
+            yield from _texts(inner)
 
 
 def _folders(outputs: Path) -> list[Path]:

@@ -119,7 +119,8 @@ def _rows(arm: str, runs: Sequence[Mapping[int, Mapping[str, Any]]], key: str, f
         }
         for run in runs
     ]
-    steps = sorted(set.intersection(*map(set, own))) if own and all(own) else []
+    own = [one for one in own if one]  # a run without a journal has none
+    steps = sorted(set.intersection(*map(set, own))) if own else []
     size = max(1, math.ceil(len(steps) / MAX_POINTS))
     rows = []
     for begin in range(0, len(steps), size):

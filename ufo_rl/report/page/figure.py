@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,26 +85,18 @@ def save(figure: Figure, folder: Path) -> list[Path]:
     return [*paths, folder / f"{figure.name}.csv"]
 
 
-class _drawn:
+@contextmanager
+def _drawn(figure: Figure) -> Iterator[Any]:
     """The figure of matplotlib, without pyplot and its global state; settings are back as they were in the end."""
+    import matplotlib
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure as Canvas
 
-    def __init__(self, figure: Figure) -> None:
-        self.figure = figure
-
-    def __enter__(self) -> Any:
-        import matplotlib
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure as Canvas
-
-        self.context = matplotlib.rc_context({**STYLE, "svg.hashsalt": self.figure.name})
-        self.context.__enter__()
-        made = Canvas(figsize=(WIDTH, self.figure.height), layout="constrained")
+    with matplotlib.rc_context({**STYLE, "svg.hashsalt": figure.name}):
+        made = Canvas(figsize=(WIDTH, figure.height), layout="constrained")
         FigureCanvasAgg(made)
-        self.figure.draw(made.add_subplot(), self.figure.rows)
-        return made
-
-    def __exit__(self, *error: Any) -> None:
-        self.context.__exit__(*error)
+        figure.draw(made.add_subplot(), figure.rows)
+        yield made
 
 
 def _attributes(head: str) -> list[str]:

@@ -10,7 +10,6 @@ from ufo_rl.report.page.figure import Figure, Row, fill, series
 from ufo_rl.stats.seeds import mean_over_seeds
 
 BEFORE = "untrained"
-MAX_ARMS = 8  # beside each other
 
 
 def level_figures(block: Block) -> list[Figure]:
@@ -22,7 +21,7 @@ def level_figures(block: Block) -> list[Figure]:
             arms.setdefault(one.arm, []).append(models["final"])
             if models.get("base"):
                 arms[BEFORE].append(models["base"])
-        rows = [row for arm, answers in list(arms.items())[:MAX_ARMS] for row in _rows(arm, answers)]
+        rows = [row for arm, answers in arms.items() for row in _rows(arm, answers)]
         if len({row["level"] for row in rows}) > 1:
             caption = (
                 f"Accuracy on {benchmark} by level, mean of the runs of each arm, 95 % intervals over them "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ def write_page(
     for section in sections if figures is not None else ():
         end = section.id.partition("-")[2]
         for figure in section.figures:
-            own = figure if not end else Figure(**{**vars(figure), "name": f"{figure.name}-{end}"})
+            own = figure if not end else replace(figure, name=f"{figure.name}-{end}")
             written += save(own, Path(figures or "."))
             tell(f"{figures}/{own.name}: pdf, png, svg, csv")
     return written
@@ -57,7 +58,7 @@ def page(title: str, sections: Sequence[Section]) -> str:
 
 def _shown(figure: Figure, markup: Any, section: str) -> dict[str, Any]:
     # ids inside the pictures must differ all over the page
-    own = Figure(**{**vars(figure), "name": f"{section}-{figure.name}"})
+    own = replace(figure, name=f"{section}-{figure.name}")
     header = list(figure.rows[0])
     rows = [[_cell(row[key]) for key in header] for row in figure.rows]
     return {

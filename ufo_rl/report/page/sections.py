@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from ufo_rl.report.comparing.arms import Arm, arms_of, missing_cells
 from ufo_rl.report.comparing.comparison import accuracy_rows, how_to_read, incomplete, remarks
@@ -55,7 +55,7 @@ class Section:
     warnings: Sequence[str] = ()
     tables: Sequence[Table] = ()
     figures: Sequence[Figure] = ()
-    examples: Sequence[Examples] = field(default_factory=list)
+    examples: Sequence[Examples] = ()
 
 
 def sections_of(blocks: Sequence[Block], runs: Sequence[Run], entries: Sequence[Entry]) -> list[Section]:
