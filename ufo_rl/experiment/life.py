@@ -7,7 +7,7 @@ import itertools
 import logging
 import shlex
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import astuple
 from pathlib import Path
 from typing import Any
@@ -72,9 +72,10 @@ def run_in(folder: Path, config: Config, plain: dict[str, Any]) -> float | None:
         try:
             prepared = prepare(config)
             inputs = inputs_key(config, prepared)
-        except Exception:
-            with begun(config, plain, folder, state):  # who looks at W&B alone sees it fail there too
-                raise
+        except Exception as error:
+            with suppress(Exception), begun(config, plain, folder, state):
+                raise error  # who looks at W&B alone sees it fail there too
+            raise
         if state.is_completed(inputs) and not config.force:
             state.path.touch()  # hosts that follow see that nothing will come
             log.info("%s: done before; force=true runs it again", folder.name)

@@ -13,7 +13,7 @@ from ufo_rl.config.compose import Job
 from ufo_rl.config.identity import run_name
 from ufo_rl.errors import UserError
 from ufo_rl.experiment.status import Status
-from ufo_rl.files.atomic import read_json, write_json, write_text
+from ufo_rl.files.atomic import LOCK, is_held, read_json, write_json, write_text
 
 
 def plan(jobs: Sequence[Job], words: Sequence[str]) -> None:
@@ -25,7 +25,7 @@ def plan(jobs: Sequence[Job], words: Sequence[str]) -> None:
         if job.is_sample or not job.is_folder_known or job.plain["launch"]["node_rank"] > 0:
             continue
         status, path = Status(job.folder), job.folder / "run.json"
-        if status.is_completed():
+        if status.is_completed() or is_held(job.folder / LOCK):
             continue
         is_new = not status.path.exists() or status.is_planned()
         if is_new:

@@ -1,6 +1,6 @@
 """metrics.json, what came of a run or of an evaluation: its one schema, and the functions that write it.
 
-`reader.read_metrics` reads it, also as earlier versions wrote it.
+`disk.run_folders.read_metrics` reads it, also as earlier versions wrote it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any, TypedDict, cast
 
 from ufo_rl.report.facts import FactRecord
 
-# Raise it when a key changes its name or meaning, and teach `reader.read_metrics` the step from the one before.
+# Raise it when a key changes its name or meaning, and teach `disk.run_folders.read_metrics` the step from the one before.
 SCHEMA = 2
 # What manifest.json of an evaluation says besides its results.
 PROVENANCE = ("cache", "identity", "model", "batch", "versions")
