@@ -33,7 +33,7 @@ def test_planted_five_point_gap_is_flagged(tmp_path):
     assert line_of(text, "full", "1", "60.0").endswith("baseline")
     row = line_of(text, "ufo", "10%", "1", "60.0")
     assert "60.0 -> 75.0" in row and "-5.0 [-7.0, -3.0]" in row and row.endswith("worse (one seed)")
-    assert "- ufo 10% seed 0: worse than full on math500: -5.0 [-7.0, -3.0] points" in text
+    assert "- ufo 10%: worse than full on math500 (one seed): -5.0 [-7.0, -3.0] points" in text
 
 
 def test_planted_two_question_gap_is_not(tmp_path):

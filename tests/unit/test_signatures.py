@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from ufo_rl.report.comparing.judgement import Comparison, verdicts
 from ufo_rl.report.comparing.signatures import (
     CURE_UNSTABLE,
     unlike_seeds,
     unstable_training,
-    worse_over_seeds,
-    worse_than,
+    worse,
 )
 from ufo_rl.stats.intervals import Difference
 
@@ -65,15 +65,18 @@ def test_a_seed_that_gains_far_less_than_the_others_is_told_and_one_that_began_e
 
 
 def test_many_comparisons_need_more_than_one():
-    # half width 0.02 at 95 %; among 20 at 1 - 0.05 / 20, quantile 3.0233 instead of 1.9600: 0.03085
+    """The warning is the verdict's own: what the table does not call worse is no warning."""
+    # half width 0.02 at 95 %: z = -2.45, p = 0.0143, among 20 not; z = -3.14, p = 0.0017, among 20 still
     near, far = Difference(-0.025, -0.045, -0.005), Difference(-0.032, -0.052, -0.012)
-    assert len(worse_than("full", "b", near)) == 1 and worse_than("full", "b", near, 20) == []
-    assert len(worse_than("full", "b", far, 20)) == 1
-    # mean -0.05, s 0.01, t(0.975, 2) = 4.3027: +- 0.0248; t(1 - 0.025 / 10, 2) = 14.09: +- 0.0813
-    minus = {"arm": [-0.04, -0.05, -0.06]}
-    words = worse_over_seeds("full", "b", minus)["arm"]
-    assert words.startswith("worse than full on b in the mean of 3 seeds: -5.0 [-7.5, -2.5] points")
-    assert worse_over_seeds("full", "b", minus, 10) == {}
-    # with a second arm of the same spread, four degrees of freedom: t(1 - 0.025 / 10, 4) = 5.5976, +- 0.0323
-    words = worse_over_seeds("full", "b", {**minus, "other": [0.01, 0.0, -0.01]}, 10)
-    assert list(words) == ["arm"] and "-5.0 [-8.2, -1.8] points (among 10 comparisons)" in words["arm"]
+    nothing = [Comparison([Difference(0.0, -0.02, 0.02)], 100, 500)] * 19
+
+    def told(one: Comparison, others: list[Comparison]) -> list[str]:
+        return worse("full", "b", verdicts([one, *others])[0], 1 + len(others))
+
+    assert len(told(Comparison([near], 100, 500), [])) == 1 and told(Comparison([near], 100, 500), nothing) == []
+    assert len(told(Comparison([far], 100, 500), nothing)) == 1
+    # mean -0.05, s 0.01, t(0.975, 2) = 4.3027: +- 0.0248; p = 0.0131, among 10 not
+    seeds = Comparison([Difference(value, value, value) for value in (-0.04, -0.05, -0.06)], 100, 500)
+    assert told(seeds, [])[0].startswith("worse than full on b in the mean of 3 seeds: -5.0 [-7.5, -2.5] points")
+    assert told(seeds, nothing[:9]) == []
+    assert told(Comparison([far], 19, 500), []) == []  # too few answers differ

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -78,19 +78,3 @@ def over_seeds_and_questions(values_SQ: ArrayLike) -> MeanOverSeeds:
         together, freedom = larger, (seeds if ms_s >= ms_q else questions) - 1
     half = float(stdtrit(freedom, 0.975)) * (together / table.size) ** 0.5
     return MeanOverSeeds(mean, mean - half, mean + half, seeds, float(own_S.std(ddof=1)))
-
-
-def means_together(groups: Mapping[str, Sequence[float]], comparisons: int) -> dict[str, MeanOverSeeds]:
-    """Of several groups whose seeds spread alike, at least two seeds each: their means with intervals that hold at 95 % for all
-    `comparisons` together (Bonferroni), mean +- t(1 - 0.025 / comparisons, d) s / sqrt(n) with one variance s^2 of all groups
-    and its d = sum(n - 1) degrees of freedom. Of one group and one comparison it is `mean_over_seeds`."""
-    from scipy.special import stdtrit
-
-    found = {name: np.asarray(values, dtype=np.float64) for name, values in groups.items()}
-    freedom = sum(own.size - 1 for own in found.values())
-    spread = np.sqrt(sum(float(own.var(ddof=1)) * (own.size - 1) for own in found.values()) / freedom)
-    factor = float(stdtrit(freedom, 1 - 0.025 / comparisons)) * float(spread)
-    return {
-        name: MeanOverSeeds(mean := float(own.mean()), mean - (half := factor / own.size**0.5), mean + half, own.size)
-        for name, own in found.items()
-    }

@@ -13,6 +13,7 @@ from ufo_rl.stats.seeds import MeanOverSeeds, mean_over_seeds, p_over_seeds
 ALPHA = 0.05
 # Answers that differ between two arms, over all seeds, below which no interval here is to be trusted (bench/coverage.json).
 MIN_CHANGED = 20
+WORSE = "worse"
 NO_DIFFERENCE = "no detectable difference"
 POWER_SAID = "in four of five repetitions"
 
@@ -51,6 +52,10 @@ class Judgement:
     words: str
     within: bool | None = None
 
+    @property
+    def is_worse(self) -> bool:
+        return self.words.startswith(WORSE)
+
 
 def verdicts(comparisons: Sequence[Comparison], margin: float | None = None) -> list[Judgement]:
     """One for each, in order. "better" and "worse" hold for all of them together (Holm at 5 %), each by the t test of its own
@@ -70,7 +75,7 @@ def _verdict(one: Comparison, p: float, comparisons: int, margin: float | None) 
         words = NO_DIFFERENCE
         remarks.append(f"only {one.changed:.3g} answers differ")
     elif is_found:
-        words = "better" if mean.value > 0 else "worse"
+        words = "better" if mean.value > 0 else WORSE
     else:
         is_lost = comparisons > 1 and not mean.low <= 0 <= mean.high
         words = f"not detectable among {comparisons}" if is_lost else NO_DIFFERENCE

@@ -5,15 +5,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from statistics import NormalDist, fmean, median, variance
+from statistics import fmean, median, variance
 from typing import Any
 
 from ufo_rl.config.schema import SPENT
 from ufo_rl.files.journal import number
+from ufo_rl.report.comparing.judgement import Judgement
 from ufo_rl.report.disk.run_record import Run
 from ufo_rl.report.text import points, seconds
-from ufo_rl.stats.intervals import Z95, Difference
-from ufo_rl.stats.seeds import means_together
+from ufo_rl.stats.intervals import Difference
 
 # A gradient norm this many times its running median is a spike: an order of magnitude is beyond the noise of
 # small batches. The logged norm is the one before clipping.
@@ -36,35 +36,15 @@ CURE_UNSTABLE = "lower train.learning_rate, or train on more prompts a step; loo
 CURE_COSTLY = "score in one forward pass (selector=ufo), once for several runs, or keep fewer prompts"
 
 
-def worse_than(baseline: str, benchmark: str, difference: Difference | None, comparisons: int = 1) -> list[str]:
-    """A warning if the whole interval of arm minus baseline lies below zero, at 95 % for all `comparisons` together
-    (Bonferroni): of forty healthy arms one would lie below its own."""
-    if difference is None or difference.high >= 0:
+def worse(baseline: str, benchmark: str, found: Judgement, comparisons: int) -> list[str]:
+    """A warning if the verdict on an arm, which holds for all `comparisons` together, is that it is worse."""
+    if not found.is_worse:
         return []
-    centre, z = (difference.low + difference.high) / 2, NormalDist().inv_cdf(1 - 0.025 / comparisons)
-    if centre + (difference.high - centre) * z / Z95 >= 0:
-        return []
-    among = f", as it does among {comparisons} comparisons" if comparisons > 1 else ""
-    words = f"worse than {baseline} on {benchmark}: {points(difference)} points, the interval excludes 0{among}"
-    return [f"{words}; {CURE_WORSE}"]
-
-
-def worse_over_seeds(
-    baseline: str, benchmark: str, minus: Mapping[str, Sequence[float]], comparisons: int = 1
-) -> dict[str, str]:
-    """A warning for each arm whose mean difference of several seeds is below zero by an interval that holds for all
-    `comparisons` together, see `means_together`: what it covers is another seed, the questions' own interval does not.
-
-    minus: by arm."""
-    if not minus:
-        return {}
+    mean = found.mean
+    over = f" in the mean of {mean.n} seeds" if mean.n > 1 else " (one seed)"
     among = f" (among {comparisons} comparisons)" if comparisons > 1 else ""
-    return {
-        arm: f"worse than {baseline} on {benchmark} in the mean of {found.n} seeds: "
-        f"{points(Difference(found.value, found.low, found.high))} points{among}; {CURE_WORSE}"
-        for arm, found in means_together(minus, comparisons).items()
-        if found.high < 0
-    }
+    words = f"worse than {baseline} on {benchmark}{over}: {points(Difference(*mean[:3]))} points{among}"
+    return [f"{words}; {CURE_WORSE}"]
 
 
 def unlike_seeds(rewards: Mapping[int, Sequence[float]]) -> list[str]:
