@@ -6,7 +6,7 @@ import contextlib
 import json
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -108,6 +108,16 @@ def seconds_spent(lines: Sequence[dict[str, Any]], now: float) -> Spent:
 def number(value: Any) -> float | None:
     """A value of a line as a float, also one that is not finite; None if it is no number."""
     return float(value) if isinstance(value, (int, float)) or value in NOT_FINITE else None
+
+
+def train_steps(lines: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The metrics of each step of a training, in order; of one step logged twice (a resumed stage) the later line."""
+    steps = {
+        line["step"]: line
+        for line in lines
+        if line.get("stage") == "train" and line.get("event") == "metrics" and line.get("step") is not None
+    }
+    return [steps[step] for step in sorted(steps)]
 
 
 def parse(block: bytes) -> list[dict[str, Any]]:

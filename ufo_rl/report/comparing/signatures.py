@@ -9,7 +9,7 @@ from statistics import fmean, median, variance
 from typing import Any
 
 from ufo_rl.config.schema import SPENT
-from ufo_rl.files.journal import number
+from ufo_rl.files.journal import number, train_steps
 from ufo_rl.report.comparing.judgement import Judgement
 from ufo_rl.report.disk.run_record import Run
 from ufo_rl.report.text import points, seconds
@@ -71,7 +71,7 @@ def unlike_seeds(rewards: Mapping[int, Sequence[float]]) -> list[str]:
 
 def rewards_of(lines: Iterable[Mapping[str, Any]]) -> list[float]:
     """The finite rewards of a journal's steps, in order."""
-    found = [number(line.get("reward")) for line in _steps(lines)]
+    found = [number(line.get("reward")) for line in train_steps(lines)]
     return [reward for reward in found if reward is not None and math.isfinite(reward)]
 
 
@@ -80,19 +80,9 @@ def unstable_training(lines: Iterable[Mapping[str, Any]]) -> list[str]:
     reward.
 
     Missing values are passed over."""
-    steps = _steps(lines)
+    steps = train_steps(lines)
     found = _not_finite(steps) + _gradient_spikes(steps) + _falling_reward(steps)
     return [f"{words}; {CURE_UNSTABLE}" for words in found]
-
-
-def _steps(lines: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Of one step logged twice (a resumed stage) the later line."""
-    steps = {
-        line["step"]: line
-        for line in lines
-        if line.get("stage") == "train" and line.get("event") == "metrics" and line.get("step") is not None
-    }
-    return [steps[step] for step in sorted(steps)]
 
 
 def alarms(journals: Mapping[int, Iterable[Mapping[str, Any]]]) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any
 from ufo_rl.config.identity import volatile
 from ufo_rl.errors import UserError
 from ufo_rl.files.atomic import write_text
-from ufo_rl.files.journal import number
+from ufo_rl.files.journal import number, train_steps
 from ufo_rl.files.keys import digest
 from ufo_rl.report.disk.run_record import Run, read_object
 
@@ -146,12 +146,7 @@ def _verdicts(kept: Mapping[str, Any]) -> dict[str, dict[str, float]]:
 
 
 def _curves(run: Run) -> dict[str, list[float | None]]:
-    steps = {
-        line["step"]: line
-        for line in run.journal()
-        if line.get("stage") == "train" and line.get("event") == "metrics" and line.get("step") is not None
-    }
-    ordered = [steps[step] for step in sorted(steps)]
+    ordered = train_steps(run.journal())
     return {
         "step": [float(line["step"]) for line in ordered],
         **{

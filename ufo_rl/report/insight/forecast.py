@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ufo_rl.files.journal import number
+from ufo_rl.files.journal import number, train_steps
 from ufo_rl.report.insight.pool_table import Scored
 from ufo_rl.stats.bootstrap import clustered_bootstrap
 from ufo_rl.stats.samples import pass_at_k
@@ -59,13 +59,6 @@ def forecast(pool: Scored, group: int, only_kept: bool = True) -> LiveShare | No
 def realised(lines: Iterable[Mapping[str, Any]], first: int | None = None) -> LiveShare | None:
     """The share of trained groups whose rewards differed, from a journal's steps; of the first so many steps alone, before the
     training has moved the pass rates."""
-    steps = {
-        line["step"]: found
-        for line in lines
-        if line.get("stage") == "train"
-        and line.get("event") == "metrics"
-        and (found := number(line.get("frac_reward_zero_std"))) is not None
-        and line.get("step") is not None
-    }
-    chosen = [steps[step] for step in sorted(steps)][:first]
+    shares = [found for line in train_steps(lines) if (found := number(line.get("frac_reward_zero_std"))) is not None]
+    chosen = shares[:first]
     return LiveShare(1 - float(np.mean(chosen)), None, None, len(chosen)) if chosen else None

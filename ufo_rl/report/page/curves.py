@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-from ufo_rl.files.journal import number
+from ufo_rl.files.journal import number, train_steps
 from ufo_rl.report.comparing.pairing import Block
 from ufo_rl.report.disk.run_record import Run
 from ufo_rl.report.page.figure import Figure, Row, look, series
@@ -102,11 +102,7 @@ def _drawing(label: str) -> Any:
 
 
 def _steps(run: Run) -> dict[int, Mapping[str, Any]]:
-    return {
-        line["step"]: line
-        for line in run.journal()
-        if line.get("stage") == "train" and line.get("event") == "metrics" and line.get("step") is not None
-    }
+    return {line["step"]: line for line in train_steps(run.journal())}
 
 
 def _rows(arm: str, runs: Sequence[Mapping[int, Mapping[str, Any]]], key: str, factor: float) -> list[dict[str, Any]]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ufo_rl.files.journal import number
+from ufo_rl.files.journal import number, train_steps
 from ufo_rl.report.benchmark_table import evaluation_table
 from ufo_rl.report.disk.how_far import state_of
 from ufo_rl.report.disk.run_folders import load_run
@@ -80,14 +80,10 @@ def _run(folder: Path, entry: Entry, examples: int) -> list[str]:
 
 
 def _curves(run: Run) -> str:
-    steps: dict[int, Mapping[str, Any]] = {
-        line["step"]: line
-        for line in run.journal()
-        if line.get("stage") == "train" and line.get("event") == "metrics" and line.get("step") is not None
-    }
+    steps = train_steps(run.journal())
     rows = []
     for key, name in CURVES.items():
-        values = [found for step in sorted(steps) if (found := number(steps[step].get(key))) is not None]
+        values = [found for line in steps if (found := number(line.get(key))) is not None]
         if len(values) > 1:
             rows.append(
                 [
@@ -101,7 +97,7 @@ def _curves(run: Run) -> str:
             )
     if not rows:
         return ""
-    return f"Training, steps 1 to {max(steps)}\n" + table(["", "", "first", "last", "least", "most"], rows)
+    return f"Training, steps 1 to {steps[-1]['step']}\n" + table(["", "", "first", "last", "least", "most"], rows)
 
 
 def bars(values: Sequence[float]) -> str:
