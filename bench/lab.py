@@ -4,7 +4,7 @@ what training on one tenth of the prompts or another brings at equal steps.
 
     python bench/lab.py rules arithmetic real          # make lab: targets of confidence, oracle against random
     python bench/lab.py rules --targets --selectors random accuracy easiest hardest --seeds 90 91 --record no
-    python bench/lab.py rules --sweep outputs/sweeps/rules --selectors random accuracy ufo --seeds 0 1 2 3 4
+    python bench/lab.py rules --sweep outputs/sweeps/selectors --selectors random accuracy ufo --seeds 0 1 2 3 4
 
 `real` is SmolLM2 (make real-model) on experiment=real-small. Writes the figures to lab.json, each lab under its name, and
 prints them. What is done already is not run again. --model takes another model for the lab, --name keeps its folders and

@@ -29,21 +29,17 @@ def main() -> int:
         jobs = compose_jobs([f"paths.outputs={options.outputs}"], str(HERE / "sweeps"), name)
         seeds = sorted({job.plain["seed"] for job in jobs if not is_recorded(name, job)})
         for seed in seeds:
-            command = [
-                "ufo-rl",
-                "-cd",
-                str(HERE / "sweeps"),
-                "-cn",
-                name,
-                f"seed={seed}",
-                f"paths.outputs={options.outputs}",
-            ]
-            sys.stdout.write(f"{' '.join(command)}\n")
-            sys.stdout.flush()
-            failed |= subprocess.run([sys.executable, "-m", "ufo_rl.cli", *command[1:]], check=False).returncode
-            record = ["record", f"{options.outputs}/sweeps/{name}", "--to", str(RESULTS / name)]
-            subprocess.run([sys.executable, "-m", "ufo_rl.cli", *record], check=True)
+            # relative, as the command line is kept in the records
+            failed |= ufo("-cd", "sweeps", "-cn", name, f"seed={seed}", f"paths.outputs={options.outputs}")
+            failed |= ufo("record", f"{options.outputs}/sweeps/{name}", "--to", f"sweeps/results/{name}")
     return failed
+
+
+def ufo(*words: str) -> int:
+    """Exit status of a command, run in the repository's folder."""
+    sys.stdout.write(f"ufo-rl {' '.join(words)}\n")
+    sys.stdout.flush()
+    return subprocess.run([sys.executable, "-m", "ufo_rl.cli", *words], check=False, cwd=HERE).returncode
 
 
 def is_recorded(name: str, job: Job) -> bool:

@@ -128,7 +128,7 @@ def test_every_sweep_composes(name: str) -> None:
 def test_the_ratio_sweep_asks_its_five_ratios() -> None:
     found = jobs(name="ratio")
     assert sorted({job.plain["ratio"]["value"] for job in found}) == [0.01, 0.05, 0.1, 0.2, 0.5]
-    assert len({job.folder for job in found}) == 33  # 2 selectors x 5 ratios x 3 seeds, and full once a seed
+    assert len({job.folder for job in found}) == 55  # 2 selectors x 5 ratios x 5 seeds, and full once a seed
 
 
 def test_the_default_run_is_valid_without_any_file() -> None:

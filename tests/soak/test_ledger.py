@@ -96,6 +96,10 @@ def test_two_of_twelve_fail_and_are_all_that_runs_again(ufo: Ufo, launcher: str)
     assert len({path.name.rsplit("-", 1)[1] for path in runs.glob("offline-run-*")}) == 12
 
 
+def states(ufo: Ufo) -> list[str]:
+    return [entry["state"] for entry in json.loads(ufo.run("ls", "outputs/sweeps/twelve", "--json"))]
+
+
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[int, dict[str, Any]]:
     """What the twelve jobs come to if nothing happens."""
@@ -116,11 +120,11 @@ def test_killed_and_started_again_it_ends_alike(
     assert wait_until(lambda: sum(1 for _ in sweep.glob("*/metrics.json")) >= number)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    states = [entry["state"] for entry in json.loads(ufo.run("ls", "outputs/sweeps/twelve", "--json"))]
+    # ranks are sessions of their own, and end once they notice that nobody is there
+    assert wait_until(lambda: "running" not in states(ufo))
     # a job whose results were written a moment before the kill may not have said so
-    assert (
-        len(states) == 12 and states.count("completed") >= number - 2 and {*states} <= {"completed", "planned", "stale"}
-    )
+    found = states(ufo)
+    assert len(found) == 12 and found.count("completed") >= number - 2 and {*found} <= {"completed", "planned", "stale"}
     ufo.run(*command)
     results = {seed: job["arithmetic"] for seed, job in jobs(ufo).items()}
     assert results == {seed: job["arithmetic"] for seed, job in undisturbed.items()} and len(results) == 12

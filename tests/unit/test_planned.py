@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,17 @@ def test_every_job_is_written_down_with_what_was_typed(sweep: Path) -> None:
     }
     for job in jobs:
         assert yaml.safe_load((job.folder / "config.yaml").read_text()) == job.plain
+
+
+def test_the_command_of_a_job_of_a_sweep_makes_that_job_again(sweep: Path) -> None:
+    folder = str(Path(__file__).parents[2] / "sweeps")
+    plan(compose_jobs(["seed=10,11"], folder, "bins"), ["-cd", folder, "-cn", "bins", "seed=10,11"])
+    records = [json.loads(path.read_text()) for path in sorted(Path("outputs/sweeps/bins").glob("*/run.json"))]
+    assert len(records) == 20
+    for record in records[::7]:
+        flag, there, name_flag, name, *words = shlex.split(record["command"])[1:]
+        (job,) = compose_jobs(words, there, name)
+        assert (flag, name_flag, job.folder.name) == ("-cd", "-cn", record["id"])
 
 
 def test_what_is_known_of_a_job_stays(sweep: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -25,7 +26,8 @@ class Job:
     """A run to be: its resolved plain configuration, the folder that Hydra will make for it as far as that can be known
     before, what tells it from other jobs, and all overrides that made it. `is_here`: this machine runs it; a scheduler's
     launcher asks others. `is_sample`: a sweeper of another package makes the jobs; this is one that it could make.
-    is_folder_known: the folder does not depend on the moment of its making. choice: what the command line means of the model.
+    flags: what names the configuration that it starts from. is_folder_known: the folder does not depend on the moment of
+    its making. choice: what the command line means of the model.
     notice: what a model given by its path runs with, "" for others."""
 
     plain: dict[str, Any]
@@ -37,6 +39,15 @@ class Job:
     choice: ModelChoice = field(default_factory=ModelChoice)
     notice: str = ""
     is_folder_known: bool = True
+    flags: tuple[str, ...] = ()
+
+    def command(self, program: str = "ufo-rl") -> str:
+        """The command line that runs this job alone."""
+        return shlex.join([*program.split(), *self.flags, *self.overrides])
+
+    def program(self, words: str) -> str:
+        """A command with what names the configuration that this job starts from."""
+        return shlex.join([*words.split(), *self.flags])
 
     def check_model(self, *asked: str) -> None:
         """UserError where nobody chose a model or data, and the default cannot be meant; `asked` are the groups of data that
@@ -89,7 +100,7 @@ def compose_jobs(
             problems = Problems(f"{override.input_line}: {cure}" for override in swept)
             problems.attempt(job_configs, tree, [[*map(first_of, parsed)]], parsed)
             problems.raise_any()
-        return _jobs(tree, parsed, sweep)
+        return _jobs(tree, parsed, sweep, _flags(config_dir, config_name))
 
 
 def compose_one(overrides: Sequence[str], config_dir: str | None, config_name: str | None, command: str) -> Job:
@@ -105,7 +116,7 @@ def compose_one(overrides: Sequence[str], config_dir: str | None, config_name: s
             raise UserError(f"{command}: {tree.name} is a sweep, and one configuration is asked; choose {keys}")
         if swept:
             raise UserError(*[f"{override.input_line}: several values; {command} takes one" for override in swept])
-        (job,) = _jobs(tree, parsed, sweep)
+        (job,) = _jobs(tree, parsed, sweep, _flags(config_dir, config_name))
         return job
 
 
@@ -115,7 +126,13 @@ def for_hydra(overrides: Sequence[str], config_dir: str | None, config_name: str
         return [tree.in_hydras_words(text) for text in overrides]
 
 
-def _jobs(tree: Tree, overrides: Sequence[Override], sweep: Sequence[Override] | None) -> list[Job]:
+def _flags(config_dir: str | None, config_name: str | None) -> tuple[str, ...]:
+    return (*(["-cd", config_dir] if config_dir else []), *(["-cn", config_name] if config_name else []))
+
+
+def _jobs(
+    tree: Tree, overrides: Sequence[Override], sweep: Sequence[Override] | None, flags: tuple[str, ...]
+) -> list[Job]:
     if sweep is None:
         texts = [[str(override.input_line) for override in overrides]]
     else:
@@ -138,7 +155,7 @@ def _jobs(tree: Tree, overrides: Sequence[Override], sweep: Sequence[Override] |
             is_sample = sweep is not None and not is_grid
             notice = in_words(plain) if cfg.hydra.runtime.choices.get("model") == CUSTOM else ""
             is_known = not names_a_moment(cfg, number_there)
-            jobs.append(Job(plain, folder, told, is_here, is_sample, tuple(words), choice, notice, is_known))
+            jobs.append(Job(plain, folder, told, is_here, is_sample, tuple(words), choice, notice, is_known, flags))
     problems.raise_any()
     return jobs
 

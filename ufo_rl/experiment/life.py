@@ -22,6 +22,7 @@ from ufo_rl.config.schema import Config
 from ufo_rl.errors import UserError
 from ufo_rl.experiment.made import has_failed, tell_failed, tell_folder
 from ufo_rl.experiment.pipeline import Pipeline
+from ufo_rl.experiment.planned import recorded
 from ufo_rl.experiment.prepare import Prepared, prepare
 from ufo_rl.experiment.provenance import describe
 from ufo_rl.experiment.status import Status, claimed
@@ -146,6 +147,7 @@ def run_record(config: Config, plain: dict[str, Any], folder: Path) -> dict[str,
     """What run.json says: who this run is and what it was made with. A restart keeps the W&B id."""
     choices = {k: v for k, v in HydraConfig.get().runtime.choices.items() if not k.startswith("hydra/")}
     overrides = list(HydraConfig.get().overrides.task)
-    shown, command = run_name(plain, overrides), f"ufo-rl {shlex.join(overrides)}"
-    record = describe(folder / "run.json", config.name, "pipeline", command, choices, shown, config.launch)
+    path = folder / "run.json"
+    shown, command = run_name(plain, overrides), recorded(path).get("command") or shlex.join(["ufo-rl", *overrides])
+    record = describe(path, config.name, "pipeline", command, choices, shown, config.launch)
     return {**record, "cell_id": cell_id(plain), **{key: plain["tracker"][key] for key in ("entity", "project")}}

@@ -6,6 +6,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from omegaconf import OmegaConf
 
@@ -30,16 +31,16 @@ def plan(jobs: Sequence[Job], words: Sequence[str]) -> None:
         is_new = not status.path.exists() or status.is_planned()
         if is_new:
             write_text(job.folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(job.plain)))
-        write_json(path, {**_who(job), **({} if is_new else _before(path)), "started_by": command})
+        write_json(path, {**({} if is_new else recorded(path)), **_who(job), "started_by": command})
         status.plan()
 
 
 def _who(job: Job) -> dict[str, str]:
     shown = run_name(job.plain, job.overrides)
-    return {"id": job.folder.name, "display_name": shown, "command": f"ufo-rl {shlex.join(job.overrides)}".rstrip()}
+    return {"id": job.folder.name, "display_name": shown, "command": job.command()}
 
 
-def _before(path: Path) -> dict[str, object]:
+def recorded(path: Path) -> dict[str, Any]:
     """What the file says; nothing where it is broken: it is written anew."""
     try:
         found = read_json(path) if path.is_file() else {}

@@ -47,7 +47,9 @@ def _evaluate(config: Config, questions: Questions, job: Job) -> str:
     if config.launch.node_rank > 0:
         return follow(folder, config.launch)
     found = _measure(
-        config, questions, Apart("evaluation", folder, config, job.plain, "ufo-rl evaluate", job.overrides, NODES)
+        config,
+        questions,
+        Apart("evaluation", folder, config, job.plain, job.program("ufo-rl evaluate"), job.overrides, NODES),
     )
     templates = dict.fromkeys(one.name for one in templates_in_use(config, (), is_evaluation=True).values())
     model = f"{config.model.name} ({config.model.path}), template {', '.join(templates)}"

@@ -45,7 +45,7 @@ def _score(job: Job, config: Config, prepared: Prepared, names: list[str]) -> st
     folder = _folder(config, job, names)
     if config.launch.node_rank > 0:
         return follow(folder, config.launch)
-    work = Apart("score", folder, config, job.plain, "ufo-rl score", job.overrides, NODES)
+    work = Apart("score", folder, config, job.plain, job.program("ufo-rl score"), job.overrides, NODES)
     with work.begun() as (tracker, attempt, enter):
         stages = BeforeTraining(config, job.plain, folder, prepared, tracker, attempt, enter)
         stages.begin(names)

@@ -46,7 +46,7 @@ def _select(job: Job, config: Config, prepared: Prepared, names: list[str]) -> s
     folder = _folder(config, job, names)
     if config.launch.node_rank > 0:
         return follow(folder, config.launch)
-    work = Apart("select", folder, config, job.plain, "ufo-rl select", job.overrides, (*NODES, *CHOICE))
+    work = Apart("select", folder, config, job.plain, job.program("ufo-rl select"), job.overrides, (*NODES, *CHOICE))
     with work.begun() as (tracker, attempt, enter):
         stages = BeforeTraining(config, job.plain, folder, prepared, tracker, attempt, enter)
         stages.begin(names)
