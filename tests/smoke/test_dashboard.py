@@ -46,11 +46,13 @@ def test_the_workspace_loads_back_with_all_that_it_was_given() -> None:
 def test_the_report_loads_back_with_the_comparison() -> None:
     from wandb_workspaces.reports.v2 import interface
 
-    made = report("ufo-rl", "Arms", "| arm | verdict |\n| --- | --- |\n| ufo | better |", ["math500"])
+    made = report("me", "ufo-rl", "Arms", "| arm | verdict |\n| --- | --- |\n| ufo | better |", ["math500"], "ratio")
     again = interface.Report._from_model(made._to_model())
     assert [type(block).__name__ for block in again.blocks][:2] == ["H1", "MarkdownBlock"]
     assert "| ufo | better |" in again.blocks[1].text
-    assert sum(type(block).__name__ == "PanelGrid" for block in again.blocks) == 5
+    grids = [block for block in again.blocks if type(block).__name__ == "PanelGrid"]
+    assert len(grids) == 5 and {str(grid.runsets[0].filters) for grid in grids} == {"Metric(\"Group\") == 'ratio'"}
+    assert (again.entity, again.project) == ("me", "ufo-rl")
 
 
 def test_a_dry_run_needs_no_key(sweep: Path, capsys: pytest.CaptureFixture[str]) -> None:

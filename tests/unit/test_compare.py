@@ -174,6 +174,10 @@ def test_only_failed_runs_and_bare_folders_do_not_crash(tmp_path):
 
 def test_arms_without_a_full_run_or_with_other_questions_are_noted(tmp_path):
     plant(tmp_path, "ufo", range(400, 500), seed=7)
+    assert "minus" not in compare([tmp_path])
+    plant(tmp_path, "ufo", range(400, 500), seed=7, ratio=0.2)
+    assert "Neither full nor random is here to compare with; --baseline ARM" in compare([tmp_path])
+    plant(tmp_path, "full", range(400, 500), seed=3)
     assert "ufo 10% seed 7: no complete full run of this seed to compare with" in compare([tmp_path])
     full = plant(tmp_path, "full", range(400, 500), seed=7)
     other = pa.table({"id": ["other"], "correct": [True]})

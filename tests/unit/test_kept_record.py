@@ -14,6 +14,7 @@ from ufo_rl.report import compare
 from ufo_rl.report.disk.kept_record import ENDING, load_record, write_record
 from ufo_rl.report.disk.run_folders import find_runs, load_run
 from ufo_rl.report.ledger.entries import entries
+from ufo_rl.report.ledger.resolve import folder_of
 
 
 @pytest.fixture
@@ -34,6 +35,22 @@ def test_the_comparison_of_records_is_that_of_the_runs(
     assert compare([kept], each_seed=True) == compare([sweep], each_seed=True)
     assert [run.id for run in find_runs([kept])] == sorted(path.name.removesuffix(ENDING) for path in kept.iterdir())
     assert all(entry.kind == "record" and entry.results for entry in entries([kept]))
+
+
+def test_a_record_is_paired_by_question_with_a_run(sweep: Path, tmp_path: Path) -> None:
+    """The baseline as records, the other arm as folders: the differences are those of all folders."""
+    for path in sweep.glob("demo/tiny-full-*"):
+        write_record(load_run(path), tmp_path / "kept")
+    others = [str(path) for path in sweep.glob("demo/tiny-ufo-*")]
+    mixed, whole = compare([str(tmp_path / "kept"), *others], each_seed=True), compare([sweep], each_seed=True)
+    assert "not paired" not in mixed
+    assert mixed[: mixed.index("Costs")] == whole[: whole.index("Costs")] and "+ questions" in whole
+
+
+def test_a_record_is_not_taken_for_a_folder(sweep: Path, tmp_path: Path) -> None:
+    path = write_record(load_run(next(sweep.glob("demo/tiny-ufo-*"))), tmp_path / "kept")
+    with pytest.raises(UserError, match="is a record: numbers, without prompts and completions"):
+        folder_of(str(path))
 
 
 def test_verdicts_survive_question_by_question(sweep: Path, tmp_path: Path) -> None:

@@ -72,6 +72,39 @@ def test_unknown_keys_and_benchmarks_name_the_nearest(sweep: Path) -> None:
         run([str(sweep), "--margin", "0"])
 
 
+def test_models_are_tables_of_their_own_unless_they_are_asked_for(
+    sweep: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for seed in (0, 1):
+        plant(sweep / "second", "ufo", range(300, 500), ratio=0.1, seed=seed, config={"model": {"name": "large"}})
+    assert run([str(sweep), "--rows", "selector"]) == 0
+    found = capsys.readouterr()
+    titles = [line for line in found.out.splitlines() if line.startswith("Accuracy on")]
+    assert len(titles) == 2 and "model large" in titles[0] and "model tiny" in titles[1]
+    # a cell of two ratios says so
+    assert "ufo 5%, ufo 10%: in one cell, whose interval takes their runs for seeds of one arm" in found.err
+    assert run([str(sweep), "--rows", "selector", "--cols", "model", "--format", "json"]) == 0
+    rows = {(row["selector"], row["model"]): (row["mean"], row["runs"]) for row in json.loads(capsys.readouterr().out)}
+    assert rows["ufo", "large"] == (0.6, 2) and rows["ufo", "tiny"] == (0.79, 4)
+
+
+def test_a_run_done_twice_counts_once(sweep: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plant(sweep / "again", "ufo", range(390, 500), ratio=0.1, seed=1)
+    assert run([str(sweep), "--rows", "arm", "--format", "json"]) == 0
+    assert {row["arm"]: row["runs"] for row in json.loads(capsys.readouterr().out)}["ufo 10%"] == 2
+
+
+def test_an_option_that_would_do_nothing_is_told(sweep: Path) -> None:
+    for words, told in (
+        (["--rows", "arm", "--seeds"], "--seeds goes with the tables"),
+        (["--format", "csv", "--margin", "2"], "--margin goes with the tables"),
+        (["--by", "math500"], "--by goes with --rows"),
+        (["--group", "demo"], "--group goes with --wandb"),
+    ):
+        with pytest.raises(UserError, match=told):
+            run([str(sweep), *words])
+
+
 def test_a_margin_is_a_column(sweep: Path) -> None:
     text = compare([sweep], "random", margin=0.05)
     assert "by 5.0 points" in text and "may be worse" in text

@@ -13,7 +13,7 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
 
 from ufo_rl.report.comparing.judgement import Comparison, verdicts
-from ufo_rl.stats.decisions import holm, is_not_worse, mcnemar, p_of
+from ufo_rl.stats.decisions import holm, mcnemar, p_not_worse, p_of
 from ufo_rl.stats.intervals import Difference, paired_difference
 from ufo_rl.stats.power import POWER, detectable, power_of, seeds_needed
 from ufo_rl.stats.seeds import mean_over_seeds, over_seeds_and_questions, p_over_seeds
@@ -72,9 +72,27 @@ def test_the_seeds_that_are_needed_are_the_fewest() -> None:
 
 
 def test_non_inferiority_needs_the_whole_interval() -> None:
-    assert is_not_worse(-0.019, 0.02) and not is_not_worse(-0.021, 0.02)
+    values = [-0.01, 0.012, 0.004, -0.013, 0.002]
+    mean = mean_over_seeds(values)
+    reference = stats.ttest_1samp(values, -0.02, alternative="greater").pvalue
+    assert p_not_worse(mean.value, mean.sd / 5**0.5, 4, 0.02) == pytest.approx(reference, abs=1e-9)
+    assert p_not_worse(mean.value, mean.sd / 5**0.5, 4, -mean.low) == pytest.approx(0.025, abs=1e-9)
+    assert p_not_worse(-0.01, 0.01, None, 0.03) == pytest.approx(stats.norm.sf(2), abs=1e-9)
     with pytest.raises(ValueError, match="margin"):
-        is_not_worse(0.0, 0.0)
+        p_not_worse(0.0, 1.0, None, 0.0)
+
+
+def test_many_arms_are_not_worse_only_together() -> None:
+    """An arm whose own interval lies just above the margin is not worse alone, and may be worse as one of eight."""
+    mean = mean_over_seeds([-0.01, 0.012, 0.004, -0.013, 0.002])
+    one = Comparison(
+        [Difference(value, value - 0.03, value + 0.03) for value in (-0.01, 0.012, 0.004, -0.013, 0.002)], 90, 600
+    )
+    margin = -mean.low * 1.05
+    assert [found.within for found in verdicts([one], margin)] == ["not worse"]
+    assert {found.within for found in verdicts([one] * 8, margin)} == {"may be worse"}
+    alone = Comparison([Difference(0.0, -0.01, 0.01)], 50, 600)
+    assert verdicts([alone], 0.02)[0].within == "not worse (one seed)" and verdicts([alone])[0].within == ""
 
 
 def test_p_of_an_interval_crosses_five_per_cent_with_its_end() -> None:

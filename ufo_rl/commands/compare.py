@@ -32,6 +32,17 @@ def run(arguments: list[str]) -> int:
     margin = _margin(asked.margin, problems)
     if asked.cols and not asked.rows:
         problems.append("compare --cols goes with --rows KEY: what stands beside it")
+    is_table = asked.format in ("table", "md") and not asked.rows
+    problems += [
+        f"compare {option} {why}"
+        for option, is_ignored, why in (
+            ("--seeds", asked.seeds and not is_table, "goes with the tables of arms, not with --rows, csv or json"),
+            ("--margin", asked.margin and not is_table, "goes with the tables of arms, not with --rows, csv or json"),
+            ("--by", asked.by and not asked.rows, "goes with --rows KEY: the benchmark of a pivot"),
+            ("--group", asked.group and not asked.wandb, "goes with --wandb ENTITY/PROJECT"),
+        )
+        if is_ignored
+    ]
     if problems:
         raise UserError(*problems)
     if asked.wandb:
@@ -93,7 +104,11 @@ def parser() -> Parser:
         help='the arm that the others are compared with: as the table calls it ("random 10%%"), or a selector (random), which '
         "takes the one of the same ratio, settings and seed (default: full; random where no arm trains on everything)",
     )
-    made.add_argument("--seeds", action="store_true", help="below each arm a row for every seed")
+    made.add_argument(
+        "--seeds",
+        action="store_true",
+        help="below each arm a row for every seed, and one, + questions, whose interval also covers other questions",
+    )
     made.add_argument(
         "--margin",
         metavar="POINTS",

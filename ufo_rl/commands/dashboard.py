@@ -38,7 +38,7 @@ def run(arguments: list[str]) -> int:
     made = {"workspace": workspace(entity, project, benchmarks, baseline, asked.group)}
     if asked.report:
         text = compare(asked.folders, asked.baseline, is_markdown=True)
-        made["report"] = report(project, f"ufo-rl: {', '.join(asked.folders)}", text, benchmarks)
+        made["report"] = report(entity, project, f"ufo-rl: {', '.join(asked.folders)}", text, benchmarks, asked.group)
     if asked.dry_run:
         write_json(Path(asked.dry_run), {name: specification(one) for name, one in made.items()})
         sys.stdout.write(f"{Path(asked.dry_run).absolute()}\n")
@@ -49,7 +49,7 @@ def run(arguments: list[str]) -> int:
 
 
 def _of(folders: list[str], asked: str | None) -> tuple[list[str], str | None]:
-    """The benchmarks of some runs, and the W&B id of a run of their baseline."""
+    """The benchmarks of some runs, and the W&B id of their baseline's first seed."""
     from ufo_rl.report.comparing.pairing import gather
     from ufo_rl.report.disk.run_folders import RUN_FILE, find_runs
     from ufo_rl.report.disk.run_record import read_object
@@ -60,7 +60,7 @@ def _of(folders: list[str], asked: str | None) -> tuple[list[str], str | None]:
     baseline = None
     for block in gather(find_runs(folders), asked):
         names |= dict.fromkeys(block.results)
-        firsts = [run for run in block.runs if block.baseline_of.get(run) is None and not block.holds_evaluations]
+        firsts = [one.run for results in block.results.values() for one in results if one.is_baseline]
         if firsts and baseline is None:
             baseline = read_object(firsts[0].folder / RUN_FILE).get("wandb_id")
     return list(names), baseline

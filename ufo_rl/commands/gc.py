@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ufo_rl.commands._parser import Parser
 from ufo_rl.errors import UserError
-from ufo_rl.files.atomic import LOCK, is_held
+from ufo_rl.files.atomic import LOCK, is_held, locked
 from ufo_rl.report.ledger.references import CACHES, Cached, cache_of
 from ufo_rl.report.ledger.sizes import in_bytes
 from ufo_rl.report.text import table
@@ -54,10 +54,12 @@ def run(arguments: list[str]) -> int:
 
 def _removed(one: Cached) -> int:
     """Bytes that its removal freed: 0 where somebody works in it at this moment."""
-    if is_held(one.folder / LOCK) or is_held(one.folder.parent / f"{one.folder.name}.lock"):
+    lock = one.folder.parent / f"{one.folder.name}.lock"
+    if is_held(one.folder / LOCK) or is_held(lock):
         return 0
-    shutil.rmtree(one.folder)
-    (one.folder.parent / f"{one.folder.name}.lock").unlink(missing_ok=True)
+    with locked(lock, one.folder.name):  # who needs it now waits, and measures it anew
+        shutil.rmtree(one.folder)
+        lock.unlink(missing_ok=True)
     return one.size
 
 
@@ -72,7 +74,8 @@ def parser() -> Parser:
         "What the cache below outputs/ holds (measurements of prompts, completions, evaluations), how large it "
         "is, and which of it "
         "no run uses: what it would take to measure it again is lost with it.",
-        "Runs say what they use in uses.json. Example: ufo-rl gc --remove",
+        "Runs below outputs/ say what they use in uses.json; of others (hydra.run.dir) it knows nothing. "
+        "Example: ufo-rl gc --remove",
     )
     made.add_argument("--remove", action="store_true", help="remove what nobody uses")
     return made

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ufo_rl.commands._parser import Parser
 from ufo_rl.errors import Problems, UserError
-from ufo_rl.files.atomic import LOCK, is_held
+from ufo_rl.files.atomic import LOCK, is_held, locked
 from ufo_rl.report.disk.how_far import state_of
 from ufo_rl.report.ledger.entries import entries_of
 from ufo_rl.report.ledger.references import builders_on
@@ -40,7 +40,8 @@ def run(arguments: list[str]) -> int:
         problems.add(*_why_not(folder, folders))  # it may have been started, or built on, since
     problems.raise_any()
     for folder in folders:
-        folder.unlink() if folder.is_file() else shutil.rmtree(folder)
+        with locked(folder / LOCK, folder.name):  # who begins now waits, and finds an empty place
+            shutil.rmtree(folder)
     sys.stdout.write("removed; ufo-rl gc says what of the cache nobody uses now\n")
     return 0
 

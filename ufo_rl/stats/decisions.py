@@ -38,9 +38,15 @@ def p_of(difference: Difference) -> float:
     return float(2 * ndtr(-abs(centre) / half * Z95))
 
 
-def is_not_worse(low: float, margin: float) -> bool:
-    """Non-inferiority (CONSORT extension, Piaggio et al. 2012, JAMA 308:2594): the interval's lower end lies above -margin; at
-    a 95 % interval a one-sided test at 2.5 %. ValueError unless margin > 0."""
+def p_not_worse(mean: float, error: float, freedom: float | None, margin: float) -> float:
+    """One-sided p of non-inferiority (CONSORT extension, Piaggio et al. 2012, JAMA 308:2594): that a true difference of -margin
+    shows a mean like this one, with its standard error, by Student's t (freedom None: normal). Below 0.025 where the lower end
+    of the 95 % interval lies above -margin. ValueError unless margin > 0."""
+    from scipy.special import ndtr, stdtr
+
     if not margin > 0:
         raise ValueError(f"a margin must be > 0, got {margin}")
-    return low > -margin
+    if error == 0:
+        return 0.0 if mean > -margin else 1.0
+    at = (mean + margin) / error
+    return float(ndtr(-at) if freedom is None else stdtr(freedom, -at))

@@ -58,15 +58,22 @@ def workspace(entity: str, project: str, benchmarks: Sequence[str], baseline: st
     )
 
 
-def report(project: str, title: str, text: str, benchmarks: Sequence[str]) -> Any:
-    """A report with the comparison as text and the same panels."""
-    wr = _parts()
+def report(
+    entity: str, project: str, title: str, text: str, benchmarks: Sequence[str], group: str | None = None
+) -> Any:
+    """A report with the comparison as text and the same panels, of the runs of one experiment (`group`) or of all."""
+    import wandb_workspaces.workspaces as ws
 
+    wr = _parts()
+    filters = [ws.Metric("Group") == group] if group else []
+    runs = [wr.Runset(name=group or "all runs", filters=filters)]  # of the report's own project
     grids = [
-        block for name, panels in _sections(benchmarks).items() for block in (wr.H2(name), wr.PanelGrid(panels=panels))
+        block
+        for name, panels in _sections(benchmarks).items()
+        for block in (wr.H2(name), wr.PanelGrid(panels=panels, runsets=runs))
     ]
     return wr.Report(
-        project=project, entity="", title=title[:128], blocks=[wr.H1(title), wr.MarkdownBlock(text), *grids]
+        project=project, entity=entity, title=title[:128], blocks=[wr.H1(title), wr.MarkdownBlock(text), *grids]
     )
 
 

@@ -56,10 +56,14 @@ def upload(runs: Sequence[Waiting], records: Mapping[str, Path], tell: Callable[
 
 
 def inputs_of(folder: Path) -> list[dict[str, Any]]:
-    """The artifacts that a run was given, of lineage.json; [] where it has none or they are told already."""
+    """The artifacts that a run was given, of lineage.json; [] where it has none, they are told already, or it is broken."""
     path = folder / "lineage.json"
-    found = read_json(path) if path.is_file() else []
-    return [one for one in found if one.get("is_input") and not one.get("is_told")]
+    try:
+        found = read_json(path) if path.is_file() else []
+    except UserError:
+        return []
+    known = [one for one in found if isinstance(one, dict) and "name" in one] if isinstance(found, list) else []
+    return [one for one in known if one.get("is_input") and not one.get("is_told")]
 
 
 def _replay(wandb_id: str, folder: Path) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from ufo_rl.report.comparing.arms import Arm, arms_of, missing_cells
 from ufo_rl.report.comparing.costs import cost_table
 from ufo_rl.report.comparing.judgement import POWER_SAID
-from ufo_rl.report.comparing.pairing import Block, Result, gather
+from ufo_rl.report.comparing.pairing import USUAL_BASELINES, Block, Result, gather
 from ufo_rl.report.comparing.signatures import is_budget_matched
 from ufo_rl.report.comparing.warnings import warnings_of
 from ufo_rl.report.disk.how_far import state_of
@@ -82,8 +82,13 @@ def _block(block: Block, margin: float | None, each_seed: bool, is_markdown: boo
         parts.append("\n".join(remarks(block)))
         warnings = warnings_of(block)
         parts.append("\n".join(["Warnings:", *warnings]) if warnings else "Warnings: none.")
-    elif not block.baseline and len(block.runs) > 1:
-        parts.append("Choose one with --baseline MODEL for differences that are paired by question.")
+    if not block.baseline and len(block.runs) > 1:
+        cure = "for differences that are paired by question"
+        parts.append(
+            f"Choose one with --baseline MODEL {cure}."
+            if block.holds_evaluations
+            else f"Neither {' nor '.join(USUAL_BASELINES)} is here to compare with; --baseline ARM takes another arm, {cure}."
+        )
     return "\n\n".join([*(part for part in parts if part), *_notes(block)])
 
 
@@ -96,15 +101,27 @@ def accuracy_rows(
     arms: Sequence[Arm], results: Sequence[Result], block: Block, margin: float | None
 ) -> tuple[list[str], list[list[str]]]:
     """Header and rows; of `results` those whose arm has several."""
-    name = block.baseline if 0 < len(block.baseline) <= MAX_HEADING else "baseline"
-    header = ["arm", "seeds", "before -> after [95 %]", f"minus {name} [95 %]"]
-    header += ["verdict"] if margin is None else [f"by {percent(margin)} points", "verdict"]
+    name = block.baseline if len(block.baseline) <= MAX_HEADING else "baseline"
+    header = ["arm", "seeds", "before -> after [95 %]"]
+    if block.baseline:
+        header += [f"minus {name} [95 %]", *([] if margin is None else [f"by {percent(margin)} points"]), "verdict"]
     rows = []
     for arm in arms:
         rows.append(_row(arm, margin))
         own = [one for one in results if one.arm == arm.name] if len(arm.runs) > 1 else []
         rows += [_seed_row(one, margin) for one in own]
-    return header, rows
+        if own and arm.both is not None:
+            rows.append(
+                [
+                    "  + questions",
+                    "",
+                    "",
+                    points(Difference(*arm.both[:3])),
+                    *([] if margin is None else [""]),
+                    "",
+                ]
+            )
+    return header, [row[: len(header)] for row in rows]
 
 
 def _row(arm: Arm, margin: float | None) -> list[str]:
@@ -116,9 +133,7 @@ def _row(arm: Arm, margin: float | None) -> list[str]:
 
 
 def _within(arm: Arm) -> str:
-    if arm.verdict is None or arm.verdict.within is None:
-        return NOTHING
-    return "not worse" if arm.verdict.within else "may be worse"
+    return NOTHING if arm.verdict is None else arm.verdict.within
 
 
 def _seed_row(one: Result, margin: float | None) -> list[str]:

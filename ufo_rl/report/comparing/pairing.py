@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from ufo_rl.errors import UserError, nearest
 from ufo_rl.report.comparing.arm_labels import arm_labels, settings, shown_labels
+from ufo_rl.report.disk.kept_record import KeptRun, by_position
 from ufo_rl.report.disk.run_record import BenchmarkAccuracy, EvaluatedModel, Run
 from ufo_rl.stats.bootstrap import paired_bootstrap
 from ufo_rl.stats.intervals import Difference, paired_difference
@@ -40,8 +41,8 @@ class Result:
 @dataclass
 class Block:
     """The complete runs of one model, dataset and template, or all evaluations. `baseline`: what the others are compared
-    with, a selector or an arm. `legend`: what labels that are numbered, for their length, stand for. `notes`: what could not
-    be compared, and why."""
+    with, a selector or an arm, "" where nothing is. `legend`: what labels that are numbered, for their length, stand for.
+    `notes`: what could not be compared, and why."""
 
     setting: tuple[str, str, str]
     runs: list[Run]
@@ -97,7 +98,7 @@ def _baseline(block: Block, asked: str | None) -> list[Run]:
             block.baseline = ""
             return []
         there = {run.selector for run in block.runs}
-        asked = next((name for name in USUAL_BASELINES if name in there), USUAL_BASELINES[0])
+        asked = next((name for name in USUAL_BASELINES if name in there), "")
     block.baseline = asked
     for name_of in (block.arms.get, block.label, lambda run: run.arm, lambda run: run.selector):
         if own := [run for run in block.runs if name_of(run) == asked]:
@@ -112,6 +113,18 @@ def _pair(block: Block, baseline: list[Run]) -> None:
         block.results[benchmark] = [
             _result(run, benchmark, block, run in baseline) for run in block.runs if benchmark in run.benchmarks
         ]
+
+
+def _alike(one: Run, other: Run, benchmark: str) -> tuple[Mapping[str, float] | None, Mapping[str, float] | None]:
+    """Their answers; beside a record, which keeps no ids, questions are called as it calls them."""
+    answers = one.correct_after(benchmark), other.correct_after(benchmark)
+    if isinstance(one, KeptRun) == isinstance(other, KeptRun):
+        return answers
+    first, second = (
+        table if table is None or isinstance(run, KeptRun) else by_position(table)
+        for run, table in zip((one, other), answers, strict=True)
+    )
+    return first, second
 
 
 def change(run: Run, benchmark: str) -> Difference | None:
@@ -168,7 +181,7 @@ def _result(run: Run, benchmark: str, block: Block, is_baseline: bool) -> Result
     before, after = run.before(benchmark), run.after(benchmark)
     baseline, difference, by_question = block.baseline_of[run], None, None
     if baseline is not None:
-        theirs, own = baseline.correct_after(benchmark), run.correct_after(benchmark)
+        theirs, own = _alike(baseline, run, benchmark)
         difference = paired(theirs, own)
         if theirs is not None and own is not None and difference is not None:
             by_question = {question: own[question] - theirs[question] for question in sorted(own)}

@@ -11,16 +11,19 @@ from typing import Any
 
 from ufo_rl.errors import UserError, nearest
 from ufo_rl.files.flat import flat
+from ufo_rl.report.comparing.arms import by_arm
 from ufo_rl.report.comparing.comparison import incomplete
-from ufo_rl.report.comparing.pairing import gather
+from ufo_rl.report.comparing.pairing import Block, Result, gather
 from ufo_rl.report.disk.run_folders import find_runs
 from ufo_rl.report.disk.run_record import Run
 from ufo_rl.report.text import NOTHING, fit, interval, percent, titled
-from ufo_rl.stats.seeds import MeanOverSeeds, mean_over_seeds
+from ufo_rl.stats.seeds import mean_over_seeds
 
 # What people call a key: the option of a group, the ratio, the arm as tables call it.
 SHORT = {"ratio": "ratio.value", "arm": "arm"}
 GROUPS = ("selector", "model", "dataset", "template", "train", "refresh", "deepspeed", "engine", "grader")
+SETTING = ("model", "dataset", "template")
+TABLE = ("benchmark", *SETTING)  # what one table is of
 
 
 def pivot(
@@ -37,18 +40,20 @@ def pivot(
     if benchmark is not None and benchmark not in names:
         raise UserError(f"--by {benchmark}: no run has it{nearest(benchmark, names)} (benchmarks: {', '.join(names)})")
     records: list[dict[str, Any]] = []
+    mixed: dict[str, None] = {}
     for name in [benchmark] if benchmark else names:
-        cells: dict[tuple[str, str], list[float]] = {}
+        cells: dict[tuple[tuple[str, ...], str, str], list[Result]] = {}
         for block in blocks:
-            for one in block.results.get(name, []):
-                gap = one.minus_baseline
-                if baseline is None or gap is not None:
-                    value = one.after.share if baseline is None or gap is None else gap.value
-                    cells.setdefault((first(one.run), second(one.run) if second else ""), []).append(value)
-        for (row, col), values in cells.items():
-            found = mean_over_seeds(values)
-            records.append({"benchmark": name, rows: row, **({cols: col} if cols else {}), **_numbers(found)})
-    told = [f"not in the table: {line}" for line in incomplete(runs)]
+            for one in (result for own in by_arm(block.results.get(name, [])).values() for result in own):
+                if baseline is None or one.minus_baseline is not None:
+                    place = (_setting(block, rows, cols), first(one.run), second(one.run) if second else "")
+                    cells.setdefault(place, []).append(one)
+        for (setting, row, col), own in cells.items():
+            where = {**dict(zip(SETTING, setting, strict=True)), rows: row, **({cols: col} if cols else {})}
+            records.append({"benchmark": name, **where, **_numbers(own, baseline is not None)})
+            if len(arms := dict.fromkeys(labels[one.run] for one in own)) > 1:
+                mixed[f"{', '.join(arms)}: in one cell, whose interval takes their runs for seeds of one arm"] = None
+    told = [f"not in the table: {line}" for line in incomplete(runs)] + list(mixed)
     if form == "json":
         return json.dumps(records, indent=1), told
     if form == "csv":
@@ -60,7 +65,15 @@ def pivot(
     return _shown(records, rows, cols, baseline, form == "md"), told
 
 
-def _numbers(found: MeanOverSeeds) -> dict[str, Any]:
+def _setting(block: Block, *asked: str | None) -> tuple[str, ...]:
+    """Model, dataset and template of a block, "" for what is a row or a column: accuracies of others are not one mean."""
+    places = {SHORT.get(key, f"{key}.name" if key in GROUPS else key) for key in asked if key}
+    return tuple("" if f"{name}.name" in places else value for name, value in zip(SETTING, block.setting, strict=True))
+
+
+def _numbers(results: Sequence[Result], is_difference: bool) -> dict[str, Any]:
+    values = [one.minus_baseline.value if is_difference and one.minus_baseline else one.after.share for one in results]
+    found = mean_over_seeds(values, 1 / results[0].after.n)
     has_interval = found.n > 1
     return {
         "mean": found.value,
@@ -74,8 +87,17 @@ def _shown(
     records: Sequence[Mapping[str, Any]], rows: str, cols: str | None, baseline: str | None, is_markdown: bool
 ) -> str:
     parts, what = [], "Accuracy" if baseline is None else f"Accuracy minus {baseline}'s, paired by seed,"
-    for name in dict.fromkeys(one["benchmark"] for one in records):
-        own = [one for one in records if one["benchmark"] == name]
+    tables: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
+    for one in records:
+        tables.setdefault(tuple(one[key] for key in TABLE if key not in (rows, cols)), []).append(one)
+    settings = [dict.fromkeys(one[key] for one in records) for key in SETTING]
+    for own in tables.values():
+        name = own[0]["benchmark"]
+        what_of = [
+            f"{key} {own[0][key]}"
+            for key, known in zip(SETTING, settings, strict=True)
+            if key not in (rows, cols) and len(known) > 1
+        ]
         across = sorted({one[cols] for one in own}, key=_order) if cols else [""]
         cells = {(one[rows], one[cols] if cols else ""): _cell(one, baseline is not None) for one in own}
         lines = [
@@ -83,7 +105,9 @@ def _shown(
             for down in sorted({one[rows] for one in own}, key=_order)
         ]
         header = [rows, *((f"{cols} {one}" for one in across) if cols else [name])]
-        title = f"{what} on {name} in %, mean of the runs [95 % over them, Student's t] (runs)"
+        title = (
+            f"{', '.join([f'{what} on {name} in %', *what_of])}, mean of the runs [95 % over them, Student's t] (runs)"
+        )
         parts.append(titled(title, header, lines, is_markdown))
     text = "\n\n".join(parts)
     return text if is_markdown else fit(text)

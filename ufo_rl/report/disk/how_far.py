@@ -49,6 +49,8 @@ def state_of(folder: Path, status: Mapping[str, Any]) -> State:
         if (folder / "metrics.json").is_file():
             return state("completed")
         return state(UNREADABLE, "completed, but metrics.json is missing; run it again to have it written")
+    if said in ("planned", "failed", "interrupted") and is_held(folder / LOCK):
+        return State("running", "", "running: it prepares", host, _last_sign(folder))
     if said == "failed":
         return state("failed", f"failed{at}: {status.get('error') or 'no reason recorded'}")
     if said == "interrupted":

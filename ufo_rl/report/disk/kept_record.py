@@ -98,6 +98,16 @@ def load_record(path: Path) -> KeptRun:
         raise UserError(f"{path} is not whole ({error}); write it again: ufo-rl record") from error
 
 
+def by_position(shares: Mapping[str, float]) -> dict[str, float]:
+    """The answers of a run by the names that they have in its record."""
+    ids = sorted(shares)
+    return {_name(digest(ids), i): shares[one] for i, one in enumerate(ids)}
+
+
+def _name(ids: str, i: int) -> str:
+    return f"{ids}-{i:05}"
+
+
 def _decisive(config: Mapping[str, Any]) -> dict[str, Any]:
     """Without what changes no result, but for what tables and labels read."""
     unimportant = set(volatile(config)) - {"name"}
@@ -141,7 +151,7 @@ def _verdicts(kept: Mapping[str, Any]) -> dict[str, dict[str, float]]:
             bits = f"{int(kept[model], 16):0{n}b}"
             if len(bits) != n:
                 raise ValueError(f"{model} has more than {n} questions")
-            found[model] = {f"{kept['ids']}-{i:05}": float(bit) for i, bit in enumerate(bits)}
+            found[model] = {_name(kept["ids"], i): float(bit) for i, bit in enumerate(bits)}
     return found
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ufo_rl.errors import UserError, nearest
+from ufo_rl.report.disk.kept_record import ENDING
 from ufo_rl.report.disk.run_folders import folders_below
 from ufo_rl.report.ledger.entries import KINDS
 
@@ -20,6 +21,10 @@ def folder_of(word: str, outputs: str | Path = "outputs") -> Path:
         if len(found) == 1:
             return found[0]
         raise UserError(f"{word} holds {len(found)} runs; name one of them: {_some(found)}")
+    if path.is_file() and path.name.endswith(ENDING):
+        raise UserError(
+            f"{word} is a record: numbers, without prompts and completions; ufo-rl ls and ufo-rl compare read it"
+        )
     known = folders_below([outputs], KINDS)
     exact = [one for one in known if one.name == word or one.name.rpartition("-")[2] == word]
     found = exact or [one for one in known if word in one.name]

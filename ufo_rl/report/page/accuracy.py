@@ -8,7 +8,7 @@ from typing import Any
 from ufo_rl.report.comparing.arms import Arm, arms_of
 from ufo_rl.report.comparing.costs import arm_costs
 from ufo_rl.report.comparing.pairing import Block
-from ufo_rl.report.page.figure import Figure, Row, look, series
+from ufo_rl.report.page.figure import Figure, Row, look, series, span
 
 INTERVAL = "95 % intervals over the seeds (Student's t); of a single seed over its questions (Wilson)"
 UNITS = (("hours", 1.0), ("minutes", 1 / 60), ("seconds", 1 / 3600))
@@ -64,10 +64,8 @@ def _row(arm: Arm) -> dict[str, Any]:
 
 
 def _seeds(arms: Sequence[Arm]) -> str:
-    counts = sorted({len(arm.runs) for arm in arms})
-    if counts == [1]:
-        return "one seed"
-    return f"{counts[0]} seeds" if len(counts) == 1 else f"{counts[0]} to {counts[-1]} seeds"
+    counts = span(len(arm.runs) for arm in arms)
+    return "one seed" if counts == "1" else f"{counts} seeds"
 
 
 def _mark_best(rows: Sequence[dict[str, Any]]) -> None:

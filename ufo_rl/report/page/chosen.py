@@ -84,9 +84,8 @@ def _calibration(pools: dict[str, tuple[Run, Scored]]) -> Figure | None:
             rows = [{"part": i, **one._asdict()} for i, one in enumerate(tenths, start=1)]
             rho = "not defined" if found.rho != found.rho else f"{found.rho:.2f} [{found.low:.2f}, {found.high:.2f}]"
             caption = (
-                f"Mean pass rate by tenth of confidence ({arm}'s pool), 95 % intervals by bootstrap over the "
-                f"prompts; Spearman over "
-                f"{found.n:,} prompts {rho} (Bonett and Wright)."
+                f"Mean pass rate by tenth of confidence (the pool of {arm}, its first seed), 95 % intervals by bootstrap over "
+                f"the prompts; Spearman over {found.n:,} prompts {rho} (Bonett and Wright)."
             )
             return Figure("calibration", "Does confidence know what the model solves?", caption, rows, draw_calibration)
     return None

@@ -10,7 +10,7 @@ from typing import Any
 from ufo_rl.files.journal import number, train_steps
 from ufo_rl.report.comparing.pairing import Block
 from ufo_rl.report.disk.run_record import Run
-from ufo_rl.report.page.figure import Figure, Row, look, series
+from ufo_rl.report.page.figure import Figure, Row, look, series, span
 from ufo_rl.stats.seeds import mean_over_seeds
 
 # TRL's name, the figure's, what stands at its axis, and the factor.
@@ -35,9 +35,8 @@ def curve_figures(block: Block) -> list[Figure]:
             parts = max(row["steps"] for row in rows)
             over = f" Each point is the mean of {parts} steps." if parts > 1 else ""
             caption = (
-                f"Mean over the seeds ({_range(arms)}), the band from the lowest to the highest of them.{over} "
-                f"Bands are ranges, no "
-                "intervals: steps depend on each other."
+                f"Mean over the seeds ({span(map(len, arms.values()))}), the band from the lowest to the highest of "
+                f"them.{over} Bands are ranges, no intervals: steps depend on each other."
             )
             found.append(
                 Figure(
@@ -67,7 +66,8 @@ def evaluation_figures(block: Block) -> list[Figure]:
                 )
         if any(row["step"] > 0 for row in rows) and len({row["step"] for row in rows}) > 2:
             caption = (
-                f"Accuracy on {benchmark} at the pauses of the training; 95 % intervals over the seeds (Student's t)."
+                f"Accuracy on {benchmark} at the pauses of the training, mean over the seeds "
+                f"({span(row['seeds'] for row in rows)}); 95 % intervals over them (Student's t)."
             )
             found.append(Figure(f"way-{benchmark}", f"{benchmark} over the training", caption, rows, draw_way))
     return found
@@ -125,11 +125,6 @@ def _rows(arm: str, runs: Sequence[Mapping[int, Mapping[str, Any]]], key: str, f
         row = {"arm": arm, "step": fmean(part), "steps": len(part), "seeds": len(own)}
         rows.append({**row, "mean": fmean(means), "least": min(means), "most": max(means)})
     return rows
-
-
-def _range(arms: Mapping[str, Sequence[Run]]) -> str:
-    counts = sorted({len(runs) for runs in arms.values()})
-    return f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
 
 
 def _on_the_way(run: Run, benchmark: str) -> dict[int, float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,7 @@ STYLE: dict[Any, Any] = {
     "figure.figsize": (WIDTH, HEIGHT),
     "font.size": 10.0,
     "font.family": "sans-serif",
+    "text.parse_math": False,  # a label is what the user called it, dollars too
     "svg.fonttype": "none",
     "pdf.fonttype": 42,
     "axes.spines.top": False,
@@ -126,6 +127,12 @@ def fill(index: int) -> dict[str, Any]:
         "hatch": HATCHES[index // len(COLOURS) % len(HATCHES)],
         "edgecolor": "white",
     }
+
+
+def span(counts: Iterable[int]) -> str:
+    """3, or 3 to 5"""
+    found = sorted({*counts})
+    return f"{found[0]}" if len(found) == 1 else f"{found[0]} to {found[-1]}"
 
 
 def series(rows: Sequence[Row], key: str) -> dict[str, list[Row]]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ufo_rl.report.comparing.pairing import Block
-from ufo_rl.report.page.figure import Figure, Row, fill, series
+from ufo_rl.report.page.figure import Figure, Row, fill, series, span
 from ufo_rl.stats.seeds import mean_over_seeds
 
 BEFORE = "untrained"
@@ -23,8 +23,9 @@ def level_figures(block: Block) -> list[Figure]:
                 arms[BEFORE].append(models["base"])
         rows = [row for arm, answers in arms.items() for row in _rows(arm, answers)]
         if len({row["level"] for row in rows}) > 1:
+            runs = span(row["runs"] for row in rows if row["arm"] != BEFORE)
             caption = (
-                f"Accuracy on {benchmark} by level, mean of the runs of each arm, 95 % intervals over them "
+                f"Accuracy on {benchmark} by level, mean of the runs of each arm ({runs}), 95 % intervals over them "
                 f"(Student's t), of a single "
                 "run over its questions (Wilson)."
             )

@@ -19,7 +19,7 @@ from ufo_rl.report.page.chosen import selection_figures
 from ufo_rl.report.page.curves import curve_figures, evaluation_figures
 from ufo_rl.report.page.figure import Figure
 from ufo_rl.report.page.levels import level_figures
-from ufo_rl.report.text import percent, points
+from ufo_rl.report.text import count, percent, points
 from ufo_rl.stats.intervals import Difference
 
 NUM_EXAMPLES = 5
@@ -119,8 +119,7 @@ def _selection(block: Block, end: str) -> list[Section]:
             rows.append(
                 [
                     arm,
-                    f"{chosen['num_kept']:,}",
-                    f"{chosen['num_pool']:,}",
+                    *(count(chosen.get(name)) for name in ("num_kept", "num_pool")),
                     percent(chosen.get("tie_share")),
                     str(chosen.get("near_cut")),
                 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from ufo_rl.files.journal import number, train_steps
 from ufo_rl.report.benchmark_table import evaluation_table
 from ufo_rl.report.disk.how_far import state_of
 from ufo_rl.report.disk.run_folders import load_run
-from ufo_rl.report.disk.run_record import Run
+from ufo_rl.report.disk.run_record import Run, read_object
 from ufo_rl.report.disk.tables import rows_of
 from ufo_rl.report.ledger.entries import Entry, entries_of
 from ufo_rl.report.ledger.listing import age
@@ -55,7 +54,7 @@ def shown(folder: Path, examples: int) -> str:
     if entry.kind == "run":
         parts = _run(folder, entry, examples)
     elif entry.kind == "evaluation":
-        metrics = json.loads((folder / "metrics.json").read_text()) if (folder / "metrics.json").is_file() else {}
+        metrics = read_object(folder / "metrics.json")
         found = [one["final"] for one in metrics.get("eval", {}).values()]
         parts = [evaluation_table(found)] if found else [f"{entry.name}: {entry.state.why}"]
         parts += [_said(folder, name, examples) for name in metrics.get("eval", {})]
