@@ -11,14 +11,15 @@ MAX_SEEDS = 1000
 
 def power_of(difference: float, sd: float, seeds: int, alpha: float = 0.05) -> float:
     """The chance that the two-sided t test of `seeds` paired differences at level `alpha` finds a true mean of `difference`
-    where single seeds spread by `sd`, as in Cohen (1988, ch. 2): the square of a noncentral t is a noncentral F, whose
-    computation also holds far out. ValueError for fewer than 2 seeds or sd <= 0."""
+    where single seeds spread by `sd`, as in Cohen (1988, ch. 2): the square of a noncentral t is a noncentral F. ValueError for fewer than 2 seeds or sd <= 0."""
     from scipy.special import ncfdtr, stdtrit
 
     if seeds < 2 or not sd > 0:
         raise ValueError(f"power_of needs 2 seeds or more and sd > 0, got {seeds}, {sd}")
     bound, centre = float(stdtrit(seeds - 1, 1 - alpha / 2)), abs(difference) / sd * math.sqrt(seeds)
-    return 1.0 - float(ncfdtr(1, seeds - 1, centre**2, bound**2))
+    missed = float(ncfdtr(1, seeds - 1, centre**2, bound**2))
+    # scipy's is not a number at some places far out, where hardly anything is missed
+    return 1.0 if math.isnan(missed) and centre > bound else 1.0 - missed
 
 
 def seeds_needed(difference: float, sd: float, alpha: float = 0.05) -> int | None:
