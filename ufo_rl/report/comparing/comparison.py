@@ -154,9 +154,11 @@ def how_to_read(block: Block, arms: dict[str, list[Arm]]) -> str:
             "Intervals of several seeds are over the seeds (Student's t): another training on the same questions; of one seed "
             "over its questions."
         )
-        middle = sorted(detectable(one.sd, one.n, 0.05 / len(verdicts)) for one in several)[len(several) // 2]
+        middle, seeds = sorted((detectable(one.sd, one.n, 0.05 / len(verdicts)), one.n) for one in several)[
+            len(several) // 2
+        ]
         lines.append(
-            f"Verdicts hold for all {len(verdicts)} comparisons together (Holm, 5 %). The middle arm here, with {several[0].n} "
+            f"Verdicts hold for all {len(verdicts)} comparisons together (Holm, 5 %). The middle arm here, with {seeds} "
             f"seeds, would show a true difference of {100 * middle:.1f} points {POWER_SAID}."
         )
     elif verdicts:

@@ -151,7 +151,8 @@ def _partner(run: Run, baseline: list[Run], block: Block) -> Run | None:
     who = block.arms[run] if block.holds_evaluations else f"{block.arms[run]} seed {run.seed}"
     candidates = [other for other in baseline if other.seed == run.seed]
     if not candidates:
-        block.notes.append(f"{who}: no complete {block.baseline} run of this seed to compare with")
+        whose = who if block.holds_evaluations else f"seed {run.seed}"
+        block.notes.append(f"{whose}: no complete {block.baseline} run to compare with")
         return None
     best = max(
         candidates,

@@ -128,7 +128,8 @@ def _rollouts(folder: Path, examples: int) -> str:
     )
     if not files or not examples:
         return ""
-    rows = rows_of(files[-1], ("step", "prompt", "completion", "gold", "reward", "advantage"))[:examples]
+    found = rows_of(files[-1], ("step", "prompt", "completion", "gold", "reward", "advantage"))
+    rows = list({row["prompt"]: row for row in found[::-1]}.values())[::-1][:examples]  # the first of each group
     lines = [
         f"  reward {row['reward']:.2f}, gold {_text(row['gold'])}: {_text(row['prompt'])} | {_text(row['completion'])}"
         for row in rows
