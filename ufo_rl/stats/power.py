@@ -11,7 +11,8 @@ MAX_SEEDS = 1000
 
 def power_of(difference: float, sd: float, seeds: int, alpha: float = 0.05) -> float:
     """The chance that the two-sided t test of `seeds` paired differences at level `alpha` finds a true mean of `difference`
-    where single seeds spread by `sd`, as in Cohen (1988, ch. 2): the square of a noncentral t is a noncentral F. ValueError for fewer than 2 seeds or sd <= 0."""
+    where single seeds spread by `sd`, as in Cohen (1988, ch. 2): the square of a noncentral t is a noncentral F.
+    ValueError for fewer than 2 seeds or sd <= 0."""
     from scipy.special import ncfdtr, stdtrit
 
     if seeds < 2 or not sd > 0:
