@@ -19,7 +19,8 @@ from ufo_rl.commands import report
 from ufo_rl.report.comparing.pairing import gather
 from ufo_rl.report.disk.run_folders import find_runs
 from ufo_rl.report.ledger.entries import entries
-from ufo_rl.report.page.figure import Figure, svg
+from ufo_rl.report.page.figure import COLOURS, Figure, svg
+from ufo_rl.report.page.levels import draw_levels
 from ufo_rl.report.page.sections import sections_of
 
 pytestmark = pytest.mark.smoke
@@ -101,6 +102,22 @@ def test_every_figure_is_drawn_from_its_csv_alone(figures: list[Figure]) -> None
         ]
         again = Figure(figure.name, figure.title, figure.caption, rows, figure.draw, figure.height)
         assert svg(again) == svg(figure), figure.name
+
+
+def test_nine_kinds_of_bars_have_nine_looks() -> None:
+    """Those beyond the seven colours have a pattern in a colour; names in the picture are its own, colours stay."""
+    rows = [
+        {"arm": f"arm {i}", "level": level, "questions": 9, "runs": 3, "accuracy": 50.0, "low": 40.0, "high": 60.0}
+        for i in range(9)
+        for level in ("1", "2")
+    ]
+    picture = svg(Figure("bars", "Bars", "", rows, draw_levels))
+    colours = re.findall(r'(?:fill|stroke)(?:="|: )#([^";]*)', picture)
+    assert all(re.fullmatch("[0-9a-f]{6}", colour) for colour in colours)
+    assert {colour[1:].lower() for colour in COLOURS} <= set(colours)
+    patterns = re.findall(r'<pattern id="([^"]+)".*?<rect [^>]*fill="(#[^"]+)"', picture, re.DOTALL)
+    assert [colour for _, colour in patterns] == [colour.lower() for colour in COLOURS[:2]]
+    assert {f"url(#{name})" for name, _ in patterns} == set(re.findall(r"url\(#bars-h[^)]*\)", picture))
 
 
 def _as(value: Any, first: Any) -> Any:

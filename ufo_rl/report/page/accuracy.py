@@ -39,7 +39,7 @@ def accuracy_figures(block: Block) -> list[Figure]:
         if len(paid) > 1:
             _mark_best(paid)
             caption = (
-                f"{about} {INTERVAL}. Hours of measuring signals (when it was done) and training, of all GPUs "
+                f"{about} {INTERVAL}. Time of measuring signals (when it was done) and training, of all GPUs "
                 f"together or of the "
                 "machine; the line joins arms that no cheaper one beats."
             )

@@ -25,10 +25,14 @@ def selection_figures(block: Block) -> list[Figure]:
     pools = {arm: (run, pool) for arm, run in _firsts(block).items() if (pool := scored(run)) is not None}
     whole = completed([pool for _, pool in pools.values()])
     pools = {arm: (run, pool) for (arm, (run, _)), pool in zip(pools.items(), whole, strict=True)}
+    # an arm has one colour in all figures, also where others are left out
+    place = {arm: i for i, arm in enumerate(dict.fromkeys(block.arms[run] for run in block.runs))}
     found = [
-        figure for figure in (_distribution(pools), _calibration(pools), _overlap(block), _live(block, pools)) if figure
+        figure
+        for figure in (_distribution(pools, place), _calibration(pools), _overlap(block), _live(block, pools))
+        if figure
     ]
-    return found + _biases(pools)
+    return found + _biases(pools, place)
 
 
 def _firsts(block: Block) -> dict[str, Run]:
@@ -38,7 +42,7 @@ def _firsts(block: Block) -> dict[str, Run]:
     return found
 
 
-def _distribution(pools: dict[str, tuple[Run, Scored]]) -> Figure | None:
+def _distribution(pools: dict[str, tuple[Run, Scored]], place: dict[str, int]) -> Figure | None:
     """Of the confidences; kept by the arms that choose by it."""
     chosen = {
         arm: pool for arm, (run, pool) in pools.items() if pool.confidence is not None and "confidence" in run.signals
@@ -53,7 +57,16 @@ def _distribution(pools: dict[str, tuple[Run, Scored]]) -> Figure | None:
         for what, values in (("pool", pool.confidence), ("kept", pool.confidence[pool.kept])):
             counts, _ = np.histogram(values, edges)
             for low, high, count in zip(edges, edges[1:], counts.tolist(), strict=False):
-                rows.append({"arm": arm, "what": what, "from": float(low), "to": float(high), "prompts": count})
+                rows.append(
+                    {
+                        "arm": arm,
+                        "place": place[arm],
+                        "what": what,
+                        "from": float(low),
+                        "to": float(high),
+                        "prompts": count,
+                    }
+                )
     caption = (
         "Confidence of all prompts (grey) and of those that each arm keeps, of its first seed; counts, so no intervals."
     )
@@ -66,7 +79,7 @@ def draw_distribution(axes: Any, rows: Sequence[Row]) -> None:
     arms = series(rows, "arm")
     top = max(float(row["prompts"]) for row in rows) ** 0.5 or 1.0
     for index, own in enumerate(arms.values()):
-        for what, colour in (("pool", "0.8"), ("kept", COLOURS[index % len(COLOURS)])):
+        for what, colour in (("pool", "0.8"), ("kept", COLOURS[int(own[0]["place"]) % len(COLOURS)])):
             part = [row for row in own if row["what"] == what]
             heights = [0.9 * float(row["prompts"]) ** 0.5 / top for row in part]
             bottom = len(arms) - 1 - index
@@ -177,7 +190,7 @@ def draw_live(axes: Any, rows: Sequence[Row]) -> None:
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
 
 
-def _biases(pools: dict[str, tuple[Run, Scored]]) -> list[Figure]:
+def _biases(pools: dict[str, tuple[Run, Scored]], place: dict[str, int]) -> list[Figure]:
     """By property: its shares in the pool and in what each arm keeps."""
     found: dict[str, list[dict[str, Any]]] = {}
     for arm, (run, pool) in pools.items():
@@ -185,7 +198,7 @@ def _biases(pools: dict[str, tuple[Run, Scored]]) -> list[Figure]:
             continue
         for row in bias(pool):
             found.setdefault(row.what, []).append(
-                {"arm": arm, "value": row.value, "pool": 100 * row.pool, "kept": 100 * row.kept}
+                {"arm": arm, "place": place[arm], "value": row.value, "pool": 100 * row.pool, "kept": 100 * row.kept}
                 | {"low": 100 * row.low, "high": 100 * row.high}
             )
     return [
@@ -208,7 +221,7 @@ def draw_bias(axes: Any, rows: Sequence[Row]) -> None:
     for index, arm in enumerate(arms):
         own = [row for row in rows if row["arm"] == arm]
         at = [values.index(row["value"]) + (index - (len(arms) - 1) / 2) * step for row in own]
-        axes.barh(at, [row["kept"] for row in own], step * 0.9, label=arm, **fill(index))
+        axes.barh(at, [row["kept"] for row in own], step * 0.9, label=arm, **fill(int(own[0]["place"])))
         for place, row in zip(at, own, strict=True):
             axes.plot([row["low"], row["high"]], [place, place], color="black", linewidth=0.8)
     for row in rows:

@@ -65,7 +65,7 @@ def svg(figure: Figure) -> str:
         made.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
     text = stream.getvalue()
     # ids must differ between the pictures of one page
-    element = re.sub(r'( id="|"#|url\(#)', rf"\g<1>{figure.name}-", text[text.index("<svg") :])
+    element = re.sub(r'( id="|href="#|url\(#)', rf"\g<1>{figure.name}-", text[text.index("<svg") :])
     head, _, rest = element.partition(">")
     kept = " ".join(word for word in _attributes(head) if not word.startswith(("width=", "height=")))
     label = figure.title.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
