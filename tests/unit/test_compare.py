@@ -172,6 +172,16 @@ def test_only_failed_runs_and_bare_folders_do_not_crash(tmp_path):
     assert "not started" in summary(folder)
 
 
+def test_training_on_everything_has_no_ratio_to_be_compared_at(tmp_path):
+    for ratio in (0.1, 0.2):
+        plant(tmp_path, "random", range(400, 500), ratio=ratio)
+    plant(tmp_path, "full", range(390, 500), ratio=1.0)
+    text = compare([tmp_path], "random")
+    assert "full: compared with none of random 10%, random 20%; --baseline ARM names one" in text
+    assert line_of(text, "full", "1", "60.0").split()[-2:] == ["-", "-"]
+    assert "(one seed, only 10 answers" in line_of(compare([tmp_path], "random 20%"), "full", "1", "60.0")
+
+
 def test_arms_without_a_full_run_or_with_other_questions_are_noted(tmp_path):
     plant(tmp_path, "ufo", range(400, 500), seed=7)
     assert "minus" not in compare([tmp_path])

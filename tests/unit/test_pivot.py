@@ -88,6 +88,25 @@ def test_models_are_tables_of_their_own_unless_they_are_asked_for(
     assert rows["ufo", "large"] == (0.6, 2) and rows["ufo", "tiny"] == (0.79, 4)
 
 
+def test_a_wide_pivot_goes_on_below(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for ratio in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5):
+        for seed in (0, 1):
+            plant(tmp_path, "ufo", range(400 - seed, 500), ratio=ratio, seed=seed)
+    assert run([str(tmp_path), "--rows", "selector", "--cols", "ratio"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    heads = [line for line in lines if line.startswith("selector")]
+    assert len(heads) == 2 and max(map(len, lines)) <= 120
+    assert [word for head in heads for word in head.split() if word[0].isdigit()] == [
+        "0.01",
+        "0.02",
+        "0.05",
+        "0.1",
+        "0.2",
+        "0.5",
+    ]
+    assert len([line for line in lines if line.startswith("ufo ")]) == 2
+
+
 def test_a_run_done_twice_counts_once(sweep: Path, capsys: pytest.CaptureFixture[str]) -> None:
     plant(sweep / "again", "ufo", range(390, 500), ratio=0.1, seed=1)
     assert run([str(sweep), "--rows", "arm", "--format", "json"]) == 0

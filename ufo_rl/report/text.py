@@ -10,6 +10,7 @@ from ufo_rl.stats.intervals import Difference
 MAX_COLUMNS = 120
 GAP = "  "
 NOTHING = "-"
+MIN_FIRST = 8  # columns that the first keeps
 MIN_WORDY = 24  # columns that words get at least
 
 
@@ -52,7 +53,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], is_wordy: bool =
         rest = MAX_COLUMNS - sum(widths[:-1]) - len(GAP) * (len(widths) - 1)
         widths[-1] = min(widths[-1], max(MIN_WORDY, rest))
         rows = [line for row in rows for line in _wrapped(row, widths[-1])]
-    widths[0] = max(8, min(widths[0], MAX_COLUMNS - sum(widths[1:]) - len(GAP) * (len(widths) - 1)))
+    widths[0] = max(MIN_FIRST, min(widths[0], MAX_COLUMNS - sum(widths[1:]) - len(GAP) * (len(widths) - 1)))
     lines, to_the_left = [], {0, len(widths) - 1} if is_wordy else {0}
     for row in [header, ["-" * width for width in widths], *rows]:
         first = row[0] if len(row[0]) <= widths[0] else row[0][: widths[0] - 1] + "~"
@@ -65,6 +66,21 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], is_wordy: bool =
     return "\n".join(lines)
 
 
+def _folded(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table, or where not even a short first column makes it fit, its parts below each other, the first column in each."""
+    widths = [max(len(row[i]) for row in [header, *rows]) + len(GAP) for i in range(len(header))]
+    parts: list[list[int]] = [[]]
+    for i in range(1, len(header)):
+        if parts[-1] and min(widths[0], MIN_FIRST + len(GAP)) + sum(
+            widths[j] for j in (*parts[-1], i)
+        ) > MAX_COLUMNS + len(GAP):
+            parts.append([])
+        parts[-1].append(i)
+    return "\n\n".join(
+        table([header[i] for i in (0, *own)], [[row[i] for i in (0, *own)] for row in rows]) for own in parts
+    )
+
+
 def _wrapped(row: Sequence[str], width: int) -> list[list[str]]:
     """The row with the first line of its last cell, and a row for each further one."""
     first, *more = textwrap.wrap(row[-1], width) or [""]
@@ -75,7 +91,9 @@ def titled(
     title: str, header: Sequence[str], rows: Sequence[Sequence[str]], is_markdown: bool = False, is_wordy: bool = False
 ) -> str:
     """A table below its title, for a terminal or as Markdown."""
-    return f"{title}\n\n{markdown(header, rows)}" if is_markdown else f"{title}\n{table(header, rows, is_wordy)}"
+    if is_markdown:
+        return f"{title}\n\n{markdown(header, rows)}"
+    return f"{title}\n{table(header, rows, is_wordy) if is_wordy else _folded(header, rows)}"
 
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

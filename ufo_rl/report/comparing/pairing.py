@@ -154,6 +154,10 @@ def _partner(run: Run, baseline: list[Run], block: Block) -> Run | None:
         whose = who if block.holds_evaluations else f"seed {run.seed}"
         block.notes.append(f"{whose}: no complete {block.baseline} run to compare with")
         return None
+    if run.selector == "full" and len({other.share for other in candidates}) > 1:
+        ratios = ", ".join(sorted({block.arms[other] for other in candidates}))
+        block.notes.append(f"full: compared with none of {ratios}; --baseline ARM names one")
+        return None
     best = max(
         candidates,
         key=lambda other: (
