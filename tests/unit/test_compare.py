@@ -179,7 +179,7 @@ def test_training_on_everything_has_no_ratio_to_be_compared_at(tmp_path):
     text = compare([tmp_path], "random")
     assert "full: compared with none of random 10%, random 20%; --baseline ARM names one" in text
     assert line_of(text, "full", "1", "60.0").split()[-2:] == ["-", "-"]
-    assert "(one seed, only 10 answers" in line_of(compare([tmp_path], "random 20%"), "full", "1", "60.0")
+    assert "(one seed, only 10" in line_of(compare([tmp_path], "random 20%"), "full", "1", "60.0")
 
 
 def test_arms_without_a_full_run_or_with_other_questions_are_noted(tmp_path):
