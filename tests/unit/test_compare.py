@@ -304,4 +304,4 @@ def test_options_that_tell_arms_apart_are_called_by_their_names(tmp_path):
     assert "ufo 10% train=dapo" in text and "beta" not in text and "#1" not in text
     plant(tmp_path / "more", "ufo", range(390, 500), config={"train": {**recipes["dapo"], "beta": 0.2}})
     text = compare([tmp_path])
-    assert "ufo 10% beta=0.2 train=dapo" in text and "ufo 10% train=dapo beta=0.1" in text and "epsilon" not in text
+    assert "ufo 10% train=dapo beta=0.2" in text and "ufo 10% train=dapo beta=0.1" in text and "epsilon" not in text

@@ -111,7 +111,7 @@ def test_values_are_written_as_in_the_configuration_and_long_ones_never_alike(tm
         plant(
             tmp_path / "words", "ufo", range(400, 500), steps=steps, config={"train": {"beta": value, "max_steps": 30}}
         )
-    assert arms(compare([tmp_path / "words"])) == ["ufo 10% beta=null", "ufo 10% beta=true", "ufo 10% beta=3"]
+    assert arms(compare([tmp_path / "words"])) == ["ufo 10% beta=3", "ufo 10% beta=null", "ufo 10% beta=true"]
     for steps, begin in enumerate("xy", start=30):
         config = {"train": {"max_steps": 30}, "template": {"name": "r1", "system": begin + "the same to the end" * 9}}
         plant(tmp_path / "long", "ufo", range(400, 500), steps=steps, config=config)

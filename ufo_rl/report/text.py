@@ -67,13 +67,11 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], is_wordy: bool =
 
 
 def _folded(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table, or where not even a short first column makes it fit, its parts below each other, the first column in each."""
+    """A table, or where it is too wide its parts below each other, the first column in each."""
     widths = [max(len(row[i]) for row in [header, *rows]) + len(GAP) for i in range(len(header))]
     parts: list[list[int]] = [[]]
     for i in range(1, len(header)):
-        if parts[-1] and min(widths[0], MIN_FIRST + len(GAP)) + sum(
-            widths[j] for j in (*parts[-1], i)
-        ) > MAX_COLUMNS + len(GAP):
+        if parts[-1] and widths[0] + sum(widths[j] for j in (*parts[-1], i)) > MAX_COLUMNS + len(GAP):
             parts.append([])
         parts[-1].append(i)
     return "\n\n".join(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Hashable
 from functools import lru_cache
@@ -18,7 +19,7 @@ ARM = ("selector", "ratio", "seed")
 # Settings that a label spells out if arms are told apart by these; more would not fit the first column.
 MAX_MARKS, MAX_VALUE_CHARS = 3, 40
 # Characters that the table of accuracies leaves for a label.
-MAX_SHOWN_CHARS = 30
+MAX_SHOWN_CHARS = 38
 
 Values = dict[Run, dict[str, str]]
 
@@ -82,6 +83,12 @@ def _by_option(values: Values) -> Values:
     return found
 
 
+def in_order(label: str) -> list[tuple[int, float, str]]:
+    """Sorts labels as people do: numbers by their value."""
+    parts = re.split(r"(\d+(?:\.\d+)?(?:e-?\d+)?)", label)
+    return [(1, float(part), "") if i % 2 else (0, 0.0, part) for i, part in enumerate(parts)]
+
+
 def shown_labels(labels: dict[Run, str]) -> tuple[dict[Run, str], dict[str, str]]:
     """Labels that a table need not cut, by run, and what those that are numbered for it stand for."""
     long = dict.fromkeys(label for label in labels.values() if len(label) > MAX_SHOWN_CHARS)
@@ -91,7 +98,10 @@ def shown_labels(labels: dict[Run, str]) -> tuple[dict[Run, str], dict[str, str]
 
 
 def _spelt(runs: list[Run], marked: dict[Run, list[str]], values: Values) -> dict[Run, str]:
-    keys = list(dict.fromkeys(key for own in marked.values() for key in own))
+    keys = sorted(
+        dict.fromkeys(key for own in marked.values() for key in own), key=lambda key: "." in key
+    )  # options first
+    marked = {run: [key for key in keys if key in own] for run, own in marked.items()}  # in one order
     short = dict(zip(keys, shortest(keys), strict=True))
     said = {key: _said({str(values[run].get(key)) for run in runs if key in marked[run]}) for key in keys}
     full = {run: [f"{short[key]}={said[key][str(values[run].get(key))]}" for key in marked[run]] for run in runs}

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ufo_rl.errors import UserError, nearest
-from ufo_rl.report.comparing.arm_labels import arm_labels, settings, shown_labels
+from ufo_rl.report.comparing.arm_labels import arm_labels, in_order, settings, shown_labels
 from ufo_rl.report.disk.kept_record import KeptRun, by_position
 from ufo_rl.report.disk.run_record import BenchmarkAccuracy, EvaluatedModel, Run
 from ufo_rl.stats.bootstrap import paired_bootstrap
@@ -78,7 +78,11 @@ def gather(runs: list[Run], baseline: str | None = None) -> list[Block]:
             blocks.setdefault(run.setting, Block(run.setting, [])).runs.append(run)
     for block in blocks.values():
         block.runs.sort(key=lambda run: (run.selector != "full", run.selector, run.share, run.seed, run.id))
-        block.arms, block.legend = shown_labels(arm_labels(block.runs))
+        labels = arm_labels(block.runs)
+        block.runs.sort(
+            key=lambda run: (run.selector != "full", run.selector, run.share, in_order(labels[run]), run.seed)
+        )
+        block.arms, block.legend = shown_labels({run: labels[run] for run in block.runs})
     found = {setting: _baseline(block, baseline) for setting, block in blocks.items()}
     if baseline is not None and blocks and not any(found.values()):
         known = list(dict.fromkeys(block.label(run) for block in blocks.values() for run in block.runs))
