@@ -59,6 +59,21 @@ def test_markdown_of_the_comparison_cuts_nothing(sweep: Path) -> None:
     assert any(line.startswith("| ufo 10% | 2 | 60.0 -> 79.0") for line in text.splitlines())
 
 
+def test_markdown_numbers_no_label(sweep: Path) -> None:
+    long = {"train": {"learning_rate": 1e-5}, "template": {"name": "short", "system": "think of it as long as you can"}}
+    plant(
+        sweep,
+        "ufo",
+        range(400, 500),
+        ratio=0.1,
+        steps=31,
+        config={**long, "train": {"learning_rate": 1e-5, "max_steps": 30}},
+    )
+    assert "#1 ufo" in compare([sweep])
+    text = compare([sweep], is_markdown=True)
+    assert "#1" not in text and "learning_rate=1e-05" in text
+
+
 def test_unknown_keys_and_benchmarks_name_the_nearest(sweep: Path) -> None:
     with pytest.raises(
         UserError, match=r'train\.learning_rat: no run has such a key; did you mean "train\.learning_rate"'

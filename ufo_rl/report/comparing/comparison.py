@@ -48,7 +48,7 @@ def compare_runs(
     is_markdown: bool = False,
 ) -> str:
     """The same of runs that are read already."""
-    sections = [_block(block, margin, each_seed, is_markdown) for block in gather(runs, baseline)]
+    sections = [_block(block, margin, each_seed, is_markdown) for block in gather(runs, baseline, not is_markdown)]
     left_out = incomplete(runs)
     if not sections:
         sections = ["No complete run to compare."]

@@ -67,11 +67,11 @@ class Block:
         return all(one.selector == "full" for one in self.baseline_of.values() if one is not None)
 
 
-def gather(runs: list[Run], baseline: str | None = None) -> list[Block]:
+def gather(runs: list[Run], baseline: str | None = None, are_short: bool = True) -> list[Block]:
     """The complete runs in blocks, those of the baseline first, then in the order of arm and seed.
 
     baseline: an arm as tables call it, or a selector; None takes `full`, or `random` where nothing trains on everything.
-    UserError where no block has it."""
+    are_short: labels that a terminal has no room for are numbered. UserError where no block has the baseline."""
     blocks: dict[tuple[str, str, str], Block] = {}
     for run in runs:
         if run.is_complete:
@@ -82,7 +82,8 @@ def gather(runs: list[Run], baseline: str | None = None) -> list[Block]:
         block.runs.sort(
             key=lambda run: (run.selector != "full", run.selector, run.share, in_order(labels[run]), run.seed)
         )
-        block.arms, block.legend = shown_labels({run: labels[run] for run in block.runs})
+        ordered = {run: labels[run] for run in block.runs}
+        block.arms, block.legend = shown_labels(ordered) if are_short else (ordered, {})
     found = {setting: _baseline(block, baseline) for setting, block in blocks.items()}
     if baseline is not None and blocks and not any(found.values()):
         known = list(dict.fromkeys(block.label(run) for block in blocks.values() for run in block.runs))
