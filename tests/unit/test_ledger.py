@@ -96,3 +96,16 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeyp
     assert ls.run([]) == 0 and "2 jobs: 1 interrupted, 1 completed" in capsys.readouterr().out
     with pytest.raises(UserError, match='did you mean "--failed"'):
         ls.run(["--faild"])
+
+
+def test_a_wide_table_leaves_out_what_few_commands_say(tmp_path: Path) -> None:
+    """Keys that one job alone sets give way to those that all set, and a line stays a line."""
+    for seed in range(4):
+        folder = plant(tmp_path, "ufo", range(400, 500), seed=seed)
+        more = "".join(f" train.a_rather_long_name_of_a_key_{i}={i}" for i in range(5)) if seed == 3 else ""
+        record = json.loads((folder / "run.json").read_text())
+        (folder / "run.json").write_text(json.dumps({**record, "command": f"ufo-rl{more} seed={seed}"}))
+    text = ledger_table(entries([tmp_path]))
+    head, rows = text.splitlines()[1], [line for line in text.splitlines() if "completed" in line][1:]
+    assert head.split()[:3] == ["run", "state", "seed"] and len(rows) == 4
+    assert max(map(len, [head, *rows])) <= 120 and "not shown: train.a_rather" in text

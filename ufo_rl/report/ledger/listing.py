@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
+from ufo_rl.config.display_name import shortest
 from ufo_rl.report.disk.how_far import STATES, UNFINISHED
 from ufo_rl.report.ledger.entries import Entry
-from ufo_rl.report.text import NOTHING, fit, percent, table
+from ufo_rl.report.text import MAX_COLUMNS, NOTHING, fit, percent, table
 
 MAX_KEYS, MAX_BENCHMARKS, MAX_VALUE_CHARS = 5, 3, 24
 UNITS = (("d", 86400.0), ("h", 3600.0), ("min", 60.0))
@@ -29,9 +30,9 @@ def counts(entries: Sequence[Entry]) -> str:
 
 
 def differing(entries: Sequence[Entry]) -> list[str]:
-    """The keys in which the commands of these entries differ, in the order in which they stand there."""
-    keys = dict.fromkeys(key for entry in entries for key in entry.words)
-    return [key for key in keys if len({entry.value(key) for entry in entries}) > 1]
+    """The keys in which the commands of these entries differ, those that most of them set first, else as they stand there."""
+    keys = Counter(key for entry in entries for key in entry.words)
+    return [key for key, _ in keys.most_common() if len({entry.value(key) for entry in entries}) > 1]
 
 
 def age(entry: Entry) -> str:
@@ -67,8 +68,18 @@ def _rows(entries: Sequence[Entry]) -> tuple[list[str], list[list[str]], list[st
     known = [entry for entry in entries if entry.kind != "foreign"]
     keys = differing([entry for entry in known if entry.words])
     names = list(dict.fromkeys(name for entry in known for name in entry.results))
-    shown, benchmarks = keys[:MAX_KEYS], names[:MAX_BENCHMARKS]
-    header = ["run", "state", *(key.rpartition(".")[2] for key in shown), *benchmarks, "cost", "age"]
+    benchmarks = names[:MAX_BENCHMARKS]
+    for number in range(min(len(keys), MAX_KEYS), -1, -1):
+        header, rows = _filled(known, keys[:number], benchmarks)
+        if len(table(header, rows).partition("\n")[0]) <= MAX_COLUMNS:
+            break
+    return header, rows, [*keys[number:], *names[MAX_BENCHMARKS:]]
+
+
+def _filled(
+    known: Sequence[Entry], shown: Sequence[str], benchmarks: Sequence[str]
+) -> tuple[list[str], list[list[str]]]:
+    header = ["run", "state", *shortest(shown), *benchmarks, "cost", "age"]
     rows = [
         [
             entry.short,
@@ -80,7 +91,7 @@ def _rows(entries: Sequence[Entry]) -> tuple[list[str], list[list[str]], list[st
         ]
         for entry in known
     ]
-    return header, rows, [*keys[MAX_KEYS:], *names[MAX_BENCHMARKS:]]
+    return header, rows
 
 
 def _group(folder: Path, entries: Sequence[Entry]) -> str:
