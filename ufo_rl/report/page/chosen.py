@@ -129,7 +129,10 @@ def _overlap(block: Block) -> Figure | None:
         for i, one in enumerate(names)
         for j, other in enumerate(names)
     ]
-    caption = "Overlap of the kept sets of one seed, |A and B| / |A or B|; two random tenths of a pool have 0.05."
+    caption = "Overlap of the kept sets of one seed, |A and B| / |A or B|."
+    if len(shares := {run.share for run in block.runs if run.selector != "full"}) == 1:
+        share = shares.pop()
+        caption += f" Two random draws of {100 * share:g} % have {share / (2 - share):.2g} in the mean."
     return Figure("overlap", "Who keeps the same prompts?", caption, rows, draw_overlap, 1.6 + 0.32 * len(names))
 
 

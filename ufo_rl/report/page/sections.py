@@ -79,7 +79,7 @@ def _block(block: Block, end: str) -> list[Section]:
         tables.append(Table(f"{benchmark}, accuracy in %", header, rows, [len(header) - 1]))
     what = [_in_a_sentence(benchmark, own, block) for benchmark, own in arms.items()]
     missing = missing_cells(block)
-    read = how_to_read(block, arms).splitlines()
+    read = [*(f"{shown}: {label}" for shown, label in block.legend.items()), *how_to_read(block, arms).splitlines()]
     warnings = [line.removeprefix("- ") for line in warnings_of(block)] if not block.holds_evaluations else []
     sections = [
         Section(f"results{end}", f"Results: {name}", [*filter(None, what), *read], [*warnings, *block.notes], tables),
