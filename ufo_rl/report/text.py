@@ -25,9 +25,11 @@ def interval(low: float, high: float) -> str:
 
 
 def points(difference: Difference | None) -> str:
-    """A difference of shares in percentage points with its interval: -0.6 [-3.9, +2.7]"""
+    """A difference of shares in percentage points with its interval, where it has one: -0.6 [-3.9, +2.7]"""
     if difference is None:
         return NOTHING
+    if difference.low != difference.low:  # of one seed whose questions are not known
+        return f"{100 * difference.value:+.1f}"
     return f"{100 * difference.value:+.1f} [{100 * difference.low:+.1f}, {100 * difference.high:+.1f}]"
 
 

@@ -64,10 +64,11 @@ def _answers(summary: Mapping[str, Any], benchmark: str, when: str) -> dict[str,
     accuracy, n = summary.get(f"{benchmark}_{when}"), summary.get(f"{benchmark}_n")
     if accuracy is None or not n:
         return None
+    is_subset = summary.get(f"eval/{benchmark}_is_subset", False)
     low, high = wilson(min(n, accuracy * n), n)
     if when == "final":  # of several samples it is another
         low, high = summary.get(f"{benchmark}_ci_low", low), summary.get(f"{benchmark}_ci_high", high)
-    return {"n": int(n), "accuracy": accuracy, "ci_low": low, "ci_high": high, "is_subset": False}
+    return {"n": int(n), "accuracy": accuracy, "ci_low": low, "ci_high": high, "is_subset": bool(is_subset)}
 
 
 def _below(summary: Mapping[str, Any], name: str) -> dict[str, float]:
