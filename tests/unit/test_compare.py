@@ -123,7 +123,7 @@ def test_the_full_run_of_the_same_settings_is_the_baseline(tmp_path):
     plant(tmp_path, "full", range(400, 500), steps=60)
     plant(tmp_path, "ufo", range(400, 500), steps=60)
     text = compare([tmp_path])
-    assert "+0.0 [-0.6, +0.6]" in line_of(text, "ufo", "10%", "1", "60.0") and "Notes" not in text
+    assert "+0.0 [-0.6, +0.6]" in line_of(text, "ufo", "10%", "1", "60.0") and "settings differ" not in text
 
 
 def test_a_speed_knob_makes_no_other_experiment(tmp_path):
@@ -190,7 +190,7 @@ def test_arms_without_a_full_run_or_with_other_questions_are_noted(tmp_path):
     plant(tmp_path, "full", range(400, 500), seed=3)
     assert "- seed 7: no complete full run to compare with" in compare([tmp_path])
     full = plant(tmp_path, "full", range(400, 500), seed=7)
-    other = pa.table({"id": ["other"], "correct": [True]})
+    other = pa.table({"id": [f"other {i}" for i in range(5)], "correct": [True, True, True, True, False]})
     pq.write_table(other, full / "eval" / "math500" / "questions.parquet")
     assert "not paired with full on math500" in compare([tmp_path])
 

@@ -97,7 +97,7 @@ def test_models_are_tables_of_their_own_unless_they_are_asked_for(
     titles = [line for line in found.out.splitlines() if line.startswith("Accuracy on")]
     assert len(titles) == 2 and "model large" in titles[0] and "model tiny" in titles[1]
     # a cell of two ratios says so
-    assert "ufo 5%, ufo 10%: in one cell, whose interval takes their runs for seeds of one arm" in found.err
+    assert "ufo 5%, ufo 10%: in one cell, which has no interval: runs of several arms are no seeds" in found.err
     assert run([str(sweep), "--rows", "selector", "--cols", "model", "--format", "json"]) == 0
     rows = {(row["selector"], row["model"]): (row["mean"], row["runs"]) for row in json.loads(capsys.readouterr().out)}
     assert rows["ufo", "large"] == (0.6, 2) and rows["ufo", "tiny"] == (0.79, 4)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from ufo_rl.commands._parser import Parser
@@ -57,10 +58,14 @@ def _removed(one: Cached) -> int:
     lock = one.folder.parent / f"{one.folder.name}.lock"
     if is_held(one.folder / LOCK) or is_held(lock):
         return 0
-    with locked(lock, one.folder.name):  # who needs it now waits, and measures it anew
+    with (
+        suppress(UserError),
+        locked(lock, one.folder.name, waits=False),
+    ):  # who needs it now waits, and measures it anew
         shutil.rmtree(one.folder)
         lock.unlink(missing_ok=True)
-    return one.size
+        return one.size
+    return 0
 
 
 def _total(entries: list[Cached]) -> int:

@@ -28,7 +28,7 @@ def run(arguments: list[str]) -> int:
     from ufo_rl.report.disk.run_folders import find_runs
 
     runs = find_runs(asked.folders)
-    written, left = dict[Path, str](), incomplete(runs)
+    written, left, failed = dict[Path, str](), incomplete(runs), 0
     for one in runs:
         if one.is_evaluation:
             left.append(f"{one.id}: nothing was trained for it")
@@ -37,10 +37,11 @@ def run(arguments: list[str]) -> int:
                 written[write_record(one, Path(asked.to))] = one.id
             except UserError as error:
                 left.append(error.problems[0])
-    sys.stdout.write(f"{len(written)} records in {asked.to}\n")
+                failed = 1
+    sys.stdout.write(f"{len(written)} {'record' if len(written) == 1 else 'records'} in {asked.to}\n")
     for line in left:
         sys.stderr.write(f"ufo-rl: not recorded: {line}\n")
-    return 0
+    return failed
 
 
 def parser() -> Parser:

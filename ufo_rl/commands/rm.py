@@ -40,7 +40,7 @@ def run(arguments: list[str]) -> int:
         problems.add(*_why_not(folder, folders))  # it may have been started, or built on, since
     problems.raise_any()
     for folder in folders:
-        with locked(folder / LOCK, folder.name):  # who begins now waits, and finds an empty place
+        with locked(folder / LOCK, folder.name, waits=False):  # who begins now waits, and finds an empty place
             shutil.rmtree(folder)
     sys.stdout.write("removed; ufo-rl gc says what of the cache nobody uses now\n")
     return 0

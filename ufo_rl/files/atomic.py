@@ -135,8 +135,9 @@ def is_held(path: Path) -> bool:
 
 
 @contextlib.contextmanager
-def locked(path: Path, purpose: str) -> Iterator[None]:
-    """Hold an operating-system lock on `path` (freed by the system when the holder dies); says so when it must wait."""
+def locked(path: Path, purpose: str, waits: bool = True) -> Iterator[None]:
+    """Hold an operating-system lock on `path` (freed by the system when the holder dies); says so when it must wait.
+    UserError if it is held and nobody `waits`."""
     from filelock import FileLock, Timeout
 
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -144,6 +145,8 @@ def locked(path: Path, purpose: str) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout:
+        if not waits:
+            raise UserError(f"{purpose} is in use") from None
         log.info("another job is busy with %s; waiting for it", purpose)
         lock.acquire()
     try:

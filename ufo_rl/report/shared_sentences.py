@@ -8,6 +8,7 @@ from typing import Any
 from ufo_rl.config.schema import SPENT
 from ufo_rl.report.disk.run_record import Run
 from ufo_rl.report.text import count, seconds
+from ufo_rl.stats.intervals import RankCorrelation
 
 # Epochs that differ by less are the same budget: the last incomplete batch is rounded.
 EPOCH_TOLERANCE = 0.02
@@ -58,7 +59,10 @@ def signal_costs(runs: Sequence[Run]) -> list[str]:
 def _costs_of_largest_pools(runs: Sequence[Run]) -> dict[str, dict[str, Any]]:
     """The cost record of each signal, from the run with the largest pool; among like ones one that knows more."""
     costs: dict[str, dict[str, Any]] = {}
-    for name, signal in (item for run in runs for item in run.signals.items()):
+    targets = {_target(run) for run in runs if "confidence" in run.signals}
+    for one, name, signal in ((run, *item) for run in runs for item in run.signals.items()):
+        if name == "confidence" and len(targets) > 1:
+            name = f"confidence ({_target(one)})"
         if signal.get("cost_seconds") is not None and _weight(signal) > _weight(costs.get(name, {})):
             costs[name] = signal
     return costs
@@ -85,12 +89,21 @@ def _per_prompt(signal: dict[str, Any]) -> float | None:
 
 
 def correlation(runs: Sequence[Run]) -> list[str]:
-    """Spearman's correlation of confidence and pass rate, from the run with most pairs (paper, table 2)."""
-    stored = [run.spearman for run in runs if run.spearman]
-    if not stored:
-        return []
-    best = max(stored, key=lambda one: one.n)
-    return [
-        f"Spearman correlation of confidence and pass rate: {best.rho:.2f} "
-        f"[{best.low:.2f}, {best.high:.2f}], n = {count(best.n)} prompts."
+    """Spearman's correlation of confidence and pass rate, by what was scored, from the run with most pairs (paper, table 2)."""
+    best: dict[str, RankCorrelation] = {}
+    for run in runs:
+        found, target = run.spearman, _target(run)
+        if found and (target not in best or best[target].n < found.n):
+            best[target] = found
+    said = [
+        f"{f'{target} ' if len(best) > 1 else ''}{one.rho:.2f} [{one.low:.2f}, {one.high:.2f}], n = {count(one.n)} prompts"
+        for target, one in sorted(best.items())
     ]
+    return [f"Spearman correlation of confidence and pass rate: {'; '.join(said)}."] if said else []
+
+
+def _target(run: Run) -> str:
+    """What confidence scored, "" where nothing says it."""
+    signal = run.config.get("signal")
+    confidence = signal.get("confidence") if isinstance(signal, dict) else None
+    return str(confidence.get("target") or "") if isinstance(confidence, dict) else ""

@@ -36,7 +36,7 @@ class Arm:
 
 def arms_of(block: Block, margin: float | None = None) -> dict[str, list[Arm]]:
     """By benchmark, in the order of the block's runs. Verdicts hold for all arms and benchmarks together."""
-    groups = {name: by_arm(results) for name, results in block.results.items()}
+    groups = {name: _by_arm(results) for name, results in block.results.items()}
     asked = [
         (name, arm, comparison)
         for name, arms in groups.items()
@@ -63,16 +63,10 @@ def missing_cells(block: Block) -> list[str]:
     return [f"{arm}: seed {', '.join(map(str, own))}" for arm, own in missing.items()]
 
 
-def by_arm(results: Sequence[Result]) -> dict[str, list[Result]]:
-    """One result a seed: of two runs of the same arm and seed the newer."""
-    newest: dict[tuple[str, int], Result] = {}
-    for one in results:
-        key = (one.arm, one.run.seed)
-        if key not in newest or newest[key].run.created <= one.run.created:
-            newest[key] = one
+def _by_arm(results: Sequence[Result]) -> dict[str, list[Result]]:
     found: dict[str, list[Result]] = {}
-    for (arm, _), one in newest.items():
-        found.setdefault(arm, []).append(one)
+    for one in results:
+        found.setdefault(one.arm, []).append(one)
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
 
 from ufo_rl.report.comparing.arms import Arm, arms_of, missing_cells
 from ufo_rl.report.comparing.costs import cost_table
@@ -74,9 +75,10 @@ def _block(block: Block, margin: float | None, each_seed: bool, is_markdown: boo
     for name, own in arms.items():
         seeds = block.results[name] if each_seed else []
         parts.append(titled(_title(name, own), *accuracy_rows(own, seeds, block, margin), is_markdown, is_wordy=True))
-    parts += [how_to_read(block, arms)]
-    parts += [titled(*cost_table(block), is_markdown)] if is_trained else []
     parts += _legend(block)
+    best = [in_a_sentence(name, own, block) for name, own in arms.items() if len(own) > 1]
+    parts += ["\n".join([*best, how_to_read(block, arms)]).strip()]
+    parts += [titled(*cost_table(block), is_markdown)] if is_trained else []
     if is_trained:
         parts += _reported(block)
         parts.append("\n".join(remarks(block)))
@@ -148,18 +150,17 @@ def how_to_read(block: Block, arms: dict[str, list[Arm]]) -> str:
     lines = []
     if missing := missing_cells(block):
         lines.append(f"Missing, so not in the means: {'; '.join(missing)}.")
-    several = [one.mean for one in verdicts if one.mean.n > 1 and one.mean.sd > 0]
-    if several:
+    found = {name: _detectable(own, 0.05 / len(verdicts)) for name, own in arms.items()} if verdicts else {}
+    known = {name: values for name, values in found.items() if values}
+    if known:
         lines.append(
             "Intervals of several seeds are over the seeds (Student's t): another training on the same questions; of one seed "
             "over its questions."
         )
-        middle, seeds = sorted((detectable(one.sd, one.n, 0.05 / len(verdicts)), one.n) for one in several)[
-            len(several) // 2
-        ]
+        points_of = [f"{100 * median(values):.1f} points on {name}" for name, values in known.items()]
         lines.append(
-            f"Verdicts hold for all {len(verdicts)} comparisons together (Holm, 5 %). The middle arm here, with {seeds} "
-            f"seeds, would show a true difference of {100 * middle:.1f} points {POWER_SAID}."
+            f"Verdicts hold for all {len(verdicts)} comparisons together (Holm, 5 %). {POWER_SAID[0].upper()}{POWER_SAID[1:]} "
+            f"they find a true difference of {' and of '.join(points_of)} (the median of the arms)."
         )
     elif verdicts:
         lines.append(
@@ -167,6 +168,21 @@ def how_to_read(block: Block, arms: dict[str, list[Arm]]) -> str:
             "seed=0,1,2 before you claim a difference."
         )
     return "\n".join(lines)
+
+
+def _detectable(arms: Sequence[Arm], alpha: float) -> list[float]:
+    """The true difference that each arm would show, of those with several seeds."""
+    means = [arm.verdict.mean for arm in arms if arm.verdict is not None]
+    return [detectable(one.sd, one.n, alpha) for one in means if one.n > 1 and one.sd > 0]
+
+
+def in_a_sentence(benchmark: str, arms: Sequence[Arm], block: Block) -> str:
+    """The best arm in the mean, and what may be said of it."""
+    best = max(arms, key=lambda arm: arm.after.value)
+    text = f"On {benchmark} the highest mean is {best.name}'s, {percent(best.after.value)} %"
+    if best.verdict is None:
+        return f"{text} (the baseline)." if best.is_baseline else f"{text}."
+    return f"{text}: {points(Difference(*best.verdict.mean[:3]))} points against {block.baseline}, {best.words}."
 
 
 def remarks(block: Block) -> list[str]:

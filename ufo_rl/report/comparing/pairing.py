@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from ufo_rl.errors import UserError, nearest
 from ufo_rl.report.comparing.arm_labels import arm_labels, in_order, settings, shown_labels
 from ufo_rl.report.disk.kept_record import KeptRun, by_position
-from ufo_rl.report.disk.run_record import BenchmarkAccuracy, EvaluatedModel, Run
+from ufo_rl.report.disk.run_record import AGAIN, BenchmarkAccuracy, EvaluatedModel, Run
 from ufo_rl.stats.bootstrap import paired_bootstrap
 from ufo_rl.stats.intervals import Difference, paired_difference
 
@@ -82,6 +82,7 @@ def gather(runs: list[Run], baseline: str | None = None, are_short: bool = True)
         block.runs.sort(
             key=lambda run: (run.selector != "full", run.selector, run.share, in_order(labels[run]), run.seed)
         )
+        block.runs = _newest(block, labels)
         ordered = {run: labels[run] for run in block.runs}
         block.arms, block.legend = shown_labels(ordered) if are_short else (ordered, {})
     found = {setting: _baseline(block, baseline) for setting, block in blocks.items()}
@@ -94,6 +95,19 @@ def gather(runs: list[Run], baseline: str | None = None, are_short: bool = True)
     for setting, block in blocks.items():
         _pair(block, found[setting])
     return list(blocks.values())
+
+
+def _newest(block: Block, labels: Mapping[Run, str]) -> list[Run]:
+    """One run an arm and seed: of several the newest, a folder before its record."""
+    if block.holds_evaluations:
+        return block.runs
+    alike: dict[tuple[str, int], list[Run]] = {}
+    for run in block.runs:
+        alike.setdefault((labels[run], run.seed), []).append(run)
+    for (label, seed), own in alike.items():
+        if len(own) > 1:
+            block.notes.append(f"{label} seed {seed}: there {len(own)} times, the newest counts")
+    return [max(own, key=lambda run: (run.created, not isinstance(run, KeptRun))) for own in alike.values()]
 
 
 def _baseline(block: Block, asked: str | None) -> list[Run]:
@@ -113,7 +127,21 @@ def _baseline(block: Block, asked: str | None) -> list[Run]:
 
 def _pair(block: Block, baseline: list[Run]) -> None:
     block.runs.sort(key=lambda run: run not in baseline)
+    for run in block.runs:
+        asked = run.config.get("eval") or {}
+        lost = [name for name in asked if name not in run.benchmarks] if isinstance(asked, Mapping) else []
+        if lost and not isinstance(run, EvaluatedModel):
+            who = f"{block.arms[run]} seed {run.seed}"
+            block.notes.append(f"{who}: no result on {', '.join(lost)}, which it was asked; {AGAIN}")
     block.baseline_of = {run: _partner(run, baseline, block) for run in block.runs}
+    arms = dict.fromkeys(block.arms[run] for run in baseline)
+    met = {block.arms[run] for run in block.baseline_of.values() if run is not None}
+    if idle := [arm for arm in arms if arm not in met and len(arms) > 1]:
+        is_one = len(idle) == 1
+        block.notes.append(
+            f"{', '.join(idle)}: {'is' if is_one else 'are'} {block.baseline} too, and compared with nothing; "
+            "--baseline ARM names one for all"
+        )
     for benchmark in dict.fromkeys(name for run in block.runs for name in run.benchmarks):
         block.results[benchmark] = [
             _result(run, benchmark, block, run in baseline) for run in block.runs if benchmark in run.benchmarks
@@ -172,6 +200,12 @@ def _partner(run: Run, baseline: list[Run], block: Block) -> Run | None:
             other.created,
         ),
     )
+    differ = any(not _same_settings(candidates[0], other) for other in candidates)
+    if differ and not _same_settings(best, run) and not block.holds_evaluations:
+        block.notes.append(
+            f"{block.arms[run]}: no {block.baseline} run has its settings; --baseline ARM names one for all"
+        )
+        return None
     if not _same_settings(best, run) and not block.holds_evaluations:
         block.notes.append(f"{who}: compared with {best.id}, whose settings differ")
     if best.selector != "full" and best.share != run.share and run.selector != "full":

@@ -11,17 +11,17 @@ from typing import Any
 
 from ufo_rl.errors import UserError, nearest
 from ufo_rl.files.flat import flat
-from ufo_rl.report.comparing.arms import by_arm
 from ufo_rl.report.comparing.comparison import incomplete
 from ufo_rl.report.comparing.pairing import Block, Result, gather
 from ufo_rl.report.disk.run_folders import find_runs
 from ufo_rl.report.disk.run_record import Run
-from ufo_rl.report.text import NOTHING, fit, interval, percent, titled
+from ufo_rl.report.text import NOTHING, fit, interval, percent, points, titled
+from ufo_rl.stats.intervals import Difference
 from ufo_rl.stats.seeds import mean_over_seeds
 
 # What people call a key: the option of a group, the ratio, the arm as tables call it.
 SHORT = {"ratio": "ratio.value", "arm": "arm"}
-GROUPS = ("selector", "model", "dataset", "template", "train", "refresh", "deepspeed", "engine", "grader")
+GROUPS = ("selector", "model", "dataset", "template", "train", "refresh", "deepspeed", "engine", "grader", "reward")
 SETTING = ("model", "dataset", "template")
 TABLE = ("benchmark", *SETTING)  # what one table is of
 
@@ -44,15 +44,19 @@ def pivot(
     for name in [benchmark] if benchmark else names:
         cells: dict[tuple[tuple[str, ...], str, str], list[Result]] = {}
         for block in blocks:
-            for one in (result for own in by_arm(block.results.get(name, [])).values() for result in own):
+            for one in block.results.get(name, []):
                 if baseline is None or one.minus_baseline is not None:
                     place = (_setting(block, rows, cols), first(one.run), second(one.run) if second else "")
                     cells.setdefault(place, []).append(one)
         for (setting, row, col), own in cells.items():
             where = {**dict(zip(SETTING, setting, strict=True)), rows: row, **({cols: col} if cols else {})}
-            records.append({"benchmark": name, **where, **_numbers(own, baseline is not None)})
-            if len(arms := dict.fromkeys(labels[one.run] for one in own)) > 1:
-                mixed[f"{', '.join(arms)}: in one cell, whose interval takes their runs for seeds of one arm"] = None
+            arms = dict.fromkeys(labels[one.run] for one in own)
+            records.append({"benchmark": name, **where, **_numbers(own, baseline is not None), "arms": len(arms)})
+            if len(arms) > 1:
+                records[-1] |= {"low": None, "high": None}
+                mixed[f"{', '.join(arms)}: in one cell, which has no interval: runs of several arms are no seeds"] = (
+                    None
+                )
     told = [f"not in the table: {line}" for line in incomplete(runs)] + list(mixed)
     if form == "json":
         return json.dumps(records, indent=1), told
@@ -115,7 +119,12 @@ def _shown(
 
 def _cell(one: Mapping[str, Any], is_difference: bool) -> str:
     mean = f"{100 * one['mean']:+.1f}" if is_difference else percent(one["mean"])
-    between = "" if one["low"] is None else f" {interval(one['low'], one['high'])}"
+    if one["low"] is None:
+        between = ""
+    elif is_difference:
+        return f"{points(Difference(one['mean'], one['low'], one['high']))} ({one['runs']})"
+    else:
+        between = f" {interval(one['low'], one['high'])}"
     return f"{mean}{between} ({one['runs']})"
 
 

@@ -166,10 +166,31 @@ class Run:
 
     def check(self) -> None:
         """UserError where a file lacks what a comparison reads of it."""
-        if self.is_complete:
-            _ = self.arm, self.seed, self.setting, self.spearman
-            for name in self.benchmarks:
-                _ = self.before(name), self.after(name), self.correct_after(name)
+        if not self.is_complete:
+            return
+        self._check_shapes()
+        _ = self.arm, self.setting, self.spearman
+        for name in self.benchmarks:
+            _, after, answers = self.before(name), self.after(name), self.correct_after(name)
+            if answers and abs(sum(answers.values()) / len(answers) - after.share) > 1e-6:
+                right = sum(answers.values()) / len(answers)
+                raise UserError(
+                    f"{self.folder}: eval.{name}.final says an accuracy of {after.share:g}, its questions {right:g}; {AGAIN}"
+                )
+
+    def _check_shapes(self) -> None:
+        of_numbers = isinstance(self.seconds, dict) and all(
+            isinstance(one, int | float) for one in self.seconds.values()
+        )
+        of_signals = isinstance(self.signals, dict) and all(isinstance(one, dict) for one in self.signals.values())
+        sound = {
+            "seed": isinstance(self.seed, int),
+            "metrics.eval": isinstance(self.metrics.get("eval") or {}, dict),
+            "metrics.seconds": of_numbers,
+            "metrics.signals": of_signals,
+        }
+        if wrong := [name for name, is_sound in sound.items() if not is_sound]:
+            raise UserError(f"{self.folder}: {', '.join(wrong)} not as a run writes it; {AGAIN}")
 
     def value(self, key: str) -> Any:
         """The configured value under a dotted key; a UserError if config.yaml lacks it."""

@@ -113,6 +113,8 @@ def _entry(folder: Path) -> Entry:
     except UserError as error:
         return Entry(folder, KINDS[mark], State(UNREADABLE, "", error.problems[0], "", 0.0))
     state = State("completed", "", "", "", 0.0) if mark in APART else state_of(folder, status)
+    if state.name == "completed" and not (folder / "config.yaml").is_file():
+        state = State(UNREADABLE, "", "config.yaml is missing", "", 0.0)
     command = str(record.get("command") or "")
     seconds = metrics.get("seconds") or {}
     return Entry(
@@ -138,7 +140,12 @@ def _words(command: str) -> dict[str, str]:
     except ValueError:
         return {}
     pairs = (word.lstrip("+").partition("=") for word in words if "=" in word)
-    return {key: value for key, _, value in pairs}
+    found = {key: value for key, _, value in pairs}
+    return {
+        key: value
+        for key, value in found.items()
+        if found.get("selector") != "full" or key.partition(".")[0] != "ratio"
+    }
 
 
 def _results(metrics: Mapping[str, Any]) -> dict[str, tuple[float | None, float]]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ufo_rl.report.comparing.arms import Arm, arms_of, missing_cells
-from ufo_rl.report.comparing.comparison import accuracy_rows, how_to_read, incomplete, remarks
+from ufo_rl.report.comparing.arms import arms_of, missing_cells
+from ufo_rl.report.comparing.comparison import accuracy_rows, how_to_read, in_a_sentence, incomplete, remarks
 from ufo_rl.report.comparing.costs import cost_table
 from ufo_rl.report.comparing.pairing import Block
 from ufo_rl.report.comparing.warnings import warnings_of
@@ -19,8 +19,7 @@ from ufo_rl.report.page.chosen import selection_figures
 from ufo_rl.report.page.curves import curve_figures, evaluation_figures
 from ufo_rl.report.page.figure import Figure
 from ufo_rl.report.page.levels import level_figures
-from ufo_rl.report.text import count, percent, points
-from ufo_rl.stats.intervals import Difference
+from ufo_rl.report.text import count, percent
 
 NUM_EXAMPLES = 5
 
@@ -77,7 +76,7 @@ def _block(block: Block, end: str) -> list[Section]:
     for benchmark, own in arms.items():
         header, rows = accuracy_rows(own, [], block, None)
         tables.append(Table(f"{benchmark}, accuracy in %", header, rows, [len(header) - 1]))
-    what = [_in_a_sentence(benchmark, own, block) for benchmark, own in arms.items()]
+    what = [in_a_sentence(benchmark, own, block) for benchmark, own in arms.items()]
     missing = missing_cells(block)
     read = [*(f"{shown}: {label}" for shown, label in block.legend.items()), *how_to_read(block, arms).splitlines()]
     warnings = [line.removeprefix("- ") for line in warnings_of(block)] if not block.holds_evaluations else []
@@ -95,16 +94,6 @@ def _block(block: Block, end: str) -> list[Section]:
         *([Section(f"training{end}", "Training", figures=training)] if training else []),
         *_selection(block, end),
     ]
-
-
-def _in_a_sentence(benchmark: str, arms: Sequence[Arm], block: Block) -> str:
-    """The best arm in the mean, and what may be said of it."""
-    best = max(arms, key=lambda arm: arm.after.value)
-    text = f"On {benchmark} the highest mean is {best.name}'s, {percent(best.after.value)} %"
-    if best.verdict is None:
-        return f"{text} (the baseline)." if best.is_baseline else f"{text}."
-    minus = Difference(*best.verdict.mean[:3])
-    return f"{text}: {points(minus)} points against {block.baseline}, {best.words}."
 
 
 def _selection(block: Block, end: str) -> list[Section]:
