@@ -50,7 +50,7 @@ def test_a_baseline_is_an_arm_or_a_selector(readme_sweep: Path) -> None:
     text = compare([readme_sweep], "random 10%")
     assert "-5.0 [-7.0, -3.0]" in line_of(text, "ufo", "5%", "1", "60.0")
     assert "+0.0" in line_of(text, "random", "5%", "1", "60.0")
-    assert "ufo 5% seed 0: compared with random 10%, which keeps another share of the prompts" in text
+    assert "ufo 5%: compared with random 10%, which keeps another share of the prompts" in text
     full = plant(readme_sweep, "full", range(400, 500))
     assert full.is_dir() and line_of(compare([readme_sweep]), "full", "1", "60.0").endswith("baseline")
     assert line_of(compare([readme_sweep], "random"), "random", "5%", "1", "60.0").endswith("baseline")

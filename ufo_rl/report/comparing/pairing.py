@@ -207,9 +207,11 @@ def _partner(run: Run, baseline: list[Run], block: Block) -> Run | None:
         )
         return None
     if not _same_settings(best, run) and not block.holds_evaluations:
-        block.notes.append(f"{who}: compared with {best.id}, whose settings differ")
+        block.notes.append(f"{block.arms[run]}: compared with {block.arms[best]}, whose settings differ")
     if best.selector != "full" and best.share != run.share and run.selector != "full":
-        block.notes.append(f"{who}: compared with {block.arms[best]}, which keeps another share of the prompts")
+        block.notes.append(
+            f"{block.arms[run]}: compared with {block.arms[best]}, which keeps another share of the prompts"
+        )
     return best
 
 

@@ -81,7 +81,13 @@ def _block(block: Block, end: str) -> list[Section]:
     read = [*(f"{shown}: {label}" for shown, label in block.legend.items()), *how_to_read(block, arms).splitlines()]
     warnings = [line.removeprefix("- ") for line in warnings_of(block)] if not block.holds_evaluations else []
     sections = [
-        Section(f"results{end}", f"Results: {name}", [*filter(None, what), *read], [*warnings, *block.notes], tables),
+        Section(
+            f"results{end}",
+            f"Results: {name}",
+            [*filter(None, what), *read],
+            [*warnings, *dict.fromkeys(block.notes)],
+            tables,
+        ),
         Section(f"accuracy{end}", "Accuracy", figures=[*accuracy_figures(block), *level_figures(block)]),
     ]
     if block.holds_evaluations:
