@@ -104,9 +104,13 @@ def _newest(block: Block, labels: Mapping[Run, str]) -> list[Run]:
     alike: dict[tuple[str, int], list[Run]] = {}
     for run in block.runs:
         alike.setdefault((labels[run], run.seed), []).append(run)
+    several: dict[str, list[str]] = {}
     for (label, seed), own in alike.items():
         if len(own) > 1:
-            block.notes.append(f"{label} seed {seed}: there {len(own)} times, the newest counts")
+            several.setdefault(label, []).append(str(seed))
+    block.notes += [
+        f"{label} seed {', '.join(seeds)}: there more than once, the newest counts" for label, seeds in several.items()
+    ]
     return [max(own, key=lambda run: (run.created, not isinstance(run, KeptRun))) for own in alike.values()]
 
 
