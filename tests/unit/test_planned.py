@@ -58,6 +58,7 @@ def test_what_is_known_of_a_job_stays(sweep: Path) -> None:
             json.dumps({"id": folder.name, "wandb_id": "abcd1234", "started_by": "before"})
         )
     (done / "metrics.json").write_text('{"schema": 2}')
+    (done / "config.yaml").write_text("seed: 0\n")
     plan(jobs, WORDS)
     assert json.loads((done / "run.json").read_text())["started_by"] == "before"
     record = json.loads((failed / "run.json").read_text())
