@@ -17,7 +17,7 @@ from ufo_rl.report.insight.pool_table import Scored, completed, scored
 from ufo_rl.report.page.figure import COLOURS, Figure, Row, fill, series
 
 BINS = 40
-KINDS = ("forecast", "first tenth of the steps", "all steps")
+KINDS = ("forecast", "first tenth", "all steps")
 
 
 def selection_figures(block: Block) -> list[Figure]:
@@ -68,7 +68,8 @@ def _distribution(pools: dict[str, tuple[Run, Scored]], place: dict[str, int]) -
                     }
                 )
     caption = (
-        "Confidence of all prompts (grey) and of those that each arm keeps, of its first seed; counts, so no intervals."
+        "Confidence of all prompts (grey) and of those that each arm keeps, of its first seed; heights are square roots of "
+        "counts, so no intervals."
     )
     height = 1.0 + 1.1 * len(chosen)
     return Figure("confidence", "Which confidences are kept", caption, rows, draw_distribution, height)
@@ -86,7 +87,7 @@ def draw_distribution(axes: Any, rows: Sequence[Row]) -> None:
             widths = [row["to"] - row["from"] for row in part]
             axes.bar([row["from"] for row in part], heights, widths, bottom=bottom, align="edge", color=colour)
     axes.set_yticks([len(arms) - 1 - i + 0.4 for i in range(len(arms))], list(arms))
-    axes.set_xlabel("confidence (heights: square root of the count)")
+    axes.set_xlabel("confidence")
     axes.grid(False)
 
 
@@ -169,9 +170,8 @@ def _live(block: Block, pools: dict[str, tuple[Run, Scored]]) -> Figure | None:
         return None
     caption = (
         "Share of groups whose completions are not all right or all wrong: foretold from stored pass rates (95 % intervals by "
-        "bootstrap over the kept prompts), and what the first seed's training had (rewards that differ in any "
-        "part; no intervals, steps "
-        "depend on each other)."
+        "bootstrap over the kept prompts), and what the first seed's training had in its first "
+        "tenth and in all steps (rewards that differ in any part; no intervals, steps depend on each other)."
     )
     return Figure(
         "live", "Live groups, foretold and found", caption, rows, draw_live, 1.3 + 0.42 * len(series(rows, "arm"))
@@ -190,7 +190,7 @@ def draw_live(axes: Any, rows: Sequence[Row]) -> None:
     axes.set_yticks(range(len(arms)), arms)
     axes.invert_yaxis()
     axes.set_xlabel("live groups, %")
-    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
+    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
 
 
 def _biases(pools: dict[str, tuple[Run, Scored]], place: dict[str, int]) -> list[Figure]:
