@@ -11,10 +11,12 @@ import pytest
 from tests.planted import plant
 from ufo_rl.commands import ls, record
 from ufo_rl.commands.compare import run
+from ufo_rl.errors import UserError
 from ufo_rl.report import compare
 from ufo_rl.report.disk.kept_record import write_record
 from ufo_rl.report.disk.run_folders import find_runs, load_run
 from ufo_rl.report.shared_sentences import correlation
+from ufo_rl.report.single.shown import shown
 
 
 def changed(folder: Path, name: str, *path: str, to: Any) -> None:
@@ -77,6 +79,13 @@ def test_a_control_is_no_baseline_for_arms_of_other_settings(tmp_path: Path) -> 
     text = " ".join(compare([tmp_path], "random").split())
     assert "reward=random: is random too, and compared with nothing" in text
     assert "no random run has its settings; --baseline ARM names one for all" in text
+
+
+def test_what_is_not_as_a_run_writes_it_is_shown_with_a_cure(tmp_path: Path) -> None:
+    folder = plant(tmp_path, "ufo", range(400, 500))
+    changed(folder, "metrics.json", "eval", to=[1])
+    with pytest.raises(UserError, match=r"metrics\.eval not as a run writes it; run it again with force=true"):
+        shown(folder, 1)
 
 
 def test_recording_nothing_of_a_finished_run_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

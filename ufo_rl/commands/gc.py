@@ -58,12 +58,9 @@ def _removed(one: Cached) -> int:
     lock = one.folder.parent / f"{one.folder.name}.lock"
     if is_held(one.folder / LOCK) or is_held(lock):
         return 0
-    with (
-        suppress(UserError),
-        locked(lock, one.folder.name, waits=False),
-    ):  # who needs it now waits, and measures it anew
+    # who needs it now waits, and measures it anew; the lock's file stays, as he waits on it
+    with suppress(UserError), locked(lock, one.folder.name, waits=False):
         shutil.rmtree(one.folder)
-        lock.unlink(missing_ok=True)
         return one.size
     return 0
 

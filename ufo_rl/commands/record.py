@@ -28,13 +28,13 @@ def run(arguments: list[str]) -> int:
     from ufo_rl.report.disk.run_folders import find_runs
 
     runs = find_runs(asked.folders)
-    written, left, failed = dict[Path, str](), incomplete(runs), 0
+    written, left, failed = set[Path](), incomplete(runs), 0
     for one in runs:
         if one.is_evaluation:
             left.append(f"{one.id}: nothing was trained for it")
         elif one.is_complete:
             try:
-                written[write_record(one, Path(asked.to))] = one.id
+                written.add(write_record(one, Path(asked.to)))
             except UserError as error:
                 left.append(error.problems[0])
                 failed = 1

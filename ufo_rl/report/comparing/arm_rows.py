@@ -30,13 +30,14 @@ def arm_rows(paths: Sequence[str | Path], baseline: str | None = None) -> tuple[
     return rows, list(dict.fromkeys(told))
 
 
-def written(rows: Sequence[dict[str, Any]], form: str) -> str:
-    """The rows as a JSON array of objects, or as CSV with a header; None is null, in CSV an empty cell."""
+def written(rows: Sequence[dict[str, Any]], form: str, keys: Sequence[str] | None = None) -> str:
+    """The rows as a JSON array of objects, or as CSV with a header of `keys` (those of arms); None is null, in CSV an empty
+    cell."""
     rows = [{key: _plain(value) for key, value in row.items()} for row in rows]
     if form == "json":
         return json.dumps(rows, indent=1, ensure_ascii=False, allow_nan=False)
     stream = io.StringIO()
-    writer = csv.DictWriter(stream, KEYS, lineterminator="\n")
+    writer = csv.DictWriter(stream, KEYS if keys is None else keys, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return stream.getvalue().rstrip("\n")

@@ -74,7 +74,9 @@ def _block(block: Block, margin: float | None, each_seed: bool, is_markdown: boo
     parts = [f"model {model}, dataset {dataset}, template {template}" if is_trained else "Evaluations, no training"]
     for name, own in arms.items():
         seeds = block.results[name] if each_seed else []
-        parts.append(titled(_title(name, own), *accuracy_rows(own, seeds, block, margin), is_markdown, is_wordy=True))
+        parts.append(
+            titled(_title(name, own), *accuracy_rows(own, seeds, block, margin), is_markdown, bool(block.baseline))
+        )
     parts += _legend(block)
     best = [in_a_sentence(name, own, block) for name, own in arms.items() if len(own) > 1]
     parts += ["\n".join([*best, how_to_read(block, arms)]).strip()]

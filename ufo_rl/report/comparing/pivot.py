@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ufo_rl.errors import UserError, nearest
 from ufo_rl.files.flat import flat
+from ufo_rl.report.comparing.arm_rows import written
 from ufo_rl.report.comparing.comparison import incomplete
 from ufo_rl.report.comparing.pairing import Block, Result, gather
 from ufo_rl.report.disk.run_folders import find_runs
@@ -58,14 +56,8 @@ def pivot(
                     None
                 )
     told = [f"not in the table: {line}" for line in incomplete(runs)] + list(mixed)
-    if form == "json":
-        return json.dumps(records, indent=1), told
-    if form == "csv":
-        stream = io.StringIO()
-        writer = csv.DictWriter(stream, list(records[0]) if records else [], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(records)
-        return stream.getvalue().rstrip("\n"), told
+    if form in ("json", "csv"):
+        return written(records, form, list(records[0]) if records else []), told
     return _shown(records, rows, cols, baseline, form == "md"), told
 
 

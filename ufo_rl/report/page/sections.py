@@ -75,7 +75,7 @@ def _block(block: Block, end: str) -> list[Section]:
     tables = []
     for benchmark, own in arms.items():
         header, rows = accuracy_rows(own, [], block, None)
-        tables.append(Table(f"{benchmark}, accuracy in %", header, rows, [len(header) - 1]))
+        tables.append(Table(f"{benchmark}, accuracy in %", header, rows, [len(header) - 1] if block.baseline else []))
     what = [in_a_sentence(benchmark, own, block) for benchmark, own in arms.items()]
     missing = missing_cells(block)
     read = [*(f"{shown}: {label}" for shown, label in block.legend.items()), *how_to_read(block, arms).splitlines()]

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ufo_rl.errors import UserError
 from ufo_rl.files.journal import number, train_steps
 from ufo_rl.report.benchmark_table import evaluation_table
-from ufo_rl.report.disk.how_far import state_of
+from ufo_rl.report.disk.how_far import UNREADABLE, state_of
 from ufo_rl.report.disk.run_folders import load_run
 from ufo_rl.report.disk.run_record import Run, read_object
 from ufo_rl.report.disk.tables import rows_of
@@ -54,6 +55,8 @@ def shown(folder: Path, examples: int) -> str:
     if entry.kind == "run":
         parts = _run(folder, entry, examples)
     elif entry.kind == "evaluation":
+        if entry.state.name == UNREADABLE:
+            raise UserError(f"{entry.name}: {entry.state.why}")
         metrics = read_object(folder / "metrics.json")
         found = [one["final"] for one in metrics.get("eval", {}).values()]
         parts = [evaluation_table(found)] if found else [f"{entry.name}: {entry.state.why}"]
@@ -66,6 +69,7 @@ def shown(folder: Path, examples: int) -> str:
 
 def _run(folder: Path, entry: Entry, examples: int) -> list[str]:
     run = load_run(folder)
+    run.check()
     state = state_of(folder, run.status)
     began = f"{state.name}, begun {age(entry)} ago" + (f"; {state.why}" if state.why else "")
     return [
