@@ -5,6 +5,7 @@ Light on purpose: --help and --cfg must answer at once, so a job imports its wor
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import runpy
@@ -66,7 +67,8 @@ def check_jobs(jobs: Sequence[Job]) -> None:
     problems, seen = Problems(), dict[Path, Job]()
     for job in jobs:
         if job.is_here:
-            problems.attempt(check_machine, job.plain, identity(job.plain).get("signal") or {})
+            training = functools.partial(check_machine, trains=True)
+            problems.attempt(training, job.plain, identity(job.plain).get("signal") or {})
         problems.attempt(job.check_model)
         problems.attempt(check, job.plain)
     if not problems.found:

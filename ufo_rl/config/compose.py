@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shlex
 import sys
@@ -19,6 +20,7 @@ from ufo_rl.config.model_choice import CUSTOM, DATA, ModelChoice, choose_model, 
 from ufo_rl.config.names import check_names, flat_keys
 from ufo_rl.config.tree import Tree, open_tree, plainly
 from ufo_rl.errors import Problems, UserError
+from ufo_rl.files.environment import why_no_gpu
 
 
 @dataclass(frozen=True)
@@ -80,10 +82,17 @@ def _this_host(num_nodes: Any) -> Any:
     return 0 if num_nodes == 1 else int(said) if said.strip().isdecimal() else said
 
 
+def _rollout_here(device: Any) -> str:
+    """vllm_colocate where vLLM is installed and there are GPUs: those that launch.device asks for, or that this machine has."""
+    has_gpus = device == "cuda" or (device == "auto" and not why_no_gpu())
+    return "vllm_colocate" if has_gpus and importlib.util.find_spec("vllm") is not None else "hf"
+
+
 # Of Hydra's output folders and of conf/. At import, because launchers unpickle their jobs in processes of their own.
 OmegaConf.register_new_resolver("run_id", _run_id, replace=True)
 OmegaConf.register_new_resolver("home", _home, replace=True)
 OmegaConf.register_new_resolver("this_host", _this_host, replace=True)
+OmegaConf.register_new_resolver("rollout_here", _rollout_here, replace=True)
 
 
 def compose_jobs(

@@ -6,8 +6,9 @@ import os
 import types
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
-from typing import Annotated, Any, TypeVar, Union, dataclass_transform, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, Union, dataclass_transform, get_args, get_origin, get_type_hints
 
+from annotated_types import Ge, Gt, Le
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Strict, StringConstraints
 from pydantic.dataclasses import dataclass as validated
 from pydantic.types import AllowInfNan
@@ -25,6 +26,12 @@ Name = Annotated[str, Word, StringConstraints(pattern=rf"^{NAME}$")]
 Number = Annotated[float, Strict(), AllowInfNan(False)]
 Whole = Annotated[int, Strict()]
 Flag = Annotated[bool, Strict()]
+Positive = Annotated[Number, Gt(0)]
+NotNegative = Annotated[Number, Ge(0)]
+Count = Annotated[Whole, Ge(1)]
+Seed = Annotated[Whole, Ge(0), Le(2**32 - 1)]  # what numpy takes
+Proportion = Annotated[Number, Gt(0), Le(1)]
+Dtype = Literal["float32", "bfloat16", "float16"]
 
 
 @dataclass(frozen=True)

@@ -10,99 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from ufo_rl.config.kinds import NAME, NAME_KIND
 from ufo_rl.config.messages import brief
-from ufo_rl.errors import nearest
+from ufo_rl.config.training_rules import OF_TRAINING
 
 if TYPE_CHECKING:
     from ufo_rl.config.schema import Config, Template
-
-
-def _whole_groups(config: Config) -> list[str]:
-    train, ranks = config.train, config.launch.num_ranks
-    batch = train.completions_per_step(ranks)
-    if batch % train.num_generations == 0:
-        return []
-    multiple = math.ceil(train.per_device_train_batch_size / train.num_generations) * train.num_generations
-    return [
-        f"train.per_device_train_batch_size={train.per_device_train_batch_size} x "
-        f"train.gradient_accumulation_steps={train.gradient_accumulation_steps} x launch.num_ranks={ranks} = {batch} "
-        f"completions a step, not divisible by train.num_generations={train.num_generations}; "
-        f"take train.per_device_train_batch_size={multiple}"
-    ]
-
-
-def _one_budget(config: Config) -> list[str]:
-    train, unit = config.train, config.train.budget_unit
-    if train.budget_amount is None:
-        return [f"train.budget={unit} needs an amount: train.max_{unit}"]
-    if train.budget is None and train.max_generated_tokens is not None and train.max_seconds is not None:
-        return [
-            "train.max_generated_tokens and train.max_seconds are both given; say which ends the training: "
-            "train.budget=generated_tokens or train.budget=seconds"
-        ]
-    unused = {"generated_tokens": train.max_generated_tokens, "seconds": train.max_seconds}
-    own = [key for key in ("optimizer", "scheduler") if key in (config.deepspeed.config or {})]
-    if unit in unused and own:
-        return [
-            f"deepspeed.config.{own[0]} with train.budget={unit}: the step size follows the spent share of the budget, which "
-            f"DeepSpeed's own does not know; leave it out: ~deepspeed.config.{own[0]}"
-        ]
-    return [
-        f"train.budget={unit}, so train.max_{other}={amount} would do nothing; leave it out, or take train.budget={other}"
-        for other, amount in unused.items()
-        if amount is not None and train.budget is not None and other != unit
-    ]
-
-
-def _refreshes(config: Config) -> list[str]:
-    refresh, train, problems = config.refresh, config.train, []
-    if refresh.name == "static":
-        given = [key for key in ("every", "explore") if getattr(refresh, key)]
-        return [
-            f"refresh.{key}={getattr(refresh, key)} does nothing with refresh=static; take refresh=rescore"
-            for key in given
-        ]
-    if refresh.every is not None and train.budget_unit == "steps" and refresh.every >= (train.max_steps or 0):
-        problems.append(
-            f"refresh.every={refresh.every} is not below the {train.max_steps} steps of the training: nothing would be "
-            "selected anew; lower it"
-        )
-    if refresh.name == "rescore":
-        unused = [key for key in ("memory", "prior") if getattr(refresh, key) != 1.0]
-        problems += [
-            f"refresh.{key}={getattr(refresh, key)} does nothing with refresh=rescore; leave it out" for key in unused
-        ]
-    if refresh.every is None:
-        problems.append(f"refresh={refresh.name} needs the steps between two selections, for example refresh.every=20")
-    if train.order != "shuffled":
-        problems.append(
-            f"refresh={refresh.name} with train.order={train.order}: a selection that moves has no order; take "
-            "train.order=shuffled"
-        )
-    return problems
-
-
-def _drops_what_it_can(config: Config) -> list[str]:
-    train = config.train
-    if train.dead_groups != "drop":
-        return []
-    problems = []
-    if train.loss_type == "bnpo":
-        problems.append(
-            "train.dead_groups=drop with train.loss_type=bnpo: that loss is divided by each rank's own tokens, and a rank "
-            "without a live group would still count; take train.loss_type=dapo"
-        )
-    if train.trl.get("multi_objective_aggregation", "sum_then_normalize") != "sum_then_normalize":
-        problems.append(
-            "train.dead_groups=drop with train.trl.multi_objective_aggregation=normalize_then_sum: groups of equal total "
-            "reward have a gradient there; take train.dead_groups=keep"
-        )
-    bonus = [key for key in ("entropy_coef", "use_adaptive_entropy") if train.trl.get(key)]
-    problems += [
-        f"train.dead_groups=drop with train.trl.{key}={train.trl[key]}: the bonus is a mean over all groups; leave it out, or "
-        "train.dead_groups=keep"
-        for key in bonus
-    ]
-    return problems
 
 
 def _shows_question(config: Config) -> list[str]:
@@ -177,18 +88,6 @@ def _samples_differ(config: Config) -> list[str]:
     ]
 
 
-def _best_is_evaluated(config: Config) -> list[str]:
-    train, problems = config.train, []
-    if train.best_by is not None and train.best_by not in config.eval:
-        meant = nearest(train.best_by, list(config.eval))
-        problems.append(
-            f"train.best_by={train.best_by} is no benchmark of this run{meant} (benchmarks: {', '.join(config.eval)})"
-        )
-    if train.best_by is not None and train.eval_steps is None:
-        problems.append(f"train.best_by={train.best_by} needs evaluations on the way, for example train.eval_steps=50")
-    return problems
-
-
 def _limit_within_size(config: Config) -> list[str]:
     return [
         f"eval.{name}.limit={benchmark.limit} is more than the {benchmark.size} questions of the benchmark; "
@@ -246,10 +145,7 @@ def _nodes(config: Config) -> list[str]:
 NAMES = "it names folders"
 # Rules that tie keys together, and the groups whose values they look at.
 RELATIONS = (
-    ({"train", "launch"}, _whole_groups),
-    ({"train", "deepspeed"}, _one_budget),
-    ({"train", "refresh"}, _refreshes),
-    ({"train"}, _drops_what_it_can),
+    *OF_TRAINING,
     ({"launch"}, _nodes),
     ({"template"}, _shows_question),
     ({"template"}, _stops_at_something),
@@ -258,7 +154,6 @@ RELATIONS = (
     ({"model"}, _date_is_one),
     ({"eval"}, _one_kind_of_shots),
     ({"eval"}, _is_evaluated),
-    ({"train", "eval"}, _best_is_evaluated),
     ({"eval"}, _samples_differ),
     ({"eval"}, _limit_within_size),
     ({"dataset"}, _part_name("dataset")),

@@ -4,24 +4,32 @@ what a key that came later stands for where it is not given, and such a key is i
 from __future__ import annotations
 
 import dataclasses
-import math
 from dataclasses import field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, Gt, Le, Lt
+from annotated_types import Ge
 from pydantic import ConfigDict
 
-from ufo_rl.config.kinds import CHANGES_NO_RESULT, Cure, Flag, Folder, Name, Number, Text, Whole, Word, node
+from ufo_rl.config.kinds import (
+    CHANGES_NO_RESULT,
+    Count,
+    Cure,
+    Dtype,
+    Flag,
+    Folder,
+    Name,
+    NotNegative,
+    Positive,
+    Proportion,
+    Seed,
+    Text,
+    Whole,
+    Word,
+    node,
+)
+from ufo_rl.config.training_schema import Refresh, Rollout, Train
 
-Positive = Annotated[Number, Gt(0)]
-NotNegative = Annotated[Number, Ge(0)]
-Count = Annotated[Whole, Ge(1)]
-Seed = Annotated[Whole, Ge(0), Le(2**32 - 1)]  # what numpy takes
-Proportion = Annotated[Number, Gt(0), Le(1)]
-Dtype = Literal["float32", "bfloat16", "float16"]
-SHUFFLED = "shuffled"
-SPENT = ("generated_tokens", "seconds")  # units of a budget that no number of steps stands for
 Seam = dict[str, Any]  # a part of the user's choice: _target_ and keyword arguments, see build.py
 
 
@@ -66,93 +74,6 @@ class Ratio:
 class Reward:
     name: Name
     parts: dict[str, Seam]
-
-
-@node
-class Train:
-    name: Name
-    learning_rate: Positive
-    lr_scheduler_type: Literal["constant", "constant_with_warmup", "linear", "cosine"]
-    warmup_ratio: Annotated[Number, Ge(0), Lt(1)]
-    max_steps: Count | None
-    num_train_epochs: Positive
-    per_device_train_batch_size: Count
-    gradient_accumulation_steps: Count
-    num_generations: Annotated[Whole, Ge(2)]
-    max_prompt_tokens: Count | None
-    max_completion_tokens: Count
-    temperature: Positive
-    beta: NotNegative
-    epsilon: Positive
-    loss_type: Literal["grpo", "dr_grpo", "dapo", "bnpo"]
-    scale_rewards: Literal["group", "batch", "none"]
-    num_iterations: Count
-    max_grad_norm: Positive
-    weight_decay: NotNegative
-    bf16: Flag
-    gradient_checkpointing: Flag
-    save_steps: Count | None
-    trl: dict[str, Any]  # any other field of TRL's GRPOConfig, see training/trl_fields.py
-    order: Literal["shuffled", "easy_first", "hard_first", "as_ranked"] = SHUFFLED
-    dead_groups: Literal["keep", "drop"] = "keep"
-    keep_checkpoints: Annotated[Count, CHANGES_NO_RESULT] = 1
-    rollouts_every: Annotated[Count | None, CHANGES_NO_RESULT] = 10
-    budget: Literal["epochs", "steps", "generated_tokens", "seconds"] | None = None
-    max_generated_tokens: Count | None = None
-    max_seconds: Positive | None = None
-    eval_steps: Count | None = None
-    best_by: Name | None = None
-
-    @property
-    def budget_unit(self) -> str:
-        """What ends the training: `budget`, or that of which an amount is given."""
-        given = {"generated_tokens": self.max_generated_tokens, "seconds": self.max_seconds, "steps": self.max_steps}
-        return self.budget or next((unit for unit, amount in given.items() if amount is not None), "epochs")
-
-    @property
-    def budget_amount(self) -> float | None:
-        """How much of it; None where the configuration does not say so."""
-        return {
-            "epochs": self.num_train_epochs,
-            "steps": self.max_steps,
-            "generated_tokens": self.max_generated_tokens,
-            "seconds": self.max_seconds,
-        }[self.budget_unit]
-
-    def completions_per_step(self, num_ranks: int) -> int:
-        return self.per_device_train_batch_size * self.gradient_accumulation_steps * num_ranks
-
-    def num_steps(self, num_prompts: int, num_ranks: int) -> int | None:
-        """Optimizer steps over so many kept prompts, as TRL counts them: a step's last incomplete batch is left out. None where
-        the budget is of tokens or seconds."""
-        if self.budget_unit in SPENT:
-            return None
-        if self.budget_unit == "steps" and self.max_steps is not None:
-            return self.max_steps
-        num_sets = num_prompts // self.prompts_per_set(num_ranks)
-        passes = num_sets * self.passes_per_set * self.num_iterations
-        return max(1, math.ceil(self.num_train_epochs * math.ceil(passes / self.gradient_accumulation_steps)))
-
-    @property
-    def passes_per_set(self) -> int:
-        """Backward passes that one set of completions is split into."""
-        return self.trl.get("steps_per_generation") or self.gradient_accumulation_steps
-
-    def prompts_per_set(self, num_ranks: int) -> int:
-        """Whose completions are generated together: fewer prompts cannot be trained on."""
-        completions = self.per_device_train_batch_size * self.passes_per_set * num_ranks
-        return (self.trl.get("generation_batch_size") or completions) // self.num_generations
-
-
-@node
-class Refresh:
-    """How the selection follows the model while it trains, see conf/refresh/base/any.yaml."""
-
-    name: Literal["static", "rescore", "posterior"] = "static"
-    every: Count | None = None
-    explore: Annotated[Number, Ge(0), Lt(1)] = 0.0
-    memory: Annotated[Number, Ge(0), Le(1)] = 1.0
-    prior: Positive = 1.0
 
 
 @node
@@ -262,6 +183,7 @@ class Config:
     contamination: Contamination
     paths: Annotated[Paths, CHANGES_NO_RESULT]
     refresh: Refresh = field(default_factory=Refresh)
+    rollout: Rollout = field(default_factory=Rollout)
 
     @property
     def data(self) -> Path | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -103,19 +103,40 @@ def _differing(before: Mapping[str, Any], plain: Mapping[str, Any]) -> str:
     return f"; {', '.join(said)}{more}" if said else ""
 
 
-def check_machine(plain: Mapping[str, Any], signals: Collection[str] = (), generates: bool = True) -> None:
+def check_machine(
+    plain: Mapping[str, Any], signals: Collection[str] = (), generates: bool = True, trains: bool = False
+) -> None:
     """What the machine itself must have, as far as that is certain without torch: a GPU with launch.device=cuda, and vLLM
-    where it measures one of the `signals` or, if the work `generates`, makes its completions."""
+    where it measures one of the `signals` or, if the work `generates`, makes its completions; what a training needs if it
+    `trains`."""
     problems, device = Problems(), plain["launch"]["device"]
     if device == "cuda" and (why := why_no_gpu()):
         problems.add(f"launch.device=cuda: {why}; leave it out, or take launch.device=cpu")
     engines = {f"signal.{name}.engine": _entry(plain["signal"].get(name), "engine") for name in signals}
     if generates:
         engines["engine"] = _entry(plain["engine"], "name")
+    if trains:
+        problems.add(*_of_training(plain))
     asked = [key for key, engine in engines.items() if engine == "vllm"]
     if asked and importlib.util.find_spec("vllm") is None:
         problems.add(*(f"{key}=vllm: vLLM is not installed; pip install 'ufo-rl[vllm]', or take hf" for key in asked))
     problems.raise_any()
+
+
+def _of_training(plain: Mapping[str, Any]) -> Iterator[str]:
+    rollout, is_switched = _entry(plain.get("rollout"), "name"), _entry(plain.get("rollout"), "cpu_for_tests")
+    is_on_cpu = plain["launch"]["device"] == "cpu" or bool(why_no_gpu())
+    if rollout in ("vllm_colocate", "vllm_server") and importlib.util.find_spec("vllm") is None:
+        yield f"rollout={rollout}: vLLM is not installed; pip install 'ufo-rl[vllm]', or take rollout=hf"
+    elif rollout == "vllm_colocate" and is_on_cpu and is_switched is not True:
+        yield (
+            "rollout=vllm_colocate on a CPU: vLLM packs the weights there, and a training could never exchange them; take "
+            "rollout=hf"
+        )
+    elif rollout == "vllm_server" and is_on_cpu:
+        yield "rollout=vllm_server on a CPU: TRL hands weights to a server over CUDA alone; take rollout=hf"
+    if _entry(_entry(plain.get("train"), "lora"), "rank") is not None and importlib.util.find_spec("peft") is None:
+        yield "train.lora.rank: PEFT is not installed; pip install 'ufo-rl[lora]', or leave it out"
 
 
 def _entry(node: Any, key: str) -> Any:

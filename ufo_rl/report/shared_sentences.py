@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ufo_rl.config.schema import SPENT
+from ufo_rl.config.training_schema import SPENT
 from ufo_rl.report.disk.run_record import Run
 from ufo_rl.report.text import count, seconds
 from ufo_rl.stats.intervals import RankCorrelation

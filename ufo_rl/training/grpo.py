@@ -15,7 +15,8 @@ from datasets import Dataset
 from transformers import PreTrainedTokenizerBase, TrainerCallback
 from trl.trainer.grpo_config import GRPOConfig
 
-from ufo_rl.config.schema import SHUFFLED, SPENT, Template, Train
+from ufo_rl.config.schema import Template, Train
+from ufo_rl.config.training_schema import SHUFFLED, SPENT
 from ufo_rl.errors import UserError
 from ufo_rl.files.journal import MEASURING, WAITING
 from ufo_rl.launch.place import Place

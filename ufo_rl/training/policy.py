@@ -30,7 +30,7 @@ RANK = "ufo_rl.training.rank.train_policy"
 NODES = ("template", "grader", "reward", "train", "deepspeed", "seed")  # of the configuration: what a policy depends on
 
 
-def checkpoint_every(save_steps: int, num_steps: int) -> int:
+def checkpoint_every(save_steps: float, num_steps: int) -> int:
     """Steps between checkpoints: as asked; a third of the training where that is never reached before its end."""
     return save_steps if save_steps < num_steps else math.ceil(num_steps / 3)
 

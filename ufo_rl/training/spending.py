@@ -11,7 +11,7 @@ from accelerate.utils import broadcast
 from transformers import TrainerCallback
 from transformers.optimization import get_scheduler
 
-from ufo_rl.config.schema import SPENT
+from ufo_rl.config.training_schema import SPENT
 from ufo_rl.training.accounted import Accounted
 
 GENERATED_TOKENS, SECONDS = SPENT

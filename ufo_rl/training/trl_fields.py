@@ -47,6 +47,18 @@ WORKED_OUT = {
     "save_total_limit": "train.keep_checkpoints",
     "shuffle_dataset": "train.order",
     "remove_unused_columns": "set by the program: rewards find their columns by the id",
+    "use_vllm": "rollout=hf, vllm_colocate or vllm_server",
+    "vllm_mode": "rollout=hf, vllm_colocate or vllm_server",
+    "vllm_server_base_url": "rollout.server",
+    "vllm_server_host": "rollout.server",
+    "vllm_server_port": "rollout.server",
+    "vllm_gpu_memory_utilization": "rollout.memory_share",
+    "vllm_tensor_parallel_size": "rollout.tensor_parallel",
+    "vllm_enable_sleep_mode": "rollout.sleep",
+    "vllm_importance_sampling_correction": "rollout.correction",
+    "vllm_importance_sampling_mode": "rollout.correction",
+    "vllm_importance_sampling_clip_max": "rollout.correction_cap",
+    "vllm_importance_sampling_cap": "rollout.correction_cap",
 }
 # Fields that only a loader of models or a command line of TRL's reads, or that GRPO refuses; here they would do nothing, or
 # harm.
@@ -66,8 +78,6 @@ REFUSED = {
 VALUES = {
     "importance_sampling_level": ("token", "sequence"),
     "multi_objective_aggregation": ("sum_then_normalize", "normalize_then_sum"),
-    "vllm_importance_sampling_mode": ("token_truncate", "token_mask", "sequence_truncate", "sequence_mask"),
-    "vllm_mode": ("colocate", "server"),
     "vllm_model_impl": ("vllm", "transformers"),
     "train_sampling_strategy": ("random", "sequential", "group_by_length", "batch_rebalance"),
     **dict.fromkeys(

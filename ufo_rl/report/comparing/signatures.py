@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean, median, variance
 from typing import Any
 
-from ufo_rl.config.schema import SPENT
+from ufo_rl.config.training_schema import SPENT
 from ufo_rl.files.journal import number, train_steps
 from ufo_rl.report.comparing.judgement import Judgement
 from ufo_rl.report.disk.run_record import Run
