@@ -112,7 +112,7 @@ def bare(words: list[str]) -> float:
     from ufo_rl.model.template import messages
     from ufo_rl.model.weights import packaged
     from ufo_rl.reward.parts import build_parts
-    from ufo_rl.training.grpo import grpo_arguments
+    from ufo_rl.training.construct import grpo_arguments
 
     (job,) = compose_jobs(words)
     config = load(job.plain)

@@ -34,7 +34,7 @@ from ufo_rl.model.template import messages
 from ufo_rl.model.weights import load_tokenizer
 from ufo_rl.reward.correctness import Correctness
 from ufo_rl.reward.parts import Part
-from ufo_rl.training.grpo import grpo_arguments, make_trainer
+from ufo_rl.training.construct import grpo_arguments, make_trainer
 from ufo_rl.training.positions import SIDE_BY_SIDE, WAYS, WHOLE, Batch
 from ufo_rl.training.trl_trainer import Trainer
 

@@ -21,7 +21,8 @@ from ufo_rl.launch.stages import Stages
 from ufo_rl.model.template import messages
 from ufo_rl.model.weights import load_tokenizer, packaged
 from ufo_rl.reward.parts import Part
-from ufo_rl.training.grpo import grpo_arguments, make_trainer, prepare_process_group
+from ufo_rl.training.construct import grpo_arguments, make_trainer
+from ufo_rl.training.grpo import prepare_process_group
 
 LAB = packaged("package:lab/tiny")
 LONGEST = 12  # tokens of a completion

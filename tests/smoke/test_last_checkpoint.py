@@ -17,9 +17,11 @@ from ufo_rl.grader.math import MathGrader
 from ufo_rl.launch.place import Place
 from ufo_rl.model.template import messages
 from ufo_rl.model.weights import load_tokenizer, packaged
+from ufo_rl.records import AnswerForm
 from ufo_rl.reward.correctness import Correctness
 from ufo_rl.reward.parts import Part
 from ufo_rl.training.grpo import train
+from ufo_rl.training.policy import TrainRequest
 
 pytestmark = pytest.mark.smoke
 LAB = packaged("package:lab/tiny")
@@ -51,9 +53,27 @@ def trained(folder: Path, policy: Path, words: list[str]) -> tuple[dict[str, Any
     work.mkdir(parents=True, exist_ok=True)
     try:
         found = train(
-            rows, LAB, load_tokenizer(LAB), [part], config.train, config.template, None, 0, Place(0, 1, "cpu"), work, policy,
+            rows,
+            TrainRequest(
+                model=LAB,
+                rewards={},
+                grader={},
+                plugins=[],
+                train=config.train,
+                date=config.model.date,
+                deepspeed=None,
+                seed=0,
+                checkpoints=work,
+                policy=policy,
+                chat_template=None,
+                template=config.template,
+                answer_form=AnswerForm(),
+            ),
+            load_tokenizer(LAB),
+            [part],
+            Place(0, 1, "cpu"),
             lambda event, **line: told.append({"event": event, **line}),
-        )  # fmt: skip
+        )
     except OSError:
         found = {}
     return found, [line for line in told if line["event"] == "groups"]

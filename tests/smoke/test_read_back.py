@@ -18,9 +18,10 @@ from ufo_rl.errors import UserError
 from ufo_rl.files.journal import parse
 from ufo_rl.model.weights import load_tokenizer, packaged
 from ufo_rl.reward.parts import Part
-from ufo_rl.training.grpo import Watcher, make_trainer
+from ufo_rl.training.construct import make_trainer
 from ufo_rl.training.read_back import ReadBack
 from ufo_rl.training.sound import FILES, OURS, remove_damaged, seal
+from ufo_rl.training.watcher import Watcher
 
 pytestmark = pytest.mark.smoke
 LAB = packaged("package:lab/tiny")

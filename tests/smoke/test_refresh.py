@@ -25,7 +25,7 @@ from ufo_rl.reward.correctness import Correctness
 from ufo_rl.reward.parts import Part
 from ufo_rl.signals.confidence.target import scored_text
 from ufo_rl.training.choosers import let_it_move
-from ufo_rl.training.grpo import grpo_arguments, make_trainer
+from ufo_rl.training.construct import grpo_arguments, make_trainer
 from ufo_rl.training.moving import Moving
 
 pytestmark = pytest.mark.smoke

@@ -24,7 +24,7 @@ from ufo_rl.reward.correctness import Correctness
 from ufo_rl.reward.parts import Part
 from ufo_rl.signals.confidence.forward import TeacherForcing
 from ufo_rl.signals.confidence.spans import encode
-from ufo_rl.training.grpo import grpo_arguments, make_trainer
+from ufo_rl.training.construct import grpo_arguments, make_trainer
 from ufo_rl.training.policy import TrainRequest
 
 pytestmark = pytest.mark.smoke

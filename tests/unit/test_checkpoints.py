@@ -6,8 +6,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from ufo_rl.training.grpo import Watcher
 from ufo_rl.training.sound import OURS, last_checkpoint
+from ufo_rl.training.watcher import Watcher
 
 
 def test_the_newest_whole_checkpoint_and_no_torso(tmp_path: Path) -> None:

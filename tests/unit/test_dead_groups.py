@@ -14,7 +14,7 @@ from ufo_rl.config.load import load
 from ufo_rl.model.template import messages
 from ufo_rl.model.weights import load_tokenizer, packaged
 from ufo_rl.reward.parts import Part
-from ufo_rl.training.grpo import grpo_arguments, make_trainer
+from ufo_rl.training.construct import grpo_arguments, make_trainer
 from ufo_rl.training.trl_trainer import Trainer
 
 LAB = packaged("package:lab/tiny")

@@ -17,7 +17,7 @@ from ufo_rl.config.load import load
 from ufo_rl.errors import UserError
 from ufo_rl.experiment.prepare import prepare
 from ufo_rl.model.engine.vllm_fields import decides
-from ufo_rl.training.grpo import grpo_arguments
+from ufo_rl.training.construct import grpo_arguments
 from ufo_rl.training.trl_fields import HANDED_OVER, OWNED, REFUSED, VALUES, WORKED_OUT, fields, trl_problems
 
 ENUMS = {"Mode": ("slow", "fast")}

@@ -34,6 +34,7 @@ MAY_IMPORT = {
     "trl": {"training"},
     "deepspeed": {"training"},
     "vllm": {"model"},
+    "peft": {"model", "training"},
     "wandb": {"tracking"},
     "hydra": {"run", "config", "experiment"},
     "omegaconf": {"run", "config", "experiment", "commands"},

@@ -11,7 +11,7 @@ from ufo_rl.config.load import load
 from ufo_rl.errors import UserError
 from ufo_rl.experiment.prepare import check
 from ufo_rl.reward.coin import Coin
-from ufo_rl.training.grpo import grpo_arguments
+from ufo_rl.training.construct import grpo_arguments
 from ufo_rl.training.spending import ENDLESS
 
 

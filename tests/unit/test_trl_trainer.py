@@ -23,7 +23,7 @@ from ufo_rl.model.weights import load_tokenizer, packaged
 from ufo_rl.reward.correctness import Correctness
 from ufo_rl.reward.parts import Part
 from ufo_rl.training import positions, side_by_side
-from ufo_rl.training.grpo import grpo_arguments, make_trainer
+from ufo_rl.training.construct import grpo_arguments, make_trainer
 from ufo_rl.training.positions import BY_LENGTH, PROMPTS_ONCE, SIDE_BY_SIDE, WHOLE, Batch
 from ufo_rl.training.trl_trainer import Trainer
 

@@ -76,6 +76,11 @@ class Train:
     keep_policy: Annotated[Literal["all", "best", "none"], CHANGES_NO_RESULT] = "all"
 
     @property
+    def step_size(self) -> float:
+        """AdamW's peak step size."""
+        return self.learning_rate * (1.0 if self.lora.rank is None else self.lora.learning_rate_factor)
+
+    @property
     def budget_unit(self) -> str:
         """What ends the training: `budget`, or that of which an amount is given."""
         given = {"generated_tokens": self.max_generated_tokens, "seconds": self.max_seconds, "steps": self.max_steps}

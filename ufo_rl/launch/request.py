@@ -25,8 +25,8 @@ class Request:
 
     stage: its name in the journal and below `.work`. rank: dotted path of the function that a rank calls, (its own request,
     RankContext) -> dict. kind: where that function's own request is defined, `module:class` of a frozen dataclass. details:
-    that request as plain data. owns_device: each rank must see one GPU alone (vLLM takes the first it sees). asked: seconds
-    since the epoch.
+    that request as plain data. owns_device: each rank must see one GPU alone (vLLM takes the first it sees). forks: ranks may
+    be forked; not those that import vLLM, which chooses its device then. asked: seconds since the epoch.
     """
 
     stage: str
@@ -40,6 +40,7 @@ class Request:
     asked: float
     launch: Launch
     owns_device: bool = False
+    forks: bool = True
 
     def write(self) -> Path:
         """Publish it as request.json in its work folder."""

@@ -69,6 +69,7 @@ class Stages:
         request: Any,
         key: str,
         owns_device: bool = False,
+        forks: bool = True,
         in_words: Callable[[dict[str, Any]], str] = lambda line: "",
     ) -> list[dict[str, Any]]:
         """Run the rank function at the dotted path `rank` in child ranks over the spooled rows; the result of each rank.
@@ -100,6 +101,7 @@ class Stages:
                     asked=time.time(),
                     launch=self.launch,
                     owns_device=owns_device,
+                    forks=forks and not owns_device,
                 ),
                 self.folder,
                 follow,

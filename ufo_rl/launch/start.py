@@ -104,8 +104,8 @@ def _results(request: Request, folder: Path, status: int, log_path: Path, start:
 
 
 def _can_fork(request: Request) -> bool:
-    """Ranks of one host: a start costs more than many a stage. Not vLLM, which chooses its device as it is imported."""
-    return sys.platform == "linux" and request.launch.num_nodes == 1 and not request.owns_device
+    """Ranks of one host: a start costs more than many a stage."""
+    return sys.platform == "linux" and request.launch.num_nodes == 1 and request.forks
 
 
 def run_agent(

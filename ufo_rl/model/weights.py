@@ -62,6 +62,12 @@ def local_folder(model: Model) -> Path | None:
     return path
 
 
+def called(model: Model) -> str:
+    """How an adapter of the model names it, wherever it is read: the folder's whole path, else what the configuration says."""
+    path = Path(model.path).expanduser()
+    return str(path.absolute()) if path.exists() and not model.path.startswith(PACKAGED) else model.path
+
+
 def named(model: Model) -> str:
     """How messages call the model: by the key and the value that the user gave."""
     return f"model.path={model.path}"

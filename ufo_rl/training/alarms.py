@@ -24,6 +24,7 @@ LENGTH = "completions/mean_length"
 WATCHED = (LENGTH, "entropy", "kl", "grad_norm", "reward", UNPARSED)  # whose past says what is usual
 
 NOT_A_NUMBER = "not_a_number"
+NOT_SYNCED, DRIFT = "weights_not_synced", "rollout_drift"  # see engine_check.py
 CURES = {
     NOT_A_NUMBER: "lower train.learning_rate, or train with train.bf16=false",
     "all_dead": "no group has anything to teach: take other prompts (ratio, selector), a higher train.temperature or more "
@@ -35,6 +36,8 @@ CURES = {
     "entropy_collapse": "the policy says one thing only: lower train.learning_rate, or train.trl.epsilon_high=0.28",
     "kl_blow_up": "the policy leaves its beginning fast: lower train.learning_rate, or raise train.beta",
     "gradient_spikes": "lower train.learning_rate or train.max_grad_norm",
+    NOT_SYNCED: "the completions are not the policy's: end this, and take rollout=hf or another version of vLLM",
+    DRIFT: "take train.trl.top_p=1 and top_k=0, rollout.dtype=null, or rollout=hf",
 }
 
 

@@ -11,6 +11,7 @@ from safetensors import safe_open
 
 from ufo_rl.config.schema import Train
 from ufo_rl.model.folder import weight_files
+from ufo_rl.training.precision import is_mixed
 
 GIB = 2**30
 ADAM = 8  # bytes: two moments in float32
@@ -35,9 +36,7 @@ def bytes_per_rank(parameters: int, train: Train, deepspeed: Mapping[str, Any] |
     """
     zero = (deepspeed or {}).get("zero_optimization") or {}
     stage = int(zero.get("stage") or 0)
-    asked = ((deepspeed or {}).get("bf16") or {}).get("enabled", "auto")
-    is_mixed = deepspeed is not None and (train.bf16 if asked == "auto" else bool(asked))
-    weights, gradients, states = (2, 2, 4 + ADAM) if is_mixed else (4, 4, ADAM)
+    weights, gradients, states = (2, 2, 4 + ADAM) if is_mixed(train, deepspeed) else (4, 4, ADAM)
     reference = weights if train.beta > 0 else 0
     held = [
         (weights, 3, _is_offloaded(zero, "offload_param")),

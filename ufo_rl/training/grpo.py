@@ -11,42 +11,33 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from datasets import Dataset
-from transformers import PreTrainedTokenizerBase, TrainerCallback
-from trl.trainer.grpo_config import GRPOConfig
+from accelerate.utils import set_seed
+from transformers import PreTrainedTokenizerBase
 
-from ufo_rl.config.schema import Template, Train
-from ufo_rl.config.training_schema import SHUFFLED, SPENT
 from ufo_rl.errors import UserError
 from ufo_rl.files.journal import MEASURING, WAITING
 from ufo_rl.launch.place import Place
 from ufo_rl.model.few_threads import few_threads
-from ufo_rl.model.live_rows import leave_when_ended
-from ufo_rl.model.weights import keep_end_tokens_only
-from ufo_rl.model.whole import load_whole, refuse_not_finite
-from ufo_rl.reward.columns import RewardColumns
-from ufo_rl.reward.parts import Part, for_trl
-from ufo_rl.training.accounted import silent
-from ufo_rl.training.alarms import NOT_A_NUMBER, Alarms
+from ufo_rl.reward.parts import Part
+from ufo_rl.training.accounted import silent, text_of_chat
 from ufo_rl.training.checkpoint import stop_on_sigterm
 from ufo_rl.training.choosers import let_it_move
-from ufo_rl.training.feed import Feed
-from ufo_rl.training.moving import MovingRequest
+from ufo_rl.training.construct import grpo_arguments, make_trainer
+from ufo_rl.training.lora import is_adapted, save_adapted
+from ufo_rl.training.policy import TrainRequest
+from ufo_rl.training.precision import weights_dtype
 from ufo_rl.training.read_back import ReadBack
+from ufo_rl.training.rollouts import engine_dtype, engine_stated
 from ufo_rl.training.sound import last_checkpoint
 from ufo_rl.training.spending import ENDLESS, TrainBudget
-from ufo_rl.training.trl_fields import HANDED_OVER
 from ufo_rl.training.trl_trainer import Trainer
+from ufo_rl.training.watcher import Watcher
 
 log = logging.getLogger(__name__)
 STOPPED = 143  # exit status of a rank that SIGTERM has stopped, as shells have it
-MEAN_LENGTH = "completions/mean_length"  # tokens, TRL's metric
 COMPLETIONS = "completions"  # TRL's folder of tables, one a logged step
 ROLLOUTS = "rollouts"  # ours
-# What transformers tells of a whole training, in its last line.
-RUN_TIMES = ("train_runtime", "train_samples_per_second", "train_steps_per_second", "total_flos", "train_loss")
-# What a line of the journal says itself; a reward may call a metric so (log_metric), and gets it under metric/.
-OF_A_LINE = ("time", "stage", "attempt", "event", "step")
+ADAPTER = "adapter"  # beside the policy
 
 
 def prepare_process_group(place: Place, deepspeed: dict[str, Any] | None, hang_s: float | None = None) -> None:
@@ -70,63 +61,61 @@ def prepare_process_group(place: Place, deepspeed: dict[str, Any] | None, hang_s
 
 def train(
     rows: Sequence[dict[str, Any]],
-    model_folder: Path,
+    request: TrainRequest,
     tokenizer: PreTrainedTokenizerBase,
     rewards: Sequence[Part],
-    settings: Train,
-    template: Template,
-    deepspeed: dict[str, Any] | None,
-    seed: int,
     place: Place,
-    work: Path,
-    policy: Path,
     journal: Callable[..., Any],
-    moving: MovingRequest | None = None,
-    plugins: Sequence[str] = (),
-    until: int | None = None,
     sign: Callable[[str], None] = lambda words: None,
 ) -> dict[str, Any]:
-    """Train and save the policy to `policy`; returns what it cost.
+    """Train and save the policy to `request.policy`; returns what it cost.
 
-    moving: how the selection follows the model; the rows are the whole pool's then, and `plugins` may hold the selector.
-    `rows` have `prompt` (chat messages, or a text with layout=text), `id`, and every column that rewards may ask for. `work`
-    keeps checkpoints, from which an interrupted training goes on. `journal(event, **values)` gets TRL's metrics under their
-    own names, once a step, and of each set of completions its groups. Tables of completions land beside `policy`: ours
-    (`rollouts`), and those that TRL may be asked for. A SIGTERM makes a checkpoint and ends this process; `until` that step
+    `rows` have `prompt` (chat messages, or a text with layout=text), `id`, and every column that rewards may ask for; where the
+    selection follows the model (`request.moving`) they are the whole pool's. `request.checkpoints` keeps those from which an
+    interrupted training goes on. `journal(event, **values)` gets TRL's metrics under their own names, once a step, and of
+    each set of completions its groups. Tables of completions land beside the policy: ours (`rollouts`), and those that TRL may
+    be asked for; with train.lora the adapter. A SIGTERM makes a checkpoint and ends this process; `request.until` that step
     ends the training at one too (`paused_at` in the result).
     """
+    settings, rollout, moving, work = request.train, request.rollout, request.moving, request.checkpoints
     tell = journal if place.is_first else silent
     is_cpu, weights = place.device == "cpu", [part.weight for part in rewards]
-    arguments = grpo_arguments(settings, deepspeed, seed, work, is_cpu, weights)
-    arguments.chat_template_kwargs = dict(template.chat_template_kwargs)
+    arguments = grpo_arguments(settings, request.deepspeed, request.seed, work, is_cpu, weights, rollout)
+    arguments.chat_template_kwargs = dict(request.template.chat_template_kwargs)
     watcher = Watcher(tell)
     num_kept = len(rows) if moving is None else moving.num_kept
     kept, others = rows[:num_kept], rows[num_kept:]
-    trainer = make_trainer(arguments, kept, model_folder, tokenizer, rewards, watcher, template.stop, others)
+    dtype, stop = getattr(torch, weights_dtype(settings, request.deepspeed)), request.template.stop
+    with engine_stated(rollout, arguments):
+        trainer = make_trainer(
+            arguments, kept, request.model, tokenizer, rewards, watcher, stop, others, dtype, settings.lora
+        )
     watcher.trainer, trainer.alarms, trainer.sign = trainer, watcher.alarms, sign
-    _set_up(trainer, settings, rows, tell, work)
-    trainer.until = until
+    _set_up(trainer, request, rows, tell)
     if moving is not None:
-        let_it_move(moving, rows, trainer, plugins, seed, tell)
+        let_it_move(moving, rows, trainer, request.plugins, request.seed, tell)
     checkpoint = _go_on(trainer, work)
     tell("phase", phase=MEASURING, words="first step")
     cost = _trained(trainer, checkpoint)
-    _save(trainer, rows, policy, work)
+    _save(trainer, rows, request)
     about = {"num_trained": num_kept, "resumed": checkpoint is not None}
     about |= {"paused_at": trainer.state.global_step} if trainer.is_paused else {}
     return {**cost, **about, "peak_memory_gib": place.peak_memory_gib()}
 
 
-def _set_up(
-    trainer: Trainer, settings: Train, rows: Sequence[dict[str, Any]], tell: Callable[..., Any], work: Path
-) -> None:
+def _set_up(trainer: Trainer, request: TrainRequest, rows: Sequence[dict[str, Any]], tell: Callable[..., Any]) -> None:
     """What is ours alone; TRL's own settings are in its arguments."""
+    settings, rollout = request.train, request.rollout
     if trainer.args.max_steps == ENDLESS and settings.budget_amount is not None:
         trainer.budget = TrainBudget(settings.budget_unit, settings.budget_amount)
     trainer.tell, trainer.golds = tell, {row["id"]: row.get("answer", "") for row in rows}
-    trainer.folder = work / ROLLOUTS if settings.rollouts_every else None
+    trainer.folder = request.checkpoints / ROLLOUTS if settings.rollouts_every else None
     trainer.keep, trainer.every = settings.keep_checkpoints, settings.rollouts_every or 1
-    trainer.drops_dead = settings.dead_groups == "drop"
+    trainer.drops_dead, trainer.until = settings.dead_groups == "drop", request.until
+    if rollout.is_vllm:
+        set_seed(trainer.args.seed, device_specific=True)  # vLLM has set it to the rank's number
+        texts = [text_of_chat(row["prompt"]) for row in rows]
+        trainer.watch_engine(texts, rollout.check_every, engine_dtype(rollout, trainer.args))
 
 
 def _go_on(trainer: Trainer, work: Path) -> Path | None:
@@ -139,10 +128,20 @@ def _go_on(trainer: Trainer, work: Path) -> Path | None:
     return checkpoint
 
 
-def _save(trainer: Trainer, rows: Sequence[dict[str, Any]], policy: Path, work: Path) -> None:
+def _save_weights(trainer: Trainer, policy: Path, base: str) -> None:
+    if not is_adapted(trainer.model):
+        trainer.save_model(str(policy))
+        return
+    with trainer._dist.gather_params(list(trainer.model.parameters())):
+        if trainer.accelerator.is_main_process:
+            save_adapted(trainer.model, policy, policy.with_name(ADAPTER), base)
+
+
+def _save(trainer: Trainer, rows: Sequence[dict[str, Any]], request: TrainRequest) -> None:
     """The policy, read back, and at the end of the training the tables of completions beside it."""
+    policy, work = request.policy, request.checkpoints
     trainer.tell("phase", phase=MEASURING, words="saving the policy")
-    trainer.save_model(str(policy))
+    _save_weights(trainer, policy, request.base or str(request.model))
     live = ReadBack(trainer, rows)
     if trainer.accelerator.is_main_process:
         tokenizer: Any = trainer.processing_class
@@ -179,105 +178,3 @@ def _trained(trainer: Trainer, checkpoint: Path | None) -> dict[str, Any]:
         "generated_tokens": trainer.generated_tokens,
         "step_seconds": trainer.seconds,
     }
-
-
-def make_trainer(
-    arguments: GRPOConfig,
-    rows: Sequence[dict[str, Any]],
-    model_folder: Path,
-    tokenizer: PreTrainedTokenizerBase,
-    rewards: Sequence[Part],
-    watcher: TrainerCallback,
-    stop: Sequence[str] = (),
-    others: Sequence[dict[str, Any]] = (),
-) -> Trainer:
-    """TRL's trainer. others: rows that may be trained later, of which rewards must know too. The arguments exist before the
-    model is loaded: their DeepSpeed settings decide how."""
-    columns = RewardColumns([*rows, *others])
-    model = load_whole(model_folder, f"the model in {model_folder}", dtype=torch.float32)
-    refuse_not_finite(model, f"the model in {model_folder}")
-    keep_end_tokens_only(model)
-    leave_when_ended(model)
-    trainer = Trainer(
-        model=model,
-        args=arguments,
-        processing_class=tokenizer,
-        train_dataset=Dataset.from_list([{"id": row["id"], "prompt": row["prompt"]} for row in rows]),
-        callbacks=[watcher],
-        reward_funcs=[for_trl(part, columns, stop) for part in rewards],
-    )
-    trainer.feed = Feed(rows, per_set(arguments), arguments.seed, bool(arguments.shuffle_dataset))
-    return trainer
-
-
-def _max_steps(settings: Train) -> int:
-    if settings.budget_unit in SPENT:
-        return ENDLESS
-    return settings.max_steps if settings.budget_unit == "steps" and settings.max_steps is not None else -1
-
-
-def per_set(arguments: Any) -> int:
-    """Prompts of a set of completions."""
-    return arguments.generation_batch_size // arguments.num_generations
-
-
-def grpo_arguments(
-    settings: Train,
-    deepspeed: dict[str, Any] | None,
-    seed: int,
-    work: Path,
-    uses_cpu: bool,
-    reward_weights: list[float],
-) -> GRPOConfig:
-    """TRL's own settings. UserError where they contradict each other: only TRL knows its rules."""
-    saving = {"save_strategy": "no"} if settings.save_steps is None else {"save_steps": settings.save_steps}
-    arguments = {
-        **{field: getattr(settings, key) for field, key in HANDED_OVER.items()},
-        **saving,
-        "max_steps": _max_steps(settings),
-        "output_dir": str(work),
-        "seed": seed,
-        "data_seed": seed,
-        "use_cpu": uses_cpu,
-        "deepspeed": deepspeed,
-        "reward_weights": reward_weights,
-        "report_to": "none",
-        "disable_tqdm": True,
-        "logging_nan_inf_filter": False,
-        "save_total_limit": None,
-        "shuffle_dataset": settings.order == SHUFFLED,
-        "remove_unused_columns": False,
-        **settings.trl,
-    }
-    try:
-        return GRPOConfig(**arguments)
-    except (TypeError, ValueError) as error:
-        raise UserError(f"train: TRL refuses these settings: {error}") from error
-
-
-class Watcher(TrainerCallback):
-    """Forwards TRL's metrics to the journal, and what is alarming in them."""
-
-    def __init__(self, journal: Callable[..., Any]) -> None:
-        self.journal = journal
-        self.alarms = Alarms()
-        self.trainer: Trainer | None = None  # None where steps are all there is to count
-
-    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
-        if not logs or ("train_runtime" in logs and MEAN_LENGTH not in logs):
-            return  # the closing line of the trainer holds run times, and steps only where some are not logged yet
-        metrics = {
-            f"metric/{name}" if name in OF_A_LINE else name: value
-            for name, value in logs.items()
-            if name not in RUN_TIMES
-        }
-        self.journal("metrics", step=state.global_step, **metrics)
-        for alarm in self.alarms.look(metrics):
-            self.journal("alarm", step=state.global_step, name=alarm.name, words=alarm.words, cure=alarm.cure)
-            if alarm.name == NOT_A_NUMBER:
-                raise UserError(
-                    f"training ended at step {state.global_step}, {alarm.name}: {alarm.words}, and so would all weights be; "
-                    f"the checkpoint before is kept; {alarm.cure}"
-                )
-        steps = {"done": state.global_step, "total": state.max_steps, "unit": "steps"}
-        self.journal("progress", **(steps if self.trainer is None else self.trainer.how_far()))

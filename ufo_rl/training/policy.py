@@ -6,19 +6,20 @@ import logging
 import math
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ufo_rl.config.folder_facts import RECORD
 from ufo_rl.config.identity import grader_settings
 from ufo_rl.config.kinds import changes_no_result, stated
-from ufo_rl.config.schema import Config, Seam, Template, Train
+from ufo_rl.config.schema import Config, Rollout, Seam, Template, Train
 from ufo_rl.files.atomic import manifest, publish, write_json
 from ufo_rl.files.keys import digest
 from ufo_rl.launch.request import module_of
 from ufo_rl.launch.stages import Stages
 from ufo_rl.model.chat import ChatModel
+from ufo_rl.model.weights import called
 from ufo_rl.records import AnswerForm, Prompt
 from ufo_rl.reward.columns import row_of
 from ufo_rl.training.moving import Moving, MovingRequest
@@ -31,14 +32,18 @@ NODES = ("template", "grader", "reward", "train", "deepspeed", "seed")  # of the
 
 
 def checkpoint_every(save_steps: float, num_steps: int) -> int:
-    """Steps between checkpoints: as asked; a third of the training where that is never reached before its end."""
-    return save_steps if save_steps < num_steps else math.ceil(num_steps / 3)
+    """Steps between checkpoints: as asked, below 1 as a share; a third of the training where that is never reached before its
+    end."""
+    if save_steps < 1:
+        return math.ceil(save_steps * num_steps)
+    return int(save_steps) if save_steps < num_steps else math.ceil(num_steps / 3)
 
 
 @dataclass(frozen=True)
 class TrainRequest:
     """What a rank is asked: the policy into the folder `policy`, checkpoints into `checkpoints`. date: see `fix_date`.
-    chat_template: the text of one that stands in place of the model's. until: the step after which it pauses."""
+    chat_template: the text of one that stands in place of the model's. base: what an adapter calls the model. until: the step
+    after which it pauses."""
 
     model: Path
     rewards: dict[str, Seam]
@@ -55,6 +60,8 @@ class TrainRequest:
     answer_form: AnswerForm
     moving: MovingRequest | None = None
     until: int | None = None
+    rollout: Rollout = field(default_factory=Rollout)
+    base: str = ""
 
 
 def libraries(deepspeed: dict[str, Any] | None) -> list[str]:
@@ -81,7 +88,8 @@ class PolicyTraining:
         nodes["grader"] = grader_settings(self.nodes["grader"], self.config.plugins)
         named = [nodes[name] for name in NODES]
         moved = moving.key() if moving else []
-        key = digest([rows, self.chat.id, named, self.config.launch.num_ranks, *begun, *date, *moved])
+        rolled = self._rolled()
+        key = digest([rows, self.chat.id, named, self.config.launch.num_ranks, *begun, *date, *moved, *rolled])
         self.stages.asks("train", key)
         done = manifest(folder)
         if done is not None and done["key"] == key:
@@ -91,6 +99,7 @@ class PolicyTraining:
         work = self.stages.folder / ".work" / f"train-{key}"
         log.info("training on %d prompts", len(prompts))
         self._tell_of_checkpoints(len(prompts))
+        uses_vllm = self.config.rollout.name == "vllm_colocate"
         with publish(folder) as (temporary, content):
             self.stages.spool("train", rows)
             asked = moving.request(len(prompts), work / "pool.jsonl") if moving else None
@@ -98,7 +107,7 @@ class PolicyTraining:
 
             def trained(until: int | None) -> dict[str, Any]:
                 part = replace(request, until=until)
-                result = self.stages.run("train", RANK, part, key, in_words=step_in_words)[0]
+                result = self.stages.run("train", RANK, part, key, in_words=step_in_words, forks=not uses_vllm)[0]
                 write_json(request.policy / RECORD, self._record())
                 return result
 
@@ -107,12 +116,18 @@ class PolicyTraining:
         shutil.rmtree(work, ignore_errors=True)
         return content
 
+    def _rolled(self) -> list[dict[str, Any]]:
+        """What of the rollouts the policy depends on: nothing for transformers' generate."""
+        node = stated(Config, {"rollout": self.nodes.get("rollout", {})}).get("rollout", {})
+        kept = {key: value for key, value in node.items() if key not in changes_no_result(Rollout)}
+        return [kept] if kept else []
+
     def _tell_of_checkpoints(self, num_prompts: int) -> None:
         train = self.config.train
         steps = train.num_steps(num_prompts, self.config.launch.num_ranks)
         if steps is not None and train.save_steps is not None and train.save_steps >= steps:
             every = checkpoint_every(train.save_steps, steps)
-            log.info("train.save_steps=%d is not below %d steps: a checkpoint every %d", train.save_steps, steps, every)
+            log.info("train.save_steps=%g is not below %d steps: a checkpoint every %d", train.save_steps, steps, every)
 
     def _record(self) -> dict[str, Any]:
         """How the policy was asked: where it is a model.path, it is asked so again."""
@@ -130,6 +145,8 @@ class PolicyTraining:
             train=config.train,
             date=config.model.date,
             deepspeed=config.deepspeed.config,
+            rollout=config.rollout,
+            base=called(config.model),
             seed=config.seed,
             checkpoints=checkpoints,
             policy=policy,

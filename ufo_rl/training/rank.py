@@ -22,19 +22,10 @@ def train_policy(request: TrainRequest, context: RankContext) -> dict[str, Any]:
     grader = build(request.grader, "grader", request.plugins)
     return train(
         context.rows(),
-        request.model,
+        request,
         tokenizer,
         build_parts(request.rewards, request.plugins, grader=grader, answer_form=request.answer_form),
-        request.train,
-        request.template,
-        request.deepspeed,
-        request.seed,
         context.place,
-        request.checkpoints,
-        request.policy,
         context.journal.write,
-        request.moving,
-        request.plugins,
-        request.until,
         Signs(context.request.work, context.place.rank).give,
     )

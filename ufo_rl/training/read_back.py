@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from ufo_rl.errors import UserError
 from ufo_rl.model.folder import weight_files
 from ufo_rl.model.whole import load_whole
 from ufo_rl.training.accounted import text_of_chat
+from ufo_rl.training.lora import is_adapted, merged_tensors
 
 NUM_ROWS, NUM_TOKENS, MAX_NAMES = 4, 64, 3
 # Of the largest log-probability (at least SHARP), of which rounding is a share: on a CPU in float32, and where half precision
@@ -49,7 +50,7 @@ class ReadBack:
             self.live = self._log_probabilities(model.eval())
             model.train(was_training)
             self.tensors = (
-                {name: (one.dtype, _checksum(one)) for name, one in model.state_dict().items() if one.numel()}
+                {name: (one.dtype, _checksum(one)) for name, one in _tensors(model) if one.numel()}
                 if accelerator.is_main_process
                 else {}
             )
@@ -84,6 +85,10 @@ class ReadBack:
         """(tokens, vocabulary) of each row, in float32 on the CPU."""
         rows = [torch.tensor([ids], device=model.device) for ids in self.ids]
         return [model(input_ids=row).logits[0].float().log_softmax(-1).cpu() for row in rows]
+
+
+def _tensors(model: Any) -> Iterable[tuple[str, torch.Tensor]]:
+    return merged_tensors(model) if is_adapted(model) else model.state_dict().items()
 
 
 def _checksum(tensor: torch.Tensor) -> str:

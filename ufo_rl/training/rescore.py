@@ -26,6 +26,7 @@ from ufo_rl.signals.confidence.measure import measure, share_prefix
 from ufo_rl.signals.confidence.settings import Confidence
 from ufo_rl.signals.confidence.spans import encode
 from ufo_rl.training.groups import Group
+from ufo_rl.training.lora import own_model
 from ufo_rl.training.moving_feed import Chosen
 
 # Given, not found by timing: with other batches the last digits differ, and with them what is kept near the cut.
@@ -70,7 +71,7 @@ class Rescore:
         rows = encode(tokenizer, [self.scored[i].text for i in own], [self.scored[i].target_start for i in own])
         found: list[tuple[int, dict[str, Any]]] = []
         with unwrap_model_for_generation(self.trainer.model_wrapped, accelerator) as unwrapped, torch.no_grad():
-            model: Any = unwrapped
+            model: Any = own_model(unwrapped)
             was_training = model.training
             model.eval()
             forcing = TeacherForcing(model, pad_id(tokenizer))

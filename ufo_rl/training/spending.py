@@ -93,10 +93,11 @@ class _Spending(TrainerCallback):
     """Counts the seconds of steps, and ends the training when its budget is spent."""
 
     def __init__(self, trainer: Budgeted) -> None:
-        self.trainer, self.began, self.third = trainer, 0.0, 0
+        self.trainer, self.began, self.part, self.num_parts = trainer, 0.0, 0, 3.0
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        self.third = math.floor(3 * self.trainer.share)
+        self.num_parts = 1 / args.save_steps if args.save_steps < 1 else 3.0
+        self.part = math.floor(self.num_parts * self.trainer.share)
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self.began = time.monotonic()
@@ -109,6 +110,6 @@ class _Spending(TrainerCallback):
         if self.trainer.is_spent:
             control.should_training_stop = True
         if self.trainer.budget is not None and args.save_strategy != "no":
-            third = math.floor(3 * self.trainer.share)  # where there are fewer steps than train.save_steps
-            control.should_save = control.should_save or third > self.third
-            self.third = third
+            part = math.floor(self.num_parts * self.trainer.share)  # of the budget: its steps nobody knows
+            control.should_save = control.should_save or part > self.part
+            self.part = part

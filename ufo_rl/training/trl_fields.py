@@ -10,7 +10,6 @@ from ufo_rl.config.foreign import problems_of
 
 # Field of TRL's: key of train/ whose value it takes as it is.
 HANDED_OVER = {
-    "learning_rate": "learning_rate",
     "lr_scheduler_type": "lr_scheduler_type",
     "warmup_steps": "warmup_ratio",  # below 1 it is a share of the steps
     "weight_decay": "weight_decay",
@@ -31,6 +30,7 @@ HANDED_OVER = {
 }
 # Fields that grpo.py works out, and what of ours they come from.
 WORKED_OUT = {
+    "learning_rate": "train.learning_rate",
     "max_steps": "train.max_steps",
     "save_strategy": "train.save_steps",
     "save_steps": "train.save_steps",

@@ -14,6 +14,7 @@ from ufo_rl.model.memory import is_out_of_memory
 from ufo_rl.model.narrow_layers import has_calls_to_spare
 from ufo_rl.training.checkpoint import Checkpointed
 from ufo_rl.training.dead_groups import ExactRewards
+from ufo_rl.training.engine_check import EngineChecked
 from ufo_rl.training.positions import (
     MIN_ROWS,
     PROMPTS_ONCE,
@@ -32,7 +33,7 @@ TOLERANCE, OF_HALF, OF_GRADIENT = 1e-5, 1e-2, 1e-3
 SHARP = 10.0  # what the largest log-probability is taken for at least
 
 
-class Trainer(Checkpointed, ExactRewards):
+class Trainer(Checkpointed, ExactRewards, EngineChecked):
     """TRL's GRPOTrainer whose log-probabilities are computed in the first of WAYS that is right. Loss and gradient are those of
     the whole batch, up to rounding.
 
