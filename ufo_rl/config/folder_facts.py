@@ -34,7 +34,7 @@ def word_of(text: str) -> str:
 def name_of(path: str) -> str:
     """A model's own name: the last part of its path, of a policy of ours its run's. Never that of an option in model/."""
     parts = [part for part in os.path.abspath(os.path.expanduser(path.removeprefix(PACKAGED))).split("/") if part]
-    if parts[-2:] == ["train", "policy"]:
+    if parts[-2:] in (["train", "policy"], ["train", "adapter"]):
         parts = parts[:-2]
     elif parts[-2:-1] == ["snapshots"] and COMMIT.fullmatch(parts[-1]):  # of the hub's cache
         parts = [*parts[:-3], parts[-3].removeprefix("models--").rpartition("--")[2]]
@@ -69,8 +69,12 @@ def _run_of(folder: Path) -> dict[str, Any]:
 
 
 def config_of(path: str) -> dict[str, Any]:
-    """config.json of a model's folder, of its text part where it has several; {} where it cannot be read (a hub id)."""
+    """config.json of a model's folder, of its text part where it has several, of an adapter its base's; {} where it cannot be
+    read (a hub id)."""
     found = _object(local(path) / "config.json")
+    base = {} if found else _object(local(path) / "adapter_config.json")
+    if isinstance(base.get("base_model_name_or_path"), str):
+        return config_of(base["base_model_name_or_path"])
     text = found.get("text_config")
     return {**found, **text} if isinstance(text, Mapping) else found
 

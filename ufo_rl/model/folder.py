@@ -103,13 +103,10 @@ def _is_there(path: Path) -> bool:
 
 def _adapter(folder: Path, called: str) -> str:
     base = read_object(folder / ADAPTER, called).get("base_model_name_or_path") or "its base model"
-    cure = "merge it first (PEFT: model.merge_and_unload().save_pretrained(FOLDER), and the tokenizer beside it)"
-    if any(_is_there(folder / name) for name in (WHOLE, INDEX)):
-        return (
-            f"{called} holds a whole model and an adapter ({ADAPTER}) of {base}: which one is meant? "
-            f"Remove the adapter's files, or {cure}"
-        )
-    return f"{called} is an adapter of {base}, not a whole model; {cure}"
+    return (
+        f"{called} holds a whole model and an adapter ({ADAPTER}) of {base}: which one is meant? Give each "
+        "a folder of its own"
+    )
 
 
 def _check_config(folder: Path, called: str) -> None:

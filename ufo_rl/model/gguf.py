@@ -9,19 +9,16 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-from filelock import FileLock
-from huggingface_hub import constants
-
 from ufo_rl.errors import UserError
 from ufo_rl.files.keys import digest
+from ufo_rl.model.made_once import MadeOnce, partial
 
 MAGIC = b"GGUF"
-CURE = "set HF_HOME to a folder that can be written and has room for four bytes a weight"
+UNPACKED = MadeOnce("gguf", "unpacked", __name__, "take another file or the model's own folder")
 
 
 def unpacked(path: Path, called: str) -> Path:
@@ -38,47 +35,9 @@ def unpacked(path: Path, called: str) -> Path:
     if not is_one:
         raise UserError(f"{called} is no GGUF file: it does not begin with {MAGIC.decode()}; download it again")
     name = f"{real.stem}-{digest([str(real), stat.st_size, stat.st_mtime_ns], 12)}"
-    folder = Path(constants.HF_HOME) / "ufo-rl" / "gguf" / name
-    if folder.is_dir():
-        return folder
-    if find_spec("gguf") is None:
+    if find_spec("gguf") is None and not UNPACKED.is_there(name):
         raise UserError(f"{called}: GGUF files are read by the package gguf; pip install gguf")
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.with_name(f"{name}.lock")):
-            if not folder.is_dir():
-                sys.stderr.write(f"ufo-rl: {called}: unpacking to {folder} (once) ...\n")
-                _unpack_apart(real, folder, called)
-    except OSError as error:
-        raise UserError(f"{called} cannot be unpacked to {folder} ({error.strerror}); {CURE}") from error
-    return folder
-
-
-def _unpack_apart(path: Path, folder: Path, called: str) -> None:
-    words = [sys.executable, "-P", "-c", f"from {__name__} import main; main()", str(path), str(folder)]
-    package = str(Path(__file__).resolve().parents[2])
-    search = os.pathsep.join([*filter(None, [os.environ.get("PYTHONPATH", "")]), package])
-    try:
-        done = subprocess.run(
-            words, env={**os.environ, "PYTHONPATH": search}, capture_output=True, text=True, check=False
-        )
-    finally:  # also of an interrupt: it is as large as the model
-        shutil.rmtree(_partial(folder), ignore_errors=True)
-    if done.returncode < 0:
-        raise UserError(
-            f"{called} cannot be unpacked: signal {-done.returncode} ended it, as where memory runs out; {CURE}"
-        )
-    if done.returncode:
-        reason = next(
-            (line for line in reversed(done.stderr.splitlines()) if line.strip() and "%|" not in line), "unknown"
-        )
-        raise UserError(
-            f"{called} cannot be unpacked: {reason}; take another file or the model's own folder, or {CURE}"
-        )
-
-
-def _partial(folder: Path) -> Path:
-    return folder.with_name(f"{folder.name}.partial")
+    return UNPACKED.folder(name, [str(real)], called)
 
 
 def unpack(path: Path, folder: Path) -> None:
@@ -96,11 +55,11 @@ def unpack(path: Path, folder: Path) -> None:
     model.load_state_dict(loaded.state_dict(), assign=True)
     model.tie_weights()
     model.generation_config = loaded.generation_config
-    partial = _partial(folder)
-    shutil.rmtree(partial, ignore_errors=True)
-    model.save_pretrained(partial)
-    AutoTokenizer.from_pretrained(**given).save_pretrained(partial)
-    os.replace(partial, folder)
+    made = partial(folder)
+    shutil.rmtree(made, ignore_errors=True)
+    model.save_pretrained(made)
+    AutoTokenizer.from_pretrained(**given).save_pretrained(made)
+    os.replace(made, folder)
 
 
 def main() -> None:

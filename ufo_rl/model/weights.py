@@ -12,7 +12,7 @@ from ufo_rl.errors import UserError, in_a_line, nearest
 from ufo_rl.files.atomic import read_json, write_json
 from ufo_rl.files.hub_access import offline_problem, why_refused
 from ufo_rl.files.keys import digest, file_sha256
-from ufo_rl.model import gguf
+from ufo_rl.model import adapter, gguf
 from ufo_rl.model.folder import check_files
 
 if TYPE_CHECKING:
@@ -45,6 +45,8 @@ def local_folder(model: Model) -> Path | None:
     path = packaged(model.path) if model.path.startswith(PACKAGED) else Path(model.path).expanduser()
     if path.is_file() and path.suffix.lower() == GGUF:
         path = gguf.unpacked(path, named(model))
+    if path.is_dir() and adapter.is_adapter(path):
+        path = adapter.merged(path, named(model))
     if path.is_file():
         raise UserError(
             f"model.path={model.path} is a file; give the folder with config.json, *.safetensors and tokenizer, or a GGUF file"

@@ -24,7 +24,7 @@ from ufo_rl.training.checkpoint import stop_on_sigterm
 from ufo_rl.training.choosers import let_it_move
 from ufo_rl.training.construct import grpo_arguments, make_trainer
 from ufo_rl.training.lora import is_adapted, save_adapted
-from ufo_rl.training.policy import TrainRequest
+from ufo_rl.training.policy import ADAPTER, TrainRequest
 from ufo_rl.training.precision import weights_dtype
 from ufo_rl.training.read_back import ReadBack
 from ufo_rl.training.rollouts import engine_dtype, engine_stated
@@ -37,7 +37,6 @@ log = logging.getLogger(__name__)
 STOPPED = 143  # exit status of a rank that SIGTERM has stopped, as shells have it
 COMPLETIONS = "completions"  # TRL's folder of tables, one a logged step
 ROLLOUTS = "rollouts"  # ours
-ADAPTER = "adapter"  # beside the policy
 
 
 def prepare_process_group(place: Place, deepspeed: dict[str, Any] | None, hang_s: float | None = None) -> None:

@@ -27,6 +27,7 @@ from ufo_rl.training.on_the_way import Evaluate, OnTheWay
 from ufo_rl.training.step import step_in_words
 
 log = logging.getLogger(__name__)
+ADAPTER = "adapter"  # beside the policy
 RANK = "ufo_rl.training.rank.train_policy"
 NODES = ("template", "grader", "reward", "train", "deepspeed", "seed")  # of the configuration: what a policy depends on
 
@@ -108,7 +109,9 @@ class PolicyTraining:
             def trained(until: int | None) -> dict[str, Any]:
                 part = replace(request, until=until)
                 result = self.stages.run("train", RANK, part, key, in_words=step_in_words, forks=not uses_vllm)[0]
-                write_json(request.policy / RECORD, self._record())
+                for made in (request.policy, request.policy.with_name(ADAPTER)):
+                    if made.is_dir():
+                        write_json(made / RECORD, self._record())
                 return result
 
             on_the_way = OnTheWay(self.config.train, work, evaluate)
