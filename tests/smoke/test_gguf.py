@@ -174,7 +174,7 @@ def test_what_keeps_a_file_from_being_unpacked_is_told_and_leaves_nothing(
         patch.setattr("ufo_rl.model.gguf.find_spec", lambda name: None)
         told(r"GGUF files are read by the package gguf; pip install gguf$")
         patch.undo()
-        patch.setattr("ufo_rl.model.gguf.subprocess.run", killed)
+        patch.setattr("ufo_rl.model.made_once.subprocess.run", killed)
         told(r"cannot be unpacked: signal 9 ended it, as where memory runs out; set HF_HOME")
     with monkeypatch.context() as patch:
         patch.setattr(constants, "HF_HOME", "/proc/none")

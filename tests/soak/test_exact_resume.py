@@ -42,6 +42,23 @@ CASES = {
         "deepspeed=zero2",
         *WHOLE,
     ),
+    "adapter": ("train.max_steps=10", "train.per_device_train_batch_size=32", "train.lora.rank=4", *WHOLE),
+    "two ranks, adapter": (
+        "train.max_steps=10",
+        "train.per_device_train_batch_size=16",
+        "train.lora.rank=4",
+        "launch.num_ranks=2",
+        "deepspeed=zero2",
+        *WHOLE,
+    ),
+    "rescore, adapter": (
+        "train.max_steps=10",
+        "train.per_device_train_batch_size=32",
+        "train.lora.rank=4",
+        "refresh=rescore",
+        "refresh.every=2",
+        *HALF,
+    ),
     "rescore": (
         "train.max_steps=10",
         "train.per_device_train_batch_size=32",

@@ -145,7 +145,7 @@ def _rollout_serves(config: Config) -> list[str]:
 def _lora_is_whole(config: Config) -> list[str]:
     lora = config.train.lora
     if lora.rank is None:
-        own = {"alpha": 32.0, "targets": ["all-linear"], "dropout": 0.0, "learning_rate_factor": 10.0}
+        own = {"alpha": 32.0, "targets": ["all-linear"], "dropout": 0.0}
         return [
             f"train.lora.{key}={getattr(lora, key)} does nothing without train.lora.rank, for example train.lora.rank=16"
             for key, default in own.items()

@@ -38,6 +38,7 @@ from ufo_rl.report.metrics import headline
 from ufo_rl.report.page.of_run import save_figures
 from ufo_rl.tracking.begin import open_run
 from ufo_rl.tracking.sink import Tracker
+from ufo_rl.training.kept import leave_weights
 
 log = logging.getLogger(__name__)
 
@@ -119,6 +120,7 @@ def execute(
         if tracker.is_on:
             show(tracker, folder)
     state.write("completed", inputs=inputs)
+    leave_weights(folder / "train", config.train)
     log.info("done in %.0f s\n%s", metrics["seconds"]["total"], summary(folder))
 
 

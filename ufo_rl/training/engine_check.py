@@ -82,7 +82,8 @@ class EngineChecked(Timed):
         output = super()._generate_and_score_completions(inputs)
         if self.model.training and self._is_due:
             with self.clock("check"):
-                problems = {**self._unsynced(), **self._drifted(output)}
+                unsynced, drifted = self._unsynced(), self._drifted(output)
+                problems = unsynced or drifted  # other weights are why what they say differs
                 for name in sorted(problems.keys() - self._rung):
                     step = self.state.global_step + 1
                     self.tell("alarm", step=step, name=name, words=problems[name], cure=CURES[name])

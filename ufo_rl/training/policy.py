@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ufo_rl.config.folder_facts import RECORD
-from ufo_rl.config.identity import grader_settings
+from ufo_rl.config.identity import grader_settings, trained
 from ufo_rl.config.kinds import changes_no_result, stated
 from ufo_rl.config.schema import Config, Rollout, Seam, Template, Train
 from ufo_rl.files.atomic import manifest, publish, write_json
@@ -83,7 +83,8 @@ class PolicyTraining:
         others = moving.prompts if moving else []
         rows = [row_of(prompt, self.chat.training_prompt(prompt)) for prompt in (*prompts, *others)]
         nodes = stated(Config, {name: self.nodes[name] for name in NODES})
-        nodes["train"] = {key: value for key, value in nodes["train"].items() if key not in changes_no_result(Train)}
+        recipe = trained(nodes["train"])
+        nodes["train"] = {key: value for key, value in recipe.items() if key not in changes_no_result(Train)}
         begun = [self.chat.form.begun] if self.chat.form.begun else []
         date = [] if self.chat.date is None else [self.chat.date]  # TRL renders the prompts
         nodes["grader"] = grader_settings(self.nodes["grader"], self.config.plugins)
@@ -93,7 +94,7 @@ class PolicyTraining:
         key = digest([rows, self.chat.id, named, self.config.launch.num_ranks, *begun, *date, *moved, *rolled])
         self.stages.asks("train", key)
         done = manifest(folder)
-        if done is not None and done["key"] == key:
+        if done is not None and done["key"] == key and (folder / "policy").is_dir():
             log.info("training: %d steps (done before)", done["steps"])
             return done
         # a folder a key: a training does not go on from the checkpoints of another selection
@@ -106,7 +107,7 @@ class PolicyTraining:
             asked = moving.request(len(prompts), work / "pool.jsonl") if moving else None
             request = self._request(work, temporary / "policy", asked)
 
-            def trained(until: int | None) -> dict[str, Any]:
+            def train(until: int | None) -> dict[str, Any]:
                 part = replace(request, until=until)
                 result = self.stages.run("train", RANK, part, key, in_words=step_in_words, forks=not uses_vllm)[0]
                 for made in (request.policy, request.policy.with_name(ADAPTER)):
@@ -115,7 +116,7 @@ class PolicyTraining:
                 return result
 
             on_the_way = OnTheWay(self.config.train, work, evaluate)
-            content |= {**on_the_way.train(trained, request.policy), "key": key}
+            content |= {**on_the_way.train(train, request.policy), "key": key}
         shutil.rmtree(work, ignore_errors=True)
         return content
 

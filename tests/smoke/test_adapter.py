@@ -1,0 +1,94 @@
+"""Adapters trained, saved beside the merged policy, and read as a model; weights that a run does not keep."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from tests.conftest import Ufo
+from ufo_rl.config.compose import compose_jobs
+from ufo_rl.config.load import load
+from ufo_rl.errors import UserError
+from ufo_rl.files.journal import parse
+from ufo_rl.model import adapter
+from ufo_rl.model.weights import fetch, packaged
+
+pytestmark = pytest.mark.smoke
+LAB = packaged("package:lab/rules")
+
+
+def fetched(folder: Path) -> Path:
+    (job,) = compose_jobs([f"model.path={folder}", "dataset=rules"])
+    return fetch(load(job.plain).model)
+
+
+def base_named(folder: Path, name: Any) -> None:
+    path = folder / "adapter_config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "base_model_name_or_path": name}))
+
+
+def test_an_adapter_is_trained_saved_and_read_as_a_model(
+    ufo: Ufo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = (
+        "train.lora.rank=4",
+        "train.max_steps=4",
+        "train.save_steps=0.5",
+        "train.keep_policy=none",
+        "deepspeed=off",
+    )
+    first = ufo.run(
+        "selector=random", "eval.rules_zone.limit=20", "eval=[rules_zone]", "tracker=off", *words[:3], "name=a"
+    )
+    (run,) = tmp_path.glob("outputs/runs/a/*")
+    policy, trained = run / "train/policy", run / "train/adapter"
+    lines = list(parse((run / "metrics.jsonl").read_bytes()))
+    read_back = next(line["largest_difference"] for line in lines if line["event"] == "read_back")
+    assert read_back < 1e-3 and "completed" in first  # of log-probabilities down to -60
+    monkeypatch.setattr("huggingface_hub.constants.HF_HOME", str(tmp_path / "home"))
+    merged = fetched(trained)
+    one, other = load_file(policy / "model.safetensors"), load_file(merged / "model.safetensors")
+    assert one.keys() == other.keys()
+    assert all(torch.allclose(one[name], other[name], rtol=0, atol=1e-6) for name in one)
+    base = load_file(LAB / "model.safetensors")
+    assert any(not torch.equal(one[name], base[name]) for name in one if name in base)
+    assert fetched(trained) == merged  # once
+    # asked as it was trained: what stands beside the policy stands beside the adapter too
+    (job,) = compose_jobs([f"model.path={trained}", "dataset=rules"])
+    assert job.plain["template"]["name"] == "short" and job.plain["model"]["name"] == run.name
+    told = ufo.run("selector=random", "eval.rules_zone.limit=20", "eval=[rules_zone]", "tracker=off", *words, "name=b")
+    (run,) = tmp_path.glob("outputs/runs/b/*")
+    assert sorted(path.name for path in (run / "train").iterdir()) == ["adapter", "manifest.json", "rollouts"]
+    assert "train.keep_policy=none: policy removed" in told
+    assert "done before" in ufo.run(
+        "selector=random", "eval.rules_zone.limit=20", "eval=[rules_zone]", "tracker=off", *words, "name=b"
+    )
+
+
+def test_what_is_wrong_with_an_adapter_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HOME", str(tmp_path / "home"))
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "adapter_config.json").write_text('{"peft_type": "LORA"}')
+    with pytest.raises(UserError, match=r"has no adapter_model.safetensors; save the adapter there"):
+        fetched(folder)
+    (folder / "adapter_model.bin").write_bytes(b"pickle")
+    with pytest.raises(UserError, match="they can run code"):
+        fetched(folder)
+    (folder / "adapter_model.safetensors").write_bytes(b"weights")
+    with pytest.raises(UserError, match="names no base model; write the folder of its base"):
+        fetched(folder)
+    base_named(folder, "org/base")
+    with pytest.raises(UserError, match=r"an adapter of org/base, which is not on this machine; fetch that"):
+        fetched(folder)
+    base_named(folder, str(LAB))
+    with pytest.raises(UserError, match="cannot be merged"):  # its weights are none
+        fetched(folder)
+    monkeypatch.setattr(adapter, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r"pip install 'ufo-rl\[lora\]'"):
+        fetched(folder)
