@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from trl.models.utils import unwrap_model_for_generation
 
-from ufo_rl.model.engine.vllm_colocated import logprobs_of
+from ufo_rl.model.engine.vllm_trained import logprobs_by, logprobs_of
 from ufo_rl.training.accounted import silent
 from ufo_rl.training.alarms import CURES, DRIFT, NOT_SYNCED
 from ufo_rl.training.lora import is_adapted, merged_tensors
@@ -28,7 +28,7 @@ NEUTRAL = {"top_p": 1.0, "top_k": 0, "min_p": None, "repetition_penalty": 1.0}  
 class EngineChecked(Timed):
     """GRPOTrainer that looks, every `check_every` steps, at what vLLM says.
 
-    A probe, the same tokens each time, is read by both after weights were handed over: where the trainer's numbers have changed
+    A probe, the same tokens each time, is read by both after weights were handed over. Where the trainer's numbers have changed
     since the last probe and vLLM's have not in any digit, or both differ by more than rounding, vLLM has other weights
     (NOT_SYNCED). And the completions' log-probabilities, as vLLM sampled them and as the trainer computes them, give the mean
     ratio, the largest difference and the KL divergence of vLLM's distribution from the trainer's (DRIFT, where it is more than
@@ -56,7 +56,7 @@ class EngineChecked(Timed):
         own.generation_kwargs = {"stop_token_ids": list(self.eos_token_ids), **own.generation_kwargs}
         if is_adapted(self.model):
             own._iter_named_params = self._merged
-        if own.mode == "colocate":  # a server takes no probe: what it says of completions is looked at
+        if own.mode == "colocate":
             own.llm.generate = self._probing(own.llm.generate)
 
     def _merged(self) -> Iterator[tuple[str, torch.Tensor]]:
@@ -82,6 +82,8 @@ class EngineChecked(Timed):
         output = super()._generate_and_score_completions(inputs)
         if self.model.training and self._is_due:
             with self.clock("check"):
+                if self.vllm_generation.mode == "server" and self.accelerator.is_main_process:
+                    self._said = logprobs_by(self.vllm_generation.vllm_client, self._probe_ids)
                 unsynced, drifted = self._unsynced(), self._drifted(output)
                 problems = unsynced or drifted  # other weights are why what they say differs
                 for name in sorted(problems.keys() - self._rung):
@@ -91,10 +93,10 @@ class EngineChecked(Timed):
         return output
 
     def _unsynced(self) -> dict[str, str]:
-        if self._said is None:
-            return {}
-        said, own = self._said, self._own_numbers()
+        said, own = self._said, self._own_numbers()  # a server is asked by one rank; the weights are all ranks'
         self._said = None
+        if said is None:
+            return {}
         mean = float((said - own).abs().mean())
         self._metrics["train"][PROBE].append(mean)
         before, self._before = self._before, (said, own)

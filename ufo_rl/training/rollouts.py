@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ufo_rl.config.schema import Rollout, Train
-from ufo_rl.model.engine.vllm_colocated import colocated
+from ufo_rl.model.engine.vllm_trained import colocated
 
 MODES = {"vllm_colocate": "colocate", "vllm_server": "server"}
 

@@ -1,4 +1,4 @@
-"""vLLM in the process of a training, which hands it weights: as TRL opens it, with what TRL leaves open."""
+"""vLLM that generates for a training, which hands it weights: opened with what TRL leaves open, and asked what it computes."""
 
 from __future__ import annotations
 
@@ -62,3 +62,9 @@ def logprobs_of(generate: Callable[..., Any], rows: Sequence[list[int]]) -> torc
             for place in range(1, len(ids))
         ]
     )
+
+
+def logprobs_by(client: Any, rows: Sequence[list[int]]) -> torch.Tensor:
+    """The same from a server; client: TRL's."""
+    found = client.get_sequence_logprobs(list(rows), [1] * len(rows), top_logprobs=0)["actual_logprobs"]
+    return torch.tensor([one for row in found for (one,) in row])
