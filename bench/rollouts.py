@@ -1,5 +1,5 @@
-"""GRPO on the second lab with completions by vLLM, colocated on a CPU, against transformers' generate: reward over 30 steps, and how
-far the two engines' numbers are apart. Under the environment of `make vllm-env`:
+"""GRPO on the second lab with completions by vLLM, colocated on a CPU, against transformers' generate: reward over 30 steps,
+and how far the two engines are apart in their numbers. Under the environment of `make vllm-env`:
 VLLM_CPU_KVCACHE_SPACE=1 .venv-vllm/bin/python bench/rollouts.py
 
 On a CPU the switch for tests keeps vLLM's weights plain: it says nothing of speed."""

@@ -120,3 +120,25 @@ def test_end_tokens_are_those_of_the_tokenizer_and_of_the_model(tmp_path: Path) 
     assert end_ids(tmp_path, tokenizer) == sorted({7, own})
     (tmp_path / "generation_config.json").write_text('{"eos_token_id": [8, 9]}')
     assert end_ids(tmp_path, tokenizer) == sorted({8, 9, own})
+
+
+def test_where_memory_runs_out_batches_get_smaller_and_samples_stay(
+    texts: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error is CUDA's; with room for three rows six are three and three; one row that does not fit is an error."""
+    many, seeds, sampling = texts * 2, list(range(6)), Sampling(1.0, 96)
+    expected = generated(engine(), many, sampling, seeds)
+    made, sizes, own = engine(), list[int](), HFEngine._batch
+
+    def tight(self: HFEngine, rows: list[list[int]], *rest: Any) -> list[Completion]:
+        sizes.append(len(rows))
+        if len(rows) > room:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return own(self, rows, *rest)
+
+    monkeypatch.setattr(HFEngine, "_batch", tight)
+    room = 3
+    assert generated(made, many, sampling, seeds) == expected and sizes == [6, 3, 3]
+    room = 0
+    with pytest.raises(torch.OutOfMemoryError):
+        generated(engine(), texts, sampling, [0, 1, 2])

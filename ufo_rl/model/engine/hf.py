@@ -66,9 +66,23 @@ class HFEngine:
             batch = order[start : start + size]
             if self.way == ONE_LENGTH:
                 batch = [i for i in batch if len(tokens[i]) == length]
-            start += len(batch)
-            made = self._batch([tokens[i] for i in batch], sampling, [seeds[i] for i in batch])
-            yield list(zip(batch, made, strict=True))
+            made = self._in_memory([tokens[i] for i in batch], sampling, [seeds[i] for i in batch])
+            start += len(made)
+            yield list(zip(batch, made, strict=False))  # as many as there was room for
+
+    def _in_memory(self, rows: list[list[int]], sampling: Sampling, seeds: Sequence[int]) -> list[Completion]:
+        """Of the first rows, so many that memory holds; from then on batches are no larger. What a row draws is its own."""
+        while True:
+            try:
+                return self._batch(rows, sampling, seeds[: len(rows)])
+            except Exception as error:
+                if len(rows) == 1 or not is_out_of_memory(error):
+                    raise
+            rows = rows[: len(rows) // 2]
+            self.batch_tokens = len(rows) * (len(rows[0]) + sampling.max_tokens)
+            log.info("memory ran out: batches of %d tokens from here on", self.batch_tokens)
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
 
     @torch.inference_mode()
     def _batch(self, rows: list[list[int]], sampling: Sampling, seeds: Sequence[int]) -> list[Completion]:
