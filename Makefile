@@ -1,5 +1,6 @@
 # Two commands do all set-up on a fresh machine: `make demo` and `make test`.
 PYTHON ?= python3
+OTHER ?= $(PYTHON)
 VENV := .venv
 BIN := $(VENV)/bin
 # What has a target of its own.
@@ -7,7 +8,7 @@ APART := --ignore tests/vllm --ignore tests/hub --ignore tests/real --ignore tes
 # Processes beside each other: one thread each, which sleeps while it waits.
 QUIETLY := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE
 
-.PHONY: help demo test soak test-hub test-vllm test-real test-page vllm-env lint lock wheel lab real-model bench-scoring bench-precision bench-memory bench-grading clean
+.PHONY: help demo test test-wheel soak test-hub test-vllm test-real test-page vllm-env lint lock wheel lab real-model bench-scoring bench-precision bench-memory bench-grading clean
 .DEFAULT_GOAL := help
 
 help:  ## Show this list
@@ -89,7 +90,13 @@ lock:  ## Write requirements.lock anew from pyproject.toml
 	rm -rf .venv-lock
 
 wheel: $(VENV)/.installed  ## Build dist/ufo_rl-*.whl
-	$(BIN)/python -m build --wheel --no-isolation
+	rm -rf dist && $(BIN)/python -m build --wheel --no-isolation
+
+test-wheel: wheel  ## The wheel under another Python, in an environment of its own: make test-wheel OTHER=python3.13 (on Linux that brings CUDA's libraries, 6 GB)
+	rm -rf .venv-wheel build/wheel && $(OTHER) -m venv .venv-wheel && mkdir -p build/wheel
+	.venv-wheel/bin/pip install --quiet --requirement requirements.lock
+	.venv-wheel/bin/pip install --quiet --no-deps dist/*.whl
+	cd build/wheel && $(QUIETLY) ../../.venv-wheel/bin/ufo-rl dataset.num_prompts=200 train.max_steps=2 eval=[rules_zone] eval.rules_zone.limit=20 tracker=off
 
 clean:  ## Remove what make made; results in outputs/ stay
-	rm -rf $(VENV) .venv-vllm .venv-hub .venv-lock dist build .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-vllm .venv-hub .venv-lock .venv-wheel dist build .pytest_cache .ruff_cache .hypothesis
