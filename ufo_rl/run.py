@@ -55,7 +55,8 @@ def main(words: Sequence[str], begin: Callable[[], None] = lambda: None) -> int:
     begin()
     if any(asks_slurm(job.plain) for job in jobs) and not is_own_job(os.environ):
         return on_cluster(jobs, words)
-    plan(jobs, words)
+    if not is_own_job(os.environ):  # else who submitted the job has, with the words of the user
+        plan(jobs, words)
     with collected(Path(os.path.expanduser(jobs[0].plain["paths"]["outputs"]))) as made:
         start()
         return outcome(jobs, made.folders())

@@ -1,5 +1,5 @@
-"""The jobs of a command as jobs of SLURM: what is done is left, what lives is adopted, what is missing is submitted; then all are
-waited for. What became of a run stands in its folder, whoever waits for it."""
+"""The jobs of a command as jobs of SLURM: what is done is left, what lives is adopted, what is missing is submitted, and all
+are waited for. What became of a run stands in its folder, whoever waits for it."""
 
 from __future__ import annotations
 
