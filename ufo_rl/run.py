@@ -49,17 +49,22 @@ def main(words: Sequence[str], begin: Callable[[], None] = lambda: None) -> int:
         return 0
     check_jobs(jobs)
     tell(jobs)
+    from ufo_rl.experiment.copies import leading
     from ufo_rl.experiment.made import collected
     from ufo_rl.experiment.planned import plan
 
     begin()
     if any(asks_slurm(job.plain) for job in jobs) and not is_own_job(os.environ):
         return on_cluster(jobs, words)
-    if not is_own_job(os.environ):  # else who submitted the job has, with the words of the user
-        plan(jobs, words)
-    with collected(Path(os.path.expanduser(jobs[0].plain["paths"]["outputs"]))) as made:
-        start()
-        return outcome(jobs, made.folders())
+    outputs = Path(os.path.expanduser(jobs[0].plain["paths"]["outputs"]))
+    with leading(outputs, words, os.environ, jobs[0].plain["launch"]["num_nodes"]) as is_first:
+        if not is_first:
+            return 0
+        if not is_own_job(os.environ):  # else who submitted the job has, with the words of the user
+            plan(jobs, words)
+        with collected(outputs) as made:
+            start()
+            return outcome(jobs, made.folders())
 
 
 def check_jobs(jobs: Sequence[Job]) -> None:

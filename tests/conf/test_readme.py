@@ -21,6 +21,7 @@ PAGES = [
     ROOT / "README.md",
     ROOT / "ARCHITECTURE.md",
     ROOT / "sweeps/README.md",
+    *sorted((ROOT / "docs").glob("*.md")),
     *sorted((ROOT / "conf").rglob("*.yaml")),
     *(ROOT / "sweeps").glob("*.yaml"),
 ]

@@ -67,8 +67,8 @@ class Slurm:
         return dict(line.split() for line in told.splitlines())
 
     def signal(self, job: str, name: str) -> None:
-        """To all processes of a job's step. The step is named: for a whole job of an array scancel is told to try again, does so for
-        a minute, and so signals the next attempt too (SLURM 22.05)."""
+        """To all processes of a job's step. The step is named: for a whole job of an array scancel is told to try again, does
+        so for a minute, and so signals the next attempt too (SLURM 22.05)."""
         told = self.ask("squeue", "--me", "-r", "-h", "-o", "%i %A")
         number = dict(line.split() for line in told.splitlines())[job]
         self.ask("scancel", f"--signal={name}", f"{number}.0")

@@ -22,7 +22,7 @@ LEVELS = (
     ("signals", "evaluation"),
     ("training",),
     ("experiment",),
-    ("commands",),
+    ("commands", "cluster"),
     ("run",),
     ("cli",),
 )
@@ -35,6 +35,7 @@ MAY_IMPORT = {
     "deepspeed": {"training"},
     "vllm": {"model"},
     "wandb": {"tracking"},
+    "submitit": {"cluster"},
     "hydra": {"run", "config", "experiment"},
     "omegaconf": {"run", "config", "experiment", "commands"},
     "matplotlib": {"report"},

@@ -25,7 +25,7 @@ def run_jobs(jobs: Sequence[Job], words: Sequence[str]) -> Mapping[Path, str]:
     cannot be submitted; KeyboardInterrupt leaves them in the queue."""
     check(jobs, words)
     from ufo_rl.cluster.queue import queue
-    from ufo_rl.cluster.submit import Run, submit
+    from ufo_rl.cluster.submit import Submission, submit
     from ufo_rl.cluster.wait import say, wait
 
     outputs = Path(os.path.expanduser(jobs[0].plain["paths"]["outputs"]))
@@ -36,7 +36,7 @@ def run_jobs(jobs: Sequence[Job], words: Sequence[str]) -> Mapping[Path, str]:
                 "SLURM does not answer (squeue --me): what is in the queue cannot be known, so nothing was submitted"
             )
         plan(jobs, words)
-        runs, before = dict[Path, Run](), 0
+        runs, before = dict[Path, Submission](), 0
         for job in jobs:
             config, folder = load(job.plain), job.folder.absolute()
             status = Status(folder)
@@ -44,7 +44,7 @@ def run_jobs(jobs: Sequence[Job], words: Sequence[str]) -> Mapping[Path, str]:
                 say(f"{folder.name}: done before; force=true runs it again")
                 before += 1
             else:
-                runs[folder] = Run(job, folder, config.launch, config.name)
+                runs[folder] = Submission(job, folder, config.launch, config.name)
         submitted = submit(list(runs.values()), queued)
     first = load(jobs[0].plain)
     assert first.launch.slurm is not None

@@ -14,7 +14,7 @@ from submitit import SlurmExecutor
 from submitit.core.utils import FailedJobError, FailedSubmissionError
 
 from ufo_rl.cluster.queue import Queued
-from ufo_rl.cluster.record import FILE, Submitted, last
+from ufo_rl.cluster.slurm_file import FILE, Submitted, last
 from ufo_rl.cluster.task import Task
 from ufo_rl.config.compose import Job
 from ufo_rl.config.schema import Launch, Slurm
@@ -27,7 +27,7 @@ KEPT = ("SLURM_CONF",)
 
 
 @dataclass(frozen=True)
-class Run:
+class Submission:
     """A run to be: its job as the command line has it, its folder, and what it asks of SLURM."""
 
     job: Job
@@ -46,11 +46,11 @@ class Run:
         return [*self.job.flags, *self.job.overrides, "hydra.mode=RUN", f"hydra.run.dir='{place}'"]
 
 
-def submit(runs: Sequence[Run], queued: Mapping[str, Queued]) -> dict[Path, Submitted]:
+def submit(runs: Sequence[Submission], queued: Mapping[str, Queued]) -> dict[Path, Submitted]:
     """The jobs of the runs by their folders; those that are in the queue are not submitted again. One array for all that ask
     the same of SLURM. UserError where sbatch refuses."""
     jobs: dict[Path, Submitted] = {}
-    arrays: dict[str, list[Run]] = {}
+    arrays: dict[str, list[Submission]] = {}
     for run in runs:
         known = last(run.folder)
         found = known.found(queued) if known else None
@@ -65,7 +65,7 @@ def submit(runs: Sequence[Run], queued: Mapping[str, Queued]) -> dict[Path, Subm
     return jobs
 
 
-def _submitted(runs: Sequence[Run]) -> dict[Path, Submitted]:
+def _submitted(runs: Sequence[Submission]) -> dict[Path, Submitted]:
     first, logs = runs[0], runs[0].folder.parent / LOGS
     name = f"ufo-rl-{first.name}-{uuid.uuid4().hex[:8]}"
     meant = {

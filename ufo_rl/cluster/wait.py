@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ufo_rl.cluster.queue import GONE, Queued, cancel_waiting, ends, queue
-from ufo_rl.cluster.record import Submitted
+from ufo_rl.cluster.slurm_file import Submitted
 from ufo_rl.experiment.status import INTERRUPTED, Status
 
 SAY_S = 60.0
