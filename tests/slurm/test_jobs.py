@@ -17,8 +17,9 @@ WORDS = (*SWEEP, "seed=0", "tracker=off")
 def begin(lab: Lab, *words: str) -> Told:
     """A run that was submitted and trains, slowly."""
     lab.plant(seconds=4.0)
+    before = len(lab.steps(0))
     told = Told(lab.start(*WORDS, *ON_SLURM, *words))
-    assert wait_until(lambda: lab.steps(0))
+    assert wait_until(lambda: len(lab.steps(0)) > before)
     return told
 
 
@@ -36,7 +37,7 @@ def test_what_slurm_ends_is_told_in_its_words_and_goes_on(lab: Lab) -> None:
     assert "did not complete: interrupted in stage train (SLURM job" in output and ": CANCELLED; its log" in output
     lab.plant()
     assert f"training   {STEPS} steps" in lab.run(*WORDS, *ON_SLURM)  # the summary of a run
-    assert lab.steps(0)[-STEPS + 1 :] == list(range(2, STEPS + 1))
+    assert lab.steps(0)[-STEPS:] == list(range(1, STEPS + 1))  # of the attempt that was cancelled, and of the next
 
 
 def test_a_job_that_came_to_its_limit_too_often_says_so(lab: Lab) -> None:
@@ -56,9 +57,11 @@ def test_ctrl_c_leaves_the_jobs_and_says_how_to_come_back(lab: Lab) -> None:
         told.process.returncode == 130 and f"the same command comes back to them; to end them: scancel {job}" in output
     )
     assert lab.slurm.states()[job] == "RUNNING" and "Traceback" not in output
+    again = Told(lab.start(*WORDS, *ON_SLURM))
+    assert wait_until(lambda: again.says("0 submitted, 1 adopted"))
     lab.plant()
-    output = lab.run(*WORDS, *ON_SLURM)
-    assert "0 submitted, 1 adopted" in output and lab.job(0) == job and lab.read(0, "run.json")["attempt"] == 1
+    assert f"training   {STEPS} steps" in again.end()
+    assert again.process.returncode == 0 and lab.job(0) == job and lab.read(0, "run.json")["attempt"] == 1
 
 
 def test_a_job_that_never_begins_is_no_failure_of_the_run(lab: Lab) -> None:
