@@ -105,3 +105,12 @@ def test_two_hosts_find_each_other_by_slurms_variables(lab: Lab) -> None:
     outputs = [host.end() for host in hosts]
     assert [host.process.returncode for host in hosts] == [0, 0], "\n".join(outputs)
     assert "joining with 1 ranks" in outputs[1] and lab.steps(0) == list(range(1, STEPS + 1))
+
+
+def test_fail_fast_takes_what_has_not_begun_out_of_the_queue(lab: Lab) -> None:
+    lab.plant(failing="0")
+    words = ("-m", *SWEEP, "seed=0,1,2", "tracker=off", "fail_fast=true", "launch.slurm.array_parallelism=1")
+    output = lab.run(*words, *ON_SLURM, status=1)
+    # SLURM may start the second before the failure of the first is seen
+    assert lab.read(2, "status.json")["state"] == "planned" and "never started (SLURM job" in output, output
+    assert ": CANCELLED; its log: " in output and "1 failed" in output

@@ -15,7 +15,7 @@ from ufo_rl.cluster.slurm_file import Submitted, last
 from ufo_rl.cluster.submit import Submission, parameters
 from ufo_rl.config.compose import compose_jobs, compose_one
 from ufo_rl.config.group_choices import missing_option
-from ufo_rl.config.identity import run_id
+from ufo_rl.config.identity import run_id, run_name
 from ufo_rl.config.load import load
 from ufo_rl.config.scheduler import OWN_JOB, first_host, is_own_job, meeting_point
 from ufo_rl.errors import UserError
@@ -82,6 +82,7 @@ def test_two_hosts_of_an_allocation_need_no_rendezvous(monkeypatch: pytest.Monke
 def test_a_run_is_the_same_run_wherever_it_is_launched() -> None:
     local, slurm = (compose_jobs([f"launch={option}"])[0] for option in ("local", "slurm"))
     assert run_id(local.plain) == run_id(slurm.plain) and local.folder == slurm.folder
+    assert run_name(local.plain, local.overrides) == run_name(slurm.plain, slurm.overrides)
     assert local.is_here and not slurm.is_here
 
 

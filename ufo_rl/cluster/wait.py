@@ -15,7 +15,7 @@ from ufo_rl.experiment.status import INTERRUPTED, Status
 
 SAY_S = 60.0
 PATIENCE_S = 60.0  # that a network file system has to show what a job wrote last
-COMPLETED = "COMPLETED"
+COMPLETED, CANCELLED = "COMPLETED", "CANCELLED"
 AFTER = "the jobs go on in SLURM; the same command comes back to them; to end them: scancel {jobs}"
 
 
@@ -27,21 +27,32 @@ def say(text: str) -> None:
 
 @dataclass
 class Waited:
-    """A job that has not ended as far as is known: since when it is out of the queue (None while it is there)."""
+    """A job that has not ended as far as is known: since when it is out of the queue (None while it is there), and whether this
+    command has taken it out."""
 
     folder: Path
     submitted: Submitted
     queued: Queued | None = None
     out_since: float | None = None
+    is_cancelled: bool = False
 
     @property
     def is_waiting(self) -> bool:
         return self.queued is not None and self.queued.is_waiting
 
+    def stage(self) -> str:
+        """Where a job is that does not wait."""
+        if self.out_since is not None:
+            return "ending"
+        return (self.has_begun() and Status(self.folder).state()[1]) or "starting"
+
+    def has_begun(self) -> bool:
+        """Whether the job has written anything into status.json."""
+        return Status(self.folder).updated() != self.submitted.before
+
     def has_written(self) -> bool:
-        """Whether the job has said in status.json how the run ended."""
-        status = Status(self.folder)
-        return status.updated() != self.submitted.before and status.state()[0] in ("completed", "failed")
+        """Whether it has said there how the run ended."""
+        return self.has_begun() and Status(self.folder).state()[0] in ("completed", "failed")
 
 
 @dataclass
@@ -73,7 +84,7 @@ def wait(
                 say(_counts(left, ended) + ("" if queued is not None else "; SLURM does not answer (squeue --me)"))
                 last_numbers, last_said = numbers, time.monotonic()
             if fail_fast and ended.failed:
-                cancel_waiting([one.submitted.job for one in left if _has_not_begun(one)])
+                _cancel([one for one in left if one.is_waiting and not one.has_begun() and not one.is_cancelled])
             if left:
                 time.sleep(poll_s)
     except KeyboardInterrupt:
@@ -91,10 +102,11 @@ def _has_ended(one: Waited, queued: Mapping[str, Queued], ended: Ended) -> bool:
     if not one.has_written():
         one.out_since = one.out_since or time.monotonic()
         state = one.queued.state if one.queued else GONE
-        if state in (COMPLETED, GONE) and time.monotonic() - one.out_since < PATIENCE_S:
+        is_late = time.monotonic() - one.out_since >= PATIENCE_S
+        if state in (COMPLETED, GONE) and not is_late and not one.is_cancelled:
             return False
-    job = one.submitted.job
-    state = one.queued.state if one.queued else ends([job]).get(job, GONE)
+    job, unsaid = one.submitted.job, CANCELLED if one.is_cancelled else GONE
+    state = one.queued.state if one.queued else ends([job]).get(job, unsaid)
     replace(one.submitted, end=state).write(one.folder)
     _note(one, state, ended)
     return True
@@ -106,16 +118,20 @@ def _note(one: Waited, state: str, ended: Ended) -> None:
     if status.is_completed():
         ended.completed += 1
         return
-    words = f"SLURM job {one.submitted.job}: {state}"
-    ended.failed[one.folder] = f" ({words}; its log: {one.submitted.log})"
-    has_begun = status.updated() != one.submitted.before
-    if not one.has_written() and status.state()[0] != INTERRUPTED and (has_begun or state != "CANCELLED"):
+    words, log = f"SLURM job {one.submitted.job}: {state}", f"its log: {one.submitted.log}"
+    ended.failed[one.folder] = f" ({words}; {log})"
+    is_silent = not one.has_written() and status.state()[0] != INTERRUPTED
+    if is_silent and (one.has_begun() or state not in (CANCELLED, GONE)):
         status.stage = status.state()[1] or None
         status.fail(words)
+        ended.failed[one.folder] = f" ({log})"
 
 
-def _has_not_begun(one: Waited) -> bool:
-    return one.is_waiting and Status(one.folder).updated() == one.submitted.before
+def _cancel(waiting: list[Waited]) -> None:
+    """Jobs of an array that never began leave no trace in the queue when they are cancelled: it is kept in mind."""
+    cancel_waiting([one.submitted.job for one in waiting])
+    for one in waiting:
+        one.is_cancelled = True
 
 
 def _counts(left: list[Waited], ended: Ended) -> str:
@@ -123,7 +139,7 @@ def _counts(left: list[Waited], ended: Ended) -> str:
     waiting = [one for one in left if one.is_waiting]
     running = [one for one in left if not one.is_waiting]
     why = Counter(one.queued.reason for one in waiting if one.queued)
-    stages = Counter(Status(one.folder).state()[1] or "starting" for one in running)
+    stages = Counter(one.stage() for one in running)
     return (
         f"SLURM: {len(waiting)} waiting{_listed(why)}, {len(running)} running{_listed(stages)}, {ended.completed} done, "
         f"{len(ended.failed)} failed"
