@@ -57,7 +57,7 @@ test-vllm: .venv-vllm/.installed  ## Real vLLM beside transformers on the embedd
 test-page: $(VENV)/.installed  ## The report in real Chromium (Debian's chromium and chromium-driver), a picture of every section in build/pictures
 	UFO_RL_PICTURES=build/pictures $(QUIETLY) $(BIN)/python -m pytest -q tests/page
 
-test-slurm: $(VENV)/.installed  ## launch=slurm on a real SLURM of this machine, four minutes on 2 cores; installs Debian's slurm-wlm where it is root
+test-slurm: $(VENV)/.installed  ## launch=slurm on a real SLURM of this machine, twelve minutes on 2 cores; installs Debian's slurm-wlm where it is root
 	$(QUIETLY) $(BIN)/python -m pytest -q tests/slurm
 
 lint: $(VENV)/.installed  ## Style and types: what pre-commit and .ci/run check

@@ -127,6 +127,11 @@ def outcome(jobs: Sequence[Job], made: Mapping[int, Path], ends: Mapping[Path, s
         for folder in folders
         if not Status(folder).is_completed()
     ]
+    failed += [
+        f"{folder} was not run again: its results are of before{ends[folder]}"
+        for folder in folders
+        if folder in ends and Status(folder).is_completed()
+    ]
     if not jobs[0].is_sample:
         failed += [f"job {number} ({job.words}) never started" for number, job in enumerate(jobs) if number not in made]
     if len(folders) > 1:

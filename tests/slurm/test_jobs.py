@@ -88,9 +88,10 @@ def test_copies_under_one_srun(lab: Lab) -> None:
     assert told.count(f"training   {STEPS} steps") == 1 and lab.read(0, "run.json")["attempt"] == 1
 
 
-@pytest.mark.parametrize("empty", ["SLURM_NODEID", "SLURM_JOB_ID", "SLURM_PROCID"])
-def test_empty_variables_of_slurm_break_no_local_run(lab: Lab, empty: str) -> None:
-    foreign = {"SLURM_NODEID": "2", "SLURM_JOB_ID": "7", "SLURM_PROCID": "2", "SLURM_JOB_NODELIST": "n[1-4]", empty: ""}
+@pytest.mark.parametrize("empty", [("SLURM_NODEID",), ("SLURM_JOB_ID", "SLURM_PROCID", "SLURM_CPUS_PER_TASK")])
+def test_empty_variables_of_slurm_break_no_local_run(lab: Lab, empty: tuple[str, ...]) -> None:
+    foreign = {"SLURM_NODEID": "2", "SLURM_JOB_ID": "7", "SLURM_PROCID": "2", "SLURM_JOB_NODELIST": "n[1-4]"}
+    foreign |= dict.fromkeys(empty, "")
     assert f"training   {STEPS} steps" in lab.run(*WORDS, **foreign)
 
 
@@ -114,3 +115,14 @@ def test_fail_fast_takes_what_has_not_begun_out_of_the_queue(lab: Lab) -> None:
     # SLURM may start the second before the failure of the first is seen
     assert lab.read(2, "status.json")["state"] == "planned" and "never started (SLURM job" in output, output
     assert ": CANCELLED; its log: " in output and "1 failed" in output
+
+
+def test_a_run_that_is_done_and_was_not_run_again_is_no_success(lab: Lab) -> None:
+    lab.run(*WORDS)
+    told = Told(lab.start(*WORDS, *ON_SLURM, "force=true", "+launch.slurm.additional_parameters={begin: now+1hour}"))
+    assert wait_until(lambda: lab.job(0))
+    lab.slurm.ask("scancel", lab.job(0))
+    assert "was not run again: its results are of before (SLURM job" in told.end() and told.process.returncode == 1
+    assert lab.read(0, "status.json")["state"] == "completed"
+    again = lab.run(*WORDS, *ON_SLURM, "force=true")
+    assert " 1 submitted, 0 adopted" in again and lab.read(0, "run.json")["attempt"] == 2

@@ -115,12 +115,12 @@ def _has_ended(one: Waited, queued: Mapping[str, Queued], ended: Ended) -> bool:
 def _note(one: Waited, state: str, ended: Ended) -> None:
     """What a job that ended came to; one that said nothing gets SLURM's word into its status.json."""
     status = Status(one.folder)
-    if status.is_completed():
+    if status.is_completed() and one.has_begun():  # else force=true, and what is there is of before
         ended.completed += 1
         return
     words, log = f"SLURM job {one.submitted.job}: {state}", f"its log: {one.submitted.log}"
     ended.failed[one.folder] = f" ({words}; {log})"
-    is_silent = not one.has_written() and status.state()[0] != INTERRUPTED
+    is_silent = not one.has_written() and status.state()[0] not in (INTERRUPTED, "completed")
     if is_silent and (one.has_begun() or state not in (CANCELLED, GONE)):
         status.stage = status.state()[1] or None
         status.fail(words)
