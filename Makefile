@@ -4,11 +4,11 @@ OTHER ?= $(PYTHON)
 VENV := .venv
 BIN := $(VENV)/bin
 # What has a target of its own.
-APART := --ignore tests/vllm --ignore tests/hub --ignore tests/real --ignore tests/page
+APART := --ignore tests/vllm --ignore tests/hub --ignore tests/real --ignore tests/page --ignore tests/slurm
 # Processes beside each other: one thread each, which sleeps while it waits.
 QUIETLY := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE
 
-.PHONY: help demo test test-wheel soak test-hub test-vllm test-real test-page vllm-env lint lock wheel lab real-model bench-scoring bench-precision bench-memory bench-grading clean
+.PHONY: help demo test test-wheel soak test-hub test-vllm test-real test-page test-slurm vllm-env lint lock wheel lab real-model bench-scoring bench-precision bench-memory bench-grading clean
 .DEFAULT_GOAL := help
 
 help:  ## Show this list
@@ -25,7 +25,7 @@ demo: $(VENV)/.installed  ## The tour, one to two minutes on 2 cores: four arms 
 	$(BIN)/ufo-rl -cd sweeps -cn demo
 	@$(BIN)/ufo-rl report outputs/sweeps/demo
 
-test: $(VENV)/.installed  ## Tests but those of soak, test-hub, test-vllm and test-real, four to six minutes on 2 cores; UFO_RL_DATA=FOLDER adds those on real data
+test: $(VENV)/.installed  ## Tests but those of soak, test-hub, test-vllm, test-real and test-slurm, four to six minutes on 2 cores; UFO_RL_DATA=FOLDER adds those on real data
 	$(QUIETLY) $(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder -m "not soak" $(APART)
 
 soak: $(VENV)/.installed  ## The long ones: whole experiments, kills in every stage, two hosts, a full disk, every architecture, hostile texts
@@ -57,6 +57,9 @@ test-vllm: .venv-vllm/.installed  ## Real vLLM beside transformers on the embedd
 
 test-page: $(VENV)/.installed  ## The report in real Chromium (Debian's chromium and chromium-driver), a picture of every section in build/pictures
 	UFO_RL_PICTURES=build/pictures $(QUIETLY) $(BIN)/python -m pytest -q tests/page
+
+test-slurm: $(VENV)/.installed  ## launch=slurm on a real SLURM of this machine, twelve minutes on 2 cores; installs Debian's slurm-wlm where it is root
+	$(QUIETLY) $(BIN)/python -m pytest -q tests/slurm
 
 lint: $(VENV)/.installed  ## Style and types: what pre-commit and .ci/run check
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -12,6 +12,7 @@ import runpy
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import hydra
 from omegaconf import DictConfig, OmegaConf
@@ -20,6 +21,7 @@ from ufo_rl.commands import usages
 from ufo_rl.config.compose import Job, compose_jobs, for_hydra, plain_config, tell
 from ufo_rl.config.folder import conf_folder
 from ufo_rl.config.help import help_text
+from ufo_rl.config.scheduler import asks_slurm, is_own_job
 from ufo_rl.config.words import check_flags, parse_words
 from ufo_rl.errors import Problems
 
@@ -48,14 +50,22 @@ def main(words: Sequence[str], begin: Callable[[], None] = lambda: None) -> int:
         return 0
     check_jobs(jobs)
     tell(jobs)
+    from ufo_rl.experiment.copies import leading
     from ufo_rl.experiment.made import collected
     from ufo_rl.experiment.planned import plan
 
     begin()
-    plan(jobs, words)
-    with collected(Path(os.path.expanduser(jobs[0].plain["paths"]["outputs"]))) as made:
-        start()
-        return outcome(jobs, made.folders())
+    if any(asks_slurm(job.plain) for job in jobs) and not is_own_job(os.environ):
+        return on_cluster(jobs, words)
+    outputs = Path(os.path.expanduser(jobs[0].plain["paths"]["outputs"]))
+    with leading(outputs, words, os.environ, jobs[0].plain["launch"]["num_nodes"]) as is_first:
+        if not is_first:
+            return 0
+        if not is_own_job(os.environ):  # else who submitted the job has, with the words of the user
+            plan(jobs, words)
+        with collected(outputs) as made:
+            start()
+            return outcome(jobs, made.folders())
 
 
 def check_jobs(jobs: Sequence[Job]) -> None:
@@ -95,17 +105,34 @@ def job(cfg: DictConfig) -> float | None:
     return experiment(plain_config(cfg))
 
 
-def outcome(jobs: Sequence[Job], made: Mapping[int, Path]) -> int:
-    """What became of the jobs: the arms of a sweep in one table, each failed job with its reason."""
+def on_cluster(jobs: Sequence[Job], words: Sequence[str]) -> int:
+    """Let SLURM run the jobs, and wait for them; 1 if any did not complete."""
+    from ufo_rl.cluster.jobs import run_jobs
+    from ufo_rl.report import summary
+
+    ends = run_jobs(jobs, words)
+    if len(jobs) == 1 and jobs[0].folder.absolute() not in ends:
+        sys.stdout.write(f"{summary(jobs[0].folder)}\n")
+    return outcome(jobs, {number: job.folder.absolute() for number, job in enumerate(jobs)}, ends)
+
+
+def outcome(jobs: Sequence[Job], made: Mapping[int, Path], ends: Mapping[Path, str] = MappingProxyType({})) -> int:
+    """What became of the jobs: the arms of a sweep in one table, each failed job with its reason, and with what `ends` says of
+    its folder."""
     from ufo_rl.experiment.status import Status
     from ufo_rl.report import compare, ledger_table
     from ufo_rl.report.ledger.entries import entries_of
 
     folders = list(dict.fromkeys(made.values()))
     failed = [
-        f"{folder} did not complete: {Status(folder).error()}"
+        f"{folder} did not complete: {Status(folder).error()}{ends.get(folder, '')}"
         for folder in folders
         if not Status(folder).is_completed()
+    ]
+    failed += [
+        f"{folder} was not run again: its results are of before{ends[folder]}"
+        for folder in folders
+        if folder in ends and Status(folder).is_completed()
     ]
     if not jobs[0].is_sample:
         failed += [f"job {number} ({job.words}) never started" for number, job in enumerate(jobs) if number not in made]

@@ -47,6 +47,9 @@ def dies(request, context):
     if context.place.rank == context.place.world_size - 1:
         os.kill(os.getpid(), signal.SIGKILL)
     time.sleep(10_000)
+def asks_to_end(request, context):
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(10_000)
 def waits(request, context):
     time.sleep(10_000)
 def hogs(request, context):
@@ -198,6 +201,15 @@ def test_a_module_that_cannot_be_imported_ahead_is_no_stages_last_word(run: Run,
         run("dies", soon=("no_such_module",))
     told = (tmp_path / "run/logs/probe.log").read_text()
     assert told.startswith("fork server: no_such_module cannot be imported ahead: ModuleNotFoundError")
+
+
+def test_a_server_that_is_asked_to_end_stays_for_its_ranks(run: Run) -> None:
+    """Schedulers send SIGTERM to every process of a job; the ranks have something to save."""
+    run("about")
+    os.kill(server_pid(), signal.SIGTERM)
+    run("about")
+    with pytest.raises(StageFailed, match="ended with status -15"):  # which a rank that saves nothing still ends by
+        run("asks_to_end")
 
 
 def test_a_killed_server_takes_its_stage_along(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

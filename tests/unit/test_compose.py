@@ -125,10 +125,7 @@ def test_a_mapping_sets_keys_of_the_chosen_option() -> None:
             "selector.center=median: no such key (keys of selector: _target_",
         ),
         ("-m seed=0,1 train.lrr=1,2", "train.lrr=1,2: no such key"),
-        (
-            "hydra/launcher=submitit_slurm",
-            "hydra/launcher=submitit_slurm is not installed; pip install 'ufo-rl[slurm]'",
-        ),
+        ("hydra/launcher=ray", "hydra/launcher=ray is not installed; pip install hydra-ray-launcher"),
         ("hydra/sweeper=optuna", "hydra/sweeper=optuna is not installed; pip install hydra-optuna-sweeper"),
         ("hydra/launcher=basics", 'hydra/launcher=basics: no such option; did you mean "basic"?'),
         ("hydra.job.chdir=true", "hydra.job.chdir=true: the relative paths of a run would lose their meaning"),

@@ -22,7 +22,7 @@ LEVELS = (
     ("signals", "evaluation"),
     ("training",),
     ("experiment",),
-    ("commands",),
+    ("commands", "cluster"),
     ("run",),
     ("cli",),
 )
@@ -36,6 +36,7 @@ MAY_IMPORT = {
     "vllm": {"model"},
     "peft": {"model", "training"},
     "wandb": {"tracking"},
+    "submitit": {"cluster"},
     "hydra": {"run", "config", "experiment"},
     "omegaconf": {"run", "config", "experiment", "commands"},
     "matplotlib": {"report"},

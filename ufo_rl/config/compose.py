@@ -18,6 +18,7 @@ from ufo_rl.config.grid import grid
 from ufo_rl.config.job_config import first_of, job_configs, job_folder, names_a_moment, runs_grid, sweep_of
 from ufo_rl.config.model_choice import CUSTOM, DATA, ModelChoice, choose_model, in_words, refuse_default
 from ufo_rl.config.names import check_names, flat_keys
+from ufo_rl.config.scheduler import NO_COMMAND, asks_slurm, is_own_job, meeting_point, this_host
 from ufo_rl.config.tree import Tree, open_tree, plainly
 from ufo_rl.errors import Problems, UserError
 from ufo_rl.files.environment import why_no_gpu
@@ -76,22 +77,21 @@ def _home(path: Any) -> Any:
     return os.path.expanduser(path) if isinstance(path, str) else path
 
 
-def _this_host(num_nodes: Any) -> Any:
-    """Which host SLURM says this is, as it stands where that is no number; the only one of a run is its first."""
-    said = os.environ.get("SLURM_NODEID", "0")
-    return 0 if num_nodes == 1 else int(said) if said.strip().isdecimal() else said
-
-
-def _rollout_here(device: Any) -> str:
-    """vllm_colocate where vLLM is installed and there are GPUs: those that launch.device asks for, or that this machine has."""
-    has_gpus = device == "cuda" or (device == "auto" and not why_no_gpu())
+def _rollout_here(device: Any, slurm: Any = None) -> str:
+    """vllm_colocate where vLLM is installed and there are GPUs: those that a job of SLURM gets, that launch.device asks for, or
+    that this machine has."""
+    if slurm is not None:  # said of the job's hosts: the one that submits it has other devices
+        has_gpus = device != "cpu" and slurm.get("gpus_per_node") != 0
+    else:
+        has_gpus = device == "cuda" or (device == "auto" and not why_no_gpu())
     return "vllm_colocate" if has_gpus and importlib.util.find_spec("vllm") is not None else "hf"
 
 
 # Of Hydra's output folders and of conf/. At import, because launchers unpickle their jobs in processes of their own.
 OmegaConf.register_new_resolver("run_id", _run_id, replace=True)
 OmegaConf.register_new_resolver("home", _home, replace=True)
-OmegaConf.register_new_resolver("this_host", _this_host, replace=True)
+OmegaConf.register_new_resolver("this_host", lambda num_nodes: this_host(num_nodes, os.environ), replace=True)
+OmegaConf.register_new_resolver("meeting_point", lambda num_nodes: meeting_point(num_nodes, os.environ), replace=True)
 OmegaConf.register_new_resolver("rollout_here", _rollout_here, replace=True)
 
 
@@ -126,6 +126,8 @@ def compose_one(overrides: Sequence[str], config_dir: str | None, config_name: s
         if swept:
             raise UserError(*[f"{override.input_line}: several values; {command} takes one" for override in swept])
         (job,) = _jobs(tree, parsed, sweep, _flags(config_dir, config_name))
+        if asks_slurm(job.plain):
+            raise UserError(f"{command}: {NO_COMMAND}")
         return job
 
 
@@ -160,7 +162,8 @@ def _jobs(
         number_there = None if sweep is None else number
         folder = None if plain is None else problems.attempt(job_folder, tree, cfg, words, number_there)
         if plain is not None and folder is not None:
-            is_here = "submitit" not in str(cfg.hydra.launcher._target_)
+            is_asked = "submitit" not in str(cfg.hydra.launcher._target_) and not asks_slurm(plain)
+            is_here = is_asked or is_own_job(os.environ)
             is_sample = sweep is not None and not is_grid
             notice = in_words(plain) if cfg.hydra.runtime.choices.get("model") == CUSTOM else ""
             is_known = not names_a_moment(cfg, number_there)

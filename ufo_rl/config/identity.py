@@ -17,8 +17,11 @@ from ufo_rl.errors import UserError
 from ufo_rl.files.keys import digest
 from ufo_rl.grader import set_of
 
-# What the name of a run says of itself.
-CHOSEN = ("model", "model.name", "dataset", "dataset.name", "selector", "selector.name", "ratio", "ratio.value", "seed")
+# What the name of a run says of itself, and where it is launched, which changes no result.
+CHOSEN = (
+    *("model", "model.name", "dataset", "dataset.name", "selector", "selector.name", "ratio", "ratio.value", "seed"),
+    "launch",
+)
 
 
 def volatile(config: Mapping[str, Any], plugins: Sequence[str] = ()) -> tuple[str, ...]:

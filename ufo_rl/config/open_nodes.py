@@ -8,7 +8,7 @@ from collections.abc import Sequence
 # Their keys are checked by name against what they belong to, a package or the model's chat template, so that a plain
 # key=value cannot be a slip.
 CHECKED_NODES = ("train.trl", "engine.vllm", "template.chat_template_kwargs")
-OPEN_NODES = ("deepspeed.config", "reward.parts", *CHECKED_NODES)
+OPEN_NODES = ("deepspeed.config", "reward.parts", "launch.slurm.additional_parameters", *CHECKED_NODES)
 BELOW_CHECKED = re.compile(rf"\+{{0,2}}(?=(?:{'|'.join(map(re.escape, CHECKED_NODES))})[.=])")
 
 

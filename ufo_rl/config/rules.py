@@ -137,9 +137,22 @@ def _nodes(config: Config) -> list[str]:
         )
     if launch.node_rank >= launch.num_nodes:
         problems.append(f"launch.node_rank={launch.node_rank} must be below launch.num_nodes={launch.num_nodes}")
-    if launch.num_nodes > 1 and launch.rendezvous is None:
-        problems.append("launch.rendezvous=null: several hosts need the first one's host:port, for example node0:29500")
+    if launch.num_nodes > 1 and launch.rendezvous is None and launch.slurm is None:
+        problems.append(
+            "launch.rendezvous=null: several hosts need the first one's host:port, for example node0:29500; in an allocation "
+            f"of SLURM's with {launch.num_nodes} hosts it is known"
+        )
     return problems
+
+
+def _saves_in_time(config: Config) -> list[str]:
+    slurm, grace_s = config.launch.slurm, config.launch.grace_s
+    if slurm is None or slurm.signal_delay_s > grace_s:
+        return []
+    return [
+        f"launch.slurm.signal_delay_s={slurm.signal_delay_s} must be above launch.grace_s={grace_s:g}: a job is told so long "
+        "before it is killed, and makes its checkpoint within launch.grace_s"
+    ]
 
 
 NAMES = "it names folders"
@@ -147,6 +160,7 @@ NAMES = "it names folders"
 RELATIONS = (
     *OF_TRAINING,
     ({"launch"}, _nodes),
+    ({"launch"}, _saves_in_time),
     ({"template"}, _shows_question),
     ({"template"}, _stops_at_something),
     ({"template"}, _layout_takes_arguments),

@@ -127,6 +127,26 @@ class TrackerConfig:
 
 
 @node
+class Slurm:
+    """What a job asks of SLURM, in the words of submitit and sbatch; see conf/launch/slurm.yaml."""
+
+    partition: Text | None
+    account: Text | None
+    qos: Text | None
+    constraint: Text | None
+    gpus_per_node: Annotated[Whole, Ge(0)] | None
+    cpus_per_task: Count
+    mem_gb: Positive | None
+    timeout_min: Count
+    array_parallelism: Count
+    max_num_timeout: Annotated[Whole, Ge(0)]
+    signal_delay_s: Count
+    poll_s: Positive
+    setup: list[Text]
+    additional_parameters: dict[str, Any]
+
+
+@node
 class Launch:
     num_ranks: Count
     num_nodes: Annotated[Count, CHANGES_NO_RESULT]
@@ -138,6 +158,7 @@ class Launch:
     device: Annotated[Literal["auto", "cuda", "cpu"], CHANGES_NO_RESULT]
     grace_s: Annotated[Positive, CHANGES_NO_RESULT] = 30.0
     hang_s: Annotated[Positive | None, CHANGES_NO_RESULT] = 1800.0
+    slurm: Annotated[Slurm | None, CHANGES_NO_RESULT] = None
 
 
 @node

@@ -17,6 +17,7 @@ from omegaconf import OmegaConf
 from ufo_rl.config.compose import Job, compose_jobs, tell
 from ufo_rl.config.display_name import display_name
 from ufo_rl.config.identity import CHOSEN, volatile
+from ufo_rl.config.scheduler import NO_COMMAND, asks_slurm
 from ufo_rl.config.schema import Config
 from ufo_rl.config.words import parse_of_command
 from ufo_rl.errors import Problems
@@ -38,6 +39,8 @@ def checked_jobs(
 ) -> list[tuple[Job, Checked]]:
     """The jobs of a command line with what `check` says of each. UserError names all mistakes of all."""
     jobs, problems = compose_jobs(overrides, config_dir, config_name, multirun), Problems()
+    if any(asks_slurm(job.plain) for job in jobs):
+        problems.add(NO_COMMAND)
     checked: list[Any] = [problems.attempt(check, job) for job in jobs]
     problems.raise_any()
     tell(jobs)

@@ -42,6 +42,15 @@ class Status:
         stopped = f"stopped in stage {status['stage']}" if status.get("stage") else "never started"
         return status.get("error") or stopped
 
+    def updated(self) -> str:
+        """What it says of its last change, "" where there was none: another text says that something has happened."""
+        return str(self._read().get("updated") or "")
+
+    def state(self) -> tuple[str, str]:
+        """What was last written of the run, and the stage that it was in."""
+        status = self._read()
+        return str(status.get("state") or ""), str(status.get("stage") or "")
+
     def is_planned(self) -> bool:
         """Whether nothing was ever begun."""
         return self._read().get("state") == "planned"

@@ -31,6 +31,8 @@ _failed: set[str] = set()  # modules that could not be imported ahead
 
 
 def main() -> None:
+    # schedulers send it to every process of a job: the ranks would end with the server, whatever they have to save
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     die_with(int(os.environ[PARENT]))
     channel = socket.socket(fileno=int(sys.argv[1]))
     channel.set_inheritable(False)
@@ -52,6 +54,7 @@ def main() -> None:
             _, status = os.waitpid(pid, 0)
             channel.sendall(f"exit {os.waitstatus_to_exitcode(status)}\n".encode())
         else:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
             die_with(server)
             _lead_group(command)
             channel.sendall(f"pid {os.getpid()}\n".encode())
