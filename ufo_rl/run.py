@@ -49,10 +49,10 @@ def main(words: Sequence[str], begin: Callable[[], None] = lambda: None) -> int:
     check_jobs(jobs)
     tell(jobs)
     from ufo_rl.experiment.made import collected
-    from ufo_rl.experiment.planned import plan
+    from ufo_rl.experiment.planned import announce
 
     begin()
-    plan(jobs, words)
+    announce(jobs, words)
     with collected(Path(os.path.expanduser(jobs[0].plain["paths"]["outputs"]))) as made:
         start()
         return outcome(jobs, made.folders())
