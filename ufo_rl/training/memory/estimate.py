@@ -51,7 +51,7 @@ def estimate(layout: Layout, gpu: float | None = None) -> Estimate:
     vllm = shared_gpu(layout, gpu)
     is_asleep = layout.rollout.sleep
     phases = {
-        "backward": [activations(layout), logits(layout), *gathered(layout), *accumulated, *early],
+        "backward": [activations(layout), *logits(layout), *gathered(layout), *accumulated, *early],
         "end of backward": [*gradients(layout), *gathered(layout)],
         "update": update(layout),
         "generation": [*generation(layout), *(vllm if is_asleep else [])],

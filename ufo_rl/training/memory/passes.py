@@ -14,6 +14,7 @@ from __future__ import annotations
 from ufo_rl.training.memory.layout import FLOAT, Layout, Held, number
 
 TILE_TOKENS, TILE_WORDS = 4096, 32_768  # of TRL's fused head (trl/kernels/chunked_logprob.py)
+MIN_ROWS = 8  # of a part of a batch (positions.py)
 TILES_ON_CPU = 8.25  # the tile, seven like it in float32, and a mask: `_backward_tile` there
 
 
@@ -26,8 +27,7 @@ def layer_bytes(layout: Layout) -> float:
 def activations(layout: Layout) -> Held:
     """What a forward pass keeps for the backward pass of one batch: all layers, or with gradient_checkpointing the input of
     each and one layer's own."""
-    model, tokens = layout.model, layout.rows * layout.width
-    own = layer_bytes(layout)
+    model, tokens, own = layout.model, _tokens(layout), layer_bytes(layout)
     if not layout.train.gradient_checkpointing:
         formula = f"{number(tokens)} tokens x {number(own)} B x {model.layers} layers"
         return Held("activations", tokens * own * model.layers, formula)
@@ -36,20 +36,44 @@ def activations(layout: Layout) -> Held:
     return Held("activations", tokens * (kept * model.layers + own), formula)
 
 
-def logits(layout: Layout) -> Held:
+def has_parts(layout: Layout) -> bool:
+    """Whether a batch is computed in parts of like length, each with a backward pass of its own (trl_trainer.py)."""
+    is_whole = layout.is_cuda or layout.stage == 3 or layout.train.beta > 0
+    return not is_whole and layout.rows >= 2 * MIN_ROWS
+
+
+def _tokens(layout: Layout) -> int:
+    """Of a batch; in parts each prompt is read once, but not under checkpoints."""
+    if not has_parts(layout) or layout.train.gradient_checkpointing:
+        return layout.rows * layout.width
+    return -(-layout.rows // layout.train.num_generations) * layout.prompt + layout.rows * layout.completion
+
+
+def _positions(layout: Layout) -> int:
+    """At which the head is computed together: on a GPU those of completions, elsewhere all; of parts the largest is half."""
+    if layout.is_cuda:
+        return layout.rows * layout.completion
+    if not has_parts(layout):
+        return layout.rows * layout.width
+    width = layout.width if layout.train.gradient_checkpointing else layout.completion + 1
+    return -(-layout.rows // 2) * width
+
+
+def logits(layout: Layout) -> list[Held]:
     """TRL's fused head: a tile of logits at a time, and the head's gradient in float32 where the head is trained.
 
-    On a GPU the positions of completions, in one tile that Triton works in; elsewhere all positions, with torch's own temporary
-    tensors."""
-    model = layout.model
-    positions = layout.rows * (layout.completion if layout.is_cuda else layout.width)
-    tile = min(positions, TILE_TOKENS) * TILE_WORDS
+    On a GPU Triton works in the tile; elsewhere torch makes temporary tensors like it. Of parts, the gradients of those before
+    are there."""
+    model, positions = layout.model, min(_positions(layout), TILE_TOKENS)
     copies, size = (1.0, layout.computed) if layout.is_cuda else (TILES_ON_CPU, FLOAT)
-    found, formula = tile * size * copies, f"{number(min(positions, TILE_TOKENS))} x {TILE_WORDS} x {size} B x {copies:g}"
+    formula = f"{number(positions)} x {TILE_WORDS} x {size} B x {copies:g}"
+    found = [Held("logits", positions * TILE_WORDS * size * copies, formula)]
     if layout.train.lora.rank is None:
-        found += model.table * FLOAT
-        formula += f" + {number(model.table)} x 4 B"
-    return Held("logits", found, formula)
+        found.append(Held("logits", model.table * FLOAT, f"{number(model.table)} x 4 B, the head's gradient"))
+    if has_parts(layout):
+        formula = f"{number(layout.trained)} x {layout.size} B, of the parts before"
+        found.append(Held("gradients", layout.trained * layout.size, formula))
+    return found
 
 
 def generation(layout: Layout) -> list[Held]:
