@@ -2,12 +2,13 @@
 
     python bench/plan_memory.py models/SmolLM2-135M-Instruct [CASE...]
 
-Adds to plan_memory.json: of each case the peak of a rank above one that has imported everything and loaded nothing, what the plan
-says, and their ratio. One case at a time; two ranks take up to 12 GB.
+Adds to plan_memory.json: of each case the peak of a rank above one that has imported everything and loaded nothing, what
+the plan says, and their ratio. One case at a time; two ranks take up to 12 GB.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pickle
@@ -73,14 +74,19 @@ def compared(model: str, overrides: Sequence[str]) -> dict[str, Any]:
 
 
 def planned_gib(model: str, words: Sequence[str]) -> float:
-    return 1.0
+    """What the plan says of the peak of a rank."""
+    from ufo_rl.commands.plan.jobs import plans_of
+    from ufo_rl.commands.plan.options import PlanOptions
+
+    (plan,) = plans_of([*words, f"model.path={model}"], None, None, False, PlanOptions())
+    assert plan.memory is not None
+    return plan.memory.peak / 2**30
 
 
 def measured(words: Sequence[str], work: Path) -> list[dict[str, float]]:
     """Of each rank of a real training of these overrides."""
     from ufo_rl.config.compose import compose_jobs
     from ufo_rl.config.load import load
-    from ufo_rl.dataset.words import Words  # noqa: F401 - the dataset's module, told early where it is not there
     from ufo_rl.experiment.data import load_pool
     from ufo_rl.model.chat import ChatModel
     from ufo_rl.training.policy import PolicyTraining
@@ -90,10 +96,8 @@ def measured(words: Sequence[str], work: Path) -> list[dict[str, float]]:
     prompts = load_pool(config.dataset, "dataset", config, config.grader).prompts[:32]
     asked = Asked(work)
     training = PolicyTraining(config, job.plain, ChatModel(config.model, config.template, work / "memo.json"), asked)  # type: ignore[arg-type]
-    try:
+    with contextlib.suppress(Asked.Enough):
         training.run(prompts, lambda policy, step: {})
-    except Asked.Enough:
-        pass
     (work / "asked.pickle").write_bytes(pickle.dumps((asked.rows, asked.request, config.launch)))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -114,7 +118,7 @@ def measured(words: Sequence[str], work: Path) -> list[dict[str, float]]:
 class Asked:
     """Stands where a run starts its ranks: keeps what they would be asked."""
 
-    class Enough(Exception):  # noqa: N818 - no error
+    class Enough(Exception):
         pass
 
     def __init__(self, folder: Path) -> None:
@@ -158,7 +162,9 @@ def traced(event: str, **values: Any) -> None:
     for one in gc.get_objects():
         if isinstance(one, torch.Tensor) and one.untyped_storage().nbytes() > 2**20:
             held[one.untyped_storage().data_ptr()] = one.untyped_storage().nbytes()
-    sys.stderr.write(f"{event} {values.get('words', '')} {' '.join(now)} tensors {sum(held.values()) / 2**30:.3f} GiB\n")
+    sys.stderr.write(
+        f"{event} {values.get('words', '')} {' '.join(now)} tensors {sum(held.values()) / 2**30:.3f} GiB\n"
+    )
 
 
 if __name__ == "__main__":

@@ -90,8 +90,8 @@ class Architecture:
 
     @property
     def num_parameters(self) -> int:
-        """Weights, of a tied head once: counted, or vocabulary x hidden x (1 or 2) + layers x (linear modules, two norms, biases)
-        + a norm."""
+        """Weights, of a tied head once: counted, or vocabulary x hidden x (1 or 2) + layers x (linear modules, two norms,
+        biases) + a norm."""
         if self.counted is not None:
             return self.counted
         biases = self.queries + 2 * self.keys if self.has_bias else 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 USAGE = "ufo-rl plan OVERRIDES...   what will it do, hold and cost, and does it fit? --gpu h100; nothing is run"
 
 
-def help() -> str:  # noqa: A001 - what -h shows of a command
+def help() -> str:
     from ufo_rl.commands.plan.options import TEXT
 
     return TEXT

@@ -1,4 +1,4 @@
-"""What earlier runs have left: this job done or begun, base evaluations that are stored, how long and how fast completions were."""
+"""What earlier runs have left: this job done or begun, stored base evaluations, how long and how fast completions were."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from ufo_rl.experiment.shots import drawn_shots
 from ufo_rl.experiment.status import Status
 from ufo_rl.files.atomic import manifest
 
+DONE = "done before"
 MOST_RUNS = 40  # the newest that are looked at
 
 
@@ -25,7 +26,7 @@ def state_of(folder: Path) -> str:
     """What became of the job, in words."""
     status = Status(folder)
     if status.is_completed():
-        return "done before; force=true runs it again"
+        return f"{DONE}; force=true runs it again"
     if not status.path.is_file() or status.is_planned():
         return "not begun"
     return f"begun: {status.error()}; the same command goes on"
@@ -39,9 +40,7 @@ def stored_completions(basis: Basis) -> dict[str, int]:
     found = {}
     for name in prepared.benchmarks:
         benchmark = config.eval[name]
-        asked = Asked.of(
-            benchmark, prepared.benchmarks[name], config.grader, config.plugins, drawn_shots(name, config)
-        )
+        asked = Asked.of(benchmark, prepared.benchmarks[name], config.grader, config.plugins, drawn_shots(name, config))
         evaluations = Evaluations({name: asked}, chat, config.engine, basis.cache, cast(Any, None))
         store, _, folder = evaluations.place(name, chat.id)
         keys = [row["key"] for _, row in asked.requests(evaluations.chat_of(name))]
@@ -81,7 +80,9 @@ def measured_by(basis: Basis) -> Earlier | None:
 
 def _of_run(basis: Basis, folder: Path) -> Earlier | None:
     plain = basis.job.plain
-    there = yaml.load((folder / "config.yaml").read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    there = yaml.load(
+        (folder / "config.yaml").read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    )
     alike = [("model", "path"), ("template", "name"), ("rollout", "name"), ("launch", "device")]
     if any((there.get(node) or {}).get(key) != plain[node].get(key) for node, key in alike):
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +16,7 @@ from ufo_rl.training.memory.estimate import Estimate, estimate, total
 from ufo_rl.training.memory.layout import GIB, Layout
 
 LORA_RANK = 16
+SETS = "steps_per_generation"  # TRL's name of the passes that a set of completions is split into
 Change = tuple[Layout, tuple[str, ...]]
 
 
@@ -39,15 +41,24 @@ def memory_findings(layout: Layout, found: Estimate, machine: Machine) -> Iterat
 
 
 def smallest(layout: Layout, machine: Machine) -> tuple[str, ...]:
-    """Overrides with which it fits: one that changes no result where there is one, then several of them, then adapters; () where
-    none of ours is enough."""
-    ways = [_checkpointed, *(functools.partial(_sharded, stage) for stage in (1, 2, 3)), _smaller, _offloaded, _more_ranks]
+    """Overrides with which it fits: one that changes no result where there is one, then several of them, then adapters;
+    () where none of ours is enough."""
+    ways = [_checkpointed, *(functools.partial(_sharded, stage) for stage in (1, 2, 3)), _smaller, _fewer_generated]
+    ways += [_offloaded, _more_ranks]
     changes = [change for way in ways if (change := way(layout)) is not None]
     for changed, overrides in changes:
         if _fits(changed, machine):
             return overrides
     together, told = layout, dict[str, str]()
-    for way in (_checkpointed, functools.partial(_sharded, 3), _smaller, _offloaded, _more_ranks, _adapted):
+    for way in (
+        _checkpointed,
+        functools.partial(_sharded, 3),
+        _smaller,
+        _fewer_generated,
+        _offloaded,
+        _more_ranks,
+        _adapted,
+    ):
         change = way(together)
         if change is None:
             continue
@@ -86,9 +97,25 @@ def _smaller(layout: Layout) -> Change | None:
         return None
     divisor = next(number for number in range(2, rows + 1) if rows % number == 0)
     fewer, passes = rows // divisor, train.gradient_accumulation_steps * divisor
-    changed = _with(layout, per_device_train_batch_size=fewer, gradient_accumulation_steps=passes)
     overrides = (f"train.per_device_train_batch_size={fewer}", f"train.gradient_accumulation_steps={passes}")
+    trl = dict(train.trl)
+    if SETS in trl:
+        trl[SETS] *= divisor
+        overrides += (f"train.trl.{SETS}={trl[SETS]}",)
+    changed = _with(layout, per_device_train_batch_size=fewer, gradient_accumulation_steps=passes, trl=trl)
     return changed, overrides
+
+
+def _fewer_generated(layout: Layout) -> Change | None:
+    """As few completions generated together as make whole groups: a step then takes several sets of them."""
+    train = layout.train
+    if layout.rollout.is_vllm or SETS in train.trl or "generation_batch_size" in train.trl:
+        return None
+    at_once = train.per_device_train_batch_size * layout.num_ranks
+    least = math.lcm(at_once, train.num_generations) // at_once
+    if least >= train.gradient_accumulation_steps:
+        return None
+    return _with(layout, trl={**train.trl, SETS: least}), (f"train.trl.{SETS}={least}",)
 
 
 def _offloaded(layout: Layout) -> Change | None:
@@ -102,7 +129,9 @@ def _more_ranks(layout: Layout) -> Change | None:
     passes = layout.train.gradient_accumulation_steps
     if layout.stage == 0 or passes % 2:
         return None
-    changed = dataclasses.replace(_with(layout, gradient_accumulation_steps=passes // 2), num_ranks=2 * layout.num_ranks)
+    changed = dataclasses.replace(
+        _with(layout, gradient_accumulation_steps=passes // 2), num_ranks=2 * layout.num_ranks
+    )
     return changed, (f"launch.num_ranks={2 * layout.num_ranks}", f"train.gradient_accumulation_steps={passes // 2}")
 
 
@@ -128,16 +157,16 @@ def _of_vllm(layout: Layout, found: Estimate, machine: Machine) -> Iterator[Find
     if given < least:
         share = -(-100 * least // machine.gpu) / 100
         words = (
-            f"rollout.memory_share={rollout.memory_share:g} gives vLLM {given / GIB:.1f} GiB of a GPU, its weights and the cache of "
-            f"one completion take {least / GIB:.1f}"
+            f"rollout.memory_share={rollout.memory_share:g} gives vLLM {given / GIB:.1f} GiB of a GPU, its weights and the "
+            f"cache of one completion take {least / GIB:.1f}"
         )
         yield Finding("vLLM's share", words, (f"rollout.memory_share={share:g}",) if share <= 0.9 else ())
     held = total(found.throughout) + (given if rollout.sleep else 0.0)
     if held > machine.room and given >= least:
         room = machine.room - (held - given)
         words = (
-            f"rollout.memory_share={rollout.memory_share:g} of {machine.gpu / GIB:.1f} GiB beside what training holds while vLLM "
-            f"generates: {held / GIB:.1f} GiB"
+            f"rollout.memory_share={rollout.memory_share:g} of {machine.gpu / GIB:.1f} GiB beside what training holds while "
+            f"vLLM generates: {held / GIB:.1f} GiB"
         )
         share = 100 * room // machine.gpu / 100
         yield Finding("vLLM's share", words, (f"rollout.memory_share={share:g}",) if room >= least else ())
@@ -147,9 +176,9 @@ def disk_finding(config: Config, needed: float, free: float) -> Finding | None:
     """Of the disk that outputs lie on."""
     if needed <= free:
         return None
-    words = f"{needed / GIB:.1f} GiB are written below paths.outputs={config.paths.outputs}, and {free / GIB:.1f} are free there"
+    words = (
+        f"{needed / GIB:.1f} GiB are written to paths.outputs={config.paths.outputs}, where {free / GIB:.1f} are free"
+    )
     kept = config.train.keep_checkpoints
     cure = "train.keep_checkpoints=1" if kept > 1 else "train.save_steps=null"
     return Finding("disk", words, (cure,) if kept > 1 or config.train.save_steps is not None else ())
-
-

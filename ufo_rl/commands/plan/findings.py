@@ -39,16 +39,20 @@ def _of_steps(config: Config, amounts: Amounts) -> Iterator[Finding]:
     if amounts.kept < amounts.per_set:
         yield Finding(
             "kept prompts",
-            f"{amounts.kept} kept prompts are fewer than the {amounts.per_set} of one set of completions: nothing would be trained",
+            f"{amounts.kept} kept prompts are fewer than the {amounts.per_set} of one set: nothing would be trained",
             smaller_set(config, amounts.kept),
         )
         return
     if steps is None:
         return
-    if train.save_steps is not None and 1 <= train.save_steps and train.save_steps >= steps:
+    if train.save_steps is not None and train.save_steps >= 1 and train.save_steps >= steps:
         every = checkpoint_every(train.save_steps, steps)
-        words = f"train.save_steps={train.save_steps:g} is not below the {steps} steps: a checkpoint every {every} is made instead"
-        yield Finding("save steps", words, (f"train.save_steps={every}",) if every < steps else ("train.save_steps=null",))
+        words = (
+            f"train.save_steps={train.save_steps:g} is not below the {steps} steps: one every {every} is made instead"
+        )
+        yield Finding(
+            "save steps", words, (f"train.save_steps={every}",) if every < steps else ("train.save_steps=null",)
+        )
     if train.eval_steps is not None and train.eval_steps >= steps:
         every = max(1, math.ceil(steps / 3))
         words = f"train.eval_steps={train.eval_steps} is not below the {steps} steps: nothing is evaluated on the way"
@@ -57,7 +61,9 @@ def _of_steps(config: Config, amounts: Amounts) -> Iterator[Finding]:
     refresh = config.refresh
     if refresh.every is not None and refresh.every >= steps:
         words = f"refresh.every={refresh.every} is not below the {steps} steps: nothing would be selected anew"
-        yield Finding("refresh", words, (f"refresh.every={max(1, math.ceil(steps / 3))}",) if steps > 1 else ("refresh=static",))
+        yield Finding(
+            "refresh", words, (f"refresh.every={max(1, math.ceil(steps / 3))}",) if steps > 1 else ("refresh=static",)
+        )
 
 
 def smaller_set(config: Config, kept: int) -> tuple[str, ...]:
@@ -71,7 +77,11 @@ def smaller_set(config: Config, kept: int) -> tuple[str, ...]:
     least = math.lcm(train.num_generations, ranks) // ranks
     if least * ranks // train.num_generations <= kept:
         return (f"train.per_device_train_batch_size={least}", "train.gradient_accumulation_steps=1")
-    return ("launch.num_ranks=1", f"train.per_device_train_batch_size={train.num_generations}", "train.gradient_accumulation_steps=1")
+    return (
+        "launch.num_ranks=1",
+        f"train.per_device_train_batch_size={train.num_generations}",
+        "train.gradient_accumulation_steps=1",
+    )
 
 
 def _of_model(config: Config, layout: Layout, machine: Machine) -> Iterator[Finding]:
@@ -79,15 +89,17 @@ def _of_model(config: Config, layout: Layout, machine: Machine) -> Iterator[Find
     if model.positions is not None and layout.width > model.positions:
         room = model.positions - layout.prompt
         words = (
-            f"train.max_completion_tokens={train.max_completion_tokens} behind a prompt of {layout.prompt} tokens goes beyond the "
-            f"{model.positions} positions of {config.model.name}"
+            f"train.max_completion_tokens={train.max_completion_tokens} behind a prompt of {layout.prompt} tokens goes beyond "
+            f"the {model.positions} positions of {config.model.name}"
         )
         cure = f"train.max_completion_tokens={room}" if room > 0 else f"train.max_prompt_tokens={model.positions // 2}"
         yield Finding("positions", words, (cure,))
     if rollout.name == "vllm_colocate" and model.heads % rollout.tensor_parallel:
         parallel = math.gcd(model.heads, rollout.tensor_parallel)
-        words = f"rollout.tensor_parallel={rollout.tensor_parallel} does not divide the {model.heads} heads of {config.model.name}"
-        yield Finding("tensor parallel", words, (f"rollout.tensor_parallel={math.gcd(parallel, config.launch.num_ranks)}",))
+        words = f"rollout.tensor_parallel={rollout.tensor_parallel} does not divide {config.model.name}'s {model.heads} heads"
+        yield Finding(
+            "tensor parallel", words, (f"rollout.tensor_parallel={math.gcd(parallel, config.launch.num_ranks)}",)
+        )
     if layout.stage == 3 and rollout.name == "hf" and machine.is_cuda and config.launch.num_ranks > 1:
         words = (
             f"deepspeed={config.deepspeed.name} with rollout=hf: the whole model is gathered on every GPU for each set of "
@@ -96,7 +108,9 @@ def _of_model(config: Config, layout: Layout, machine: Machine) -> Iterator[Find
         yield Finding("generation", words, ("rollout=vllm_colocate",))
     rate = train.learning_rate * (1.0 if train.lora.rank is None else train.lora.learning_rate_factor)
     if train.lora.rank is None and model.num_parameters >= LARGE and rate > MOST_STEP:
-        words = f"train.learning_rate={train.learning_rate:g} for all {model.num_parameters:.3g} weights: that is a step for adapters"
+        words = (
+            f"train.learning_rate={train.learning_rate:g} for {model.num_parameters:.3g} weights: a step for adapters"
+        )
         yield Finding("step size", words, ("train.learning_rate=1.0e-6",))
     if train.lora.rank is not None and train.lora.learning_rate_factor == 1 and train.learning_rate <= 2e-6:
         words = (
@@ -108,11 +122,15 @@ def _of_model(config: Config, layout: Layout, machine: Machine) -> Iterator[Find
 
 def _of_settings(config: Config, machine: Machine) -> Iterator[Finding]:
     train, rollout = config.train, config.rollout
-    narrowed = [f"train.trl.{key}={train.trl[key]:g}" for key, all_ in (("top_p", 1.0), ("top_k", 0)) if train.trl.get(key, all_) != all_]
+    narrowed = [
+        f"train.trl.{key}={train.trl[key]:g}"
+        for key, all_ in (("top_p", 1.0), ("top_k", 0))
+        if train.trl.get(key, all_) != all_
+    ]
     if narrowed and rollout.is_vllm and rollout.correction != "none":
         words = (
-            f"{' and '.join(narrowed)} with rollout.correction={rollout.correction}: vLLM samples from another distribution than "
-            "the policy, and no importance ratio corrects that"
+            f"{' and '.join(narrowed)} with rollout.correction={rollout.correction}: vLLM samples from another distribution "
+            "than the policy, and no importance ratio corrects that"
         )
         yield Finding("sampling", words, ("train.trl.top_p=1.0", "train.trl.top_k=0"))
     if train.bf16 and not machine.has_bfloat16:

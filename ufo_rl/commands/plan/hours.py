@@ -11,7 +11,8 @@ from ufo_rl.model.architecture import Architecture
 
 @dataclass(frozen=True)
 class Speed:
-    """What is known of it. given: generated tokens a second of one GPU; utilization: share of the GPU's peak that passes reach."""
+    """What is known of it. given: generated tokens a second of one GPU; utilization: share of the GPU's peak that
+    passes reach."""
 
     given: float | None
     utilization: float | None
@@ -36,11 +37,15 @@ def scoring(speed: Speed, model: Architecture | None, tokens: float) -> Hours:
     """One forward pass: two operations a weight and token."""
     if speed.measured is not None and speed.measured.scoring and not _has_peak(speed):
         rate = speed.measured.scoring
-        return Hours("scoring", tokens / rate / 3600, f"{rate:,.0f} tokens/s a rank, measured by {speed.measured.folder.name}")
+        return Hours(
+            "scoring", tokens / rate / 3600, f"{rate:,.0f} tokens/s a rank, measured by {speed.measured.folder.name}"
+        )
     return _passes("scoring", speed, model, tokens, 2)
 
 
-def training(speed: Speed, model: Architecture | None, prompts: float, completions: float, recomputes: bool) -> list[Hours]:
+def training(
+    speed: Speed, model: Architecture | None, prompts: float, completions: float, recomputes: bool
+) -> list[Hours]:
     """Generation, and the update: six operations a weight and token of prompt and completion, eight where activations are
     computed again."""
     if speed.given is None and speed.measured is not None and speed.measured.training:
@@ -57,7 +62,9 @@ def generating(part: str, speed: Speed, tokens: float) -> Hours:
         return Hours(part, tokens / speed.given / 3600, source)
     if speed.measured is not None and speed.measured.evaluation:
         rate = speed.measured.evaluation
-        return Hours(part, tokens / rate / 3600, f"{rate:,.0f} tokens/s a rank, measured by {speed.measured.folder.name}")
+        return Hours(
+            part, tokens / rate / 3600, f"{rate:,.0f} tokens/s a rank, measured by {speed.measured.folder.name}"
+        )
     return Hours(part, None, UNKNOWN)
 
 
@@ -70,5 +77,7 @@ def _passes(part: str, speed: Speed, model: Architecture | None, tokens: float, 
     if model is None or flops is None or share is None:
         return Hours(part, None, UNKNOWN_PASSES)
     seconds = operations * model.num_parameters * tokens / (flops * share)
-    source = f"{operations} x {model.num_parameters:.3g} x {tokens:.3g} tokens at {flops / 1e12:.0f} TFLOP/s x {share:g}"
+    source = (
+        f"{operations} x {model.num_parameters:.3g} x {tokens:.3g} tokens at {flops / 1e12:.0f} TFLOP/s x {share:g}"
+    )
     return Hours(part, seconds / 3600, source)

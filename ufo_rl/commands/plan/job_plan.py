@@ -10,13 +10,14 @@ from pathlib import Path
 from ufo_rl.commands.plan import hours
 from ufo_rl.commands.plan.amounts import Amounts, on_the_way, training_amounts
 from ufo_rl.commands.plan.basis import Basis, read
-from ufo_rl.commands.plan.before import Earlier, measured_by, state_of, stored_completions
+from ufo_rl.commands.plan.before import DONE, Earlier, measured_by, state_of, stored_completions
 from ufo_rl.commands.plan.cures import disk_finding, memory_findings
 from ufo_rl.commands.plan.findings import Finding, findings
 from ufo_rl.commands.plan.hours import Hours, Speed
 from ufo_rl.commands.plan.machine import Machine, machine_of
 from ufo_rl.commands.plan.options import PlanOptions
 from ufo_rl.commands.plan.signal_amounts import SignalAmounts, signal_amounts
+from ufo_rl.commands.plan.tried_rewards import try_rewards
 from ufo_rl.config.compose import Job
 from ufo_rl.config.schema import Config
 from ufo_rl.errors import UserError
@@ -46,7 +47,12 @@ class JobPlan:
     evaluations: int = 2
     earlier: Earlier | None = None
     hours: list[Hours] = field(default_factory=list)
+    rewards: str = ""
     findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def is_done(self) -> bool:
+        return self.state.startswith(DONE)
 
     @property
     def answers(self) -> int:
@@ -85,8 +91,9 @@ def plan_job(job: Job, options: PlanOptions) -> JobPlan:
     _look_at_evaluations(found, config)
     found.earlier = measured_by(basis)
     found.mean = _mean(found, config, options)
-    found.hours = _hours(found, config, options)
-    found.findings = _findings(found, config, options)
+    found.hours = [] if found.is_done else _hours(found, config, options)
+    found.rewards, problems = try_rewards(basis)
+    found.findings = [*_findings(found, config, options), *(Finding("rewards", problem) for problem in problems)]
     return found
 
 
@@ -156,7 +163,11 @@ def _findings(found: JobPlan, config: Config, options: PlanOptions) -> list[Find
         for problem in found.basis.problems
         if not ("kept prompts" in told and problem.startswith("ratio.value=") and "of one training step" in problem)
     ]
-    here = [] if options.gpu or options.gpu_memory or not found.basis.job.is_here else _of_this_machine(found.basis.job.plain)
+    here = (
+        []
+        if options.gpu or options.gpu_memory or not found.basis.job.is_here
+        else _of_this_machine(found.basis.job.plain)
+    )
     return [*refused, *own, *here]
 
 

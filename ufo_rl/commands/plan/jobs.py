@@ -6,9 +6,10 @@ import json
 import sys
 from collections.abc import Sequence
 
-from ufo_rl.commands.plan.job_plan import JobPlan, plan_job
-from ufo_rl.commands.plan.options import PlanOptions, split
 from ufo_rl.commands.plan.as_json import recorded
+from ufo_rl.commands.plan.job_plan import JobPlan, plan_job
+from ufo_rl.commands.plan.model_table import model_table
+from ufo_rl.commands.plan.options import PlanOptions, split
 from ufo_rl.commands.plan.shown import shown, together
 from ufo_rl.config.compose import compose_jobs
 from ufo_rl.config.words import parse_of_command
@@ -20,6 +21,11 @@ def plan(arguments: Sequence[str]) -> int:
     """Tell the plan; 0, also where something does not fit: that is an answer."""
     options, words = split(arguments)
     parsed = parse_of_command(words, takes_several=True)
+    if options.table:
+        if parsed.multirun:
+            raise UserError("plan --table: one recipe at a time, without -m")
+        sys.stdout.write(model_table(parsed.overrides, parsed.config_dir, parsed.config_name) + "\n")
+        return 0
     plans = plans_of(parsed.overrides, parsed.config_dir, parsed.config_name, parsed.multirun, options)
     blocks = [shown(one, options.explain) for one in plans]
     if len(plans) > 1:
@@ -29,7 +35,9 @@ def plan(arguments: Sequence[str]) -> int:
         try:
             write_text(options.json, json.dumps([recorded(one) for one in plans], indent=1) + "\n")
         except OSError as error:
-            raise UserError(f"plan --json {options.json} cannot be written ({error.strerror}); name another file") from error
+            raise UserError(
+                f"plan --json {options.json} cannot be written ({error.strerror}); name another file"
+            ) from error
     return 0
 
 

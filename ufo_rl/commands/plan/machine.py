@@ -43,14 +43,17 @@ class Machine:
 
 
 def machine_of(launch: Launch, kind: str | None, memory: float | None) -> Machine:
-    """kind: one of KINDS. memory: GiB of a GPU. Neither: this machine's GPU, or its processors where the ranks compute there."""
+    """kind: one of KINDS. memory: GiB of a GPU. Neither: this machine's GPU, or its processors where the
+    ranks compute there."""
     if kind is not None or memory is not None:
         size, flops, has_bfloat16 = KINDS.get(kind or "", (memory or 0.0, None, True))
         size = size if memory is None else memory
         words = f"{kind}, NVIDIA's data sheet" if kind else "--gpu-memory"
         return Machine(True, size * GIB, flops, has_bfloat16, f"{size:g} GiB a GPU ({words})")
     if launch.device != "cuda" and is_on_cpu(launch):
-        return Machine(False, None, None, True, "no GPU here: ranks on processors; --gpu KIND or --gpu-memory GIB plans for others")
+        return Machine(False, None, None, True, "ranks on processors; --gpu KIND or --gpu-memory GIB plans for GPUs")
     found = gpu_bytes()
-    told = "nothing is known of the GPUs; give --gpu KIND or --gpu-memory GIB" if found is None else "this machine's GPU"
+    told = (
+        "nothing is known of the GPUs; give --gpu KIND or --gpu-memory GIB" if found is None else "this machine's GPU"
+    )
     return Machine(True, found, None, True, told if found is None else f"{found / GIB:.1f} GiB ({told})")

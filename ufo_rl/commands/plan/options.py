@@ -22,6 +22,7 @@ What a job will do, hold and cost, and what does not fit, before any GPU second:
   --mean-tokens N          tokens of a completion, where earlier runs here do not tell
   --prompts N              prompts of the pool, where its data are not here
   --free-disk GIB          instead of what is free where outputs will lie
+  --table                  the recipe for every shipped model, stage of ZeRO and 1, 8, 16 GPUs, as Markdown (docs/plan.md)
   --explain                how each number comes about
   --json FILE              the same for programs"""
 
@@ -38,6 +39,7 @@ class PlanOptions:
     prompts: int | None = None
     free_disk: float | None = None
     explain: bool = False
+    table: bool = False
     json: Path | None = None
 
 
@@ -53,6 +55,7 @@ def parser() -> argparse.ArgumentParser:
         made.add_argument(name, type=float)
     made.add_argument("--prompts", type=int)
     made.add_argument("--explain", action="store_true")
+    made.add_argument("--table", action="store_true")
     made.add_argument("--json", type=Path)
     return made
 
@@ -63,7 +66,9 @@ def split(arguments: Sequence[str]) -> tuple[PlanOptions, list[str]]:
     options = PlanOptions(**vars(found))
     problems = []
     if options.gpu is not None and options.gpu not in KINDS:
-        problems.append(f"plan --gpu {options.gpu}: no such kind{nearest(options.gpu, KINDS)} (kinds: {', '.join(KINDS)})")
+        problems.append(
+            f"plan --gpu {options.gpu}: no such kind{nearest(options.gpu, KINDS)} (kinds: {', '.join(KINDS)})"
+        )
     for name in ("gpu_memory", "tokens_per_second", "mean_tokens", "prompts", "free_disk"):
         value = getattr(options, name)
         if value is not None and not 0 < value < 1e15:

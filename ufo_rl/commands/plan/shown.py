@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Sequence
 
 from ufo_rl.commands.plan.findings import Finding
@@ -9,7 +10,7 @@ from ufo_rl.commands.plan.hours import Hours
 from ufo_rl.commands.plan.job_plan import JobPlan
 from ufo_rl.commands.plan.signal_amounts import SignalAmounts
 from ufo_rl.config.identity import run_name
-from ufo_rl.report.text import fit, table
+from ufo_rl.report.text import MAX_COLUMNS, table
 from ufo_rl.training.memory.estimate import total
 from ufo_rl.training.memory.layout import GIB, Held
 
@@ -22,9 +23,16 @@ def shown(plan: JobPlan, explain: bool) -> str:
     job = plan.basis.job
     lines = [f"{run_name(job.plain, job.overrides)}: {plan.state}"]
     for label, texts in _sections(plan, explain):
-        lines += [f"  {label if i == 0 else '':<{LABEL}}{text}" for i, text in enumerate(texts)]
-    lines += [_told(finding) for finding in plan.findings] or ["  nothing was found that does not fit or divide"]
-    return "\n".join(fit(line) for line in lines)
+        lines += [line for i, text in enumerate(texts) for line in _beside("" if i else label, text)]
+    told = [_told(finding) for finding in plan.findings] or ["nothing was found that does not fit or divide"]
+    return "\n".join([*lines, *(line for text in told for line in _beside("  !" if plan.findings else "", text, 4))])
+
+
+def _beside(label: str, text: str, width: int = LABEL + 2) -> list[str]:
+    """The text in as many lines as it needs, behind its label."""
+    first = f"  {label}" if width > 4 else label or "  "
+    lines = textwrap.wrap(text, MAX_COLUMNS - width, break_long_words=False, break_on_hyphens=False) or [""]
+    return [f"{first if i == 0 else '':<{width}}{line}" for i, line in enumerate(lines)]
 
 
 def _sections(plan: JobPlan, explain: bool) -> Iterator[tuple[str, list[str]]]:
@@ -36,13 +44,19 @@ def _sections(plan: JobPlan, explain: bool) -> Iterator[tuple[str, list[str]]]:
         yield "signals", [_signal(one) for one in plan.signals]
     if plan.amounts is not None:
         yield "training", _training(plan, explain)
+    if plan.rewards:
+        yield "rewards", [plan.rewards]
     yield "evaluation", [_evaluations(plan)]
     if plan.memory is None:
-        yield "memory", [f"the sizes of {basis.config.model.path} are not known: put its config.json into a folder and give model.path=FOLDER"]
+        yield (
+            "memory",
+            [f"the sizes of {basis.config.model.path} are not known: give model.path=FOLDER with its config.json"],
+        )
     else:
         yield "memory", list(_memory(plan, explain))
         yield "disk", _disk(plan, explain)
-    yield "GPU-hours", [_hours(part) for part in plan.hours]
+    if plan.hours:
+        yield "GPU-hours", [_hours(part) for part in plan.hours]
     for number, text in enumerate(basis.rendered, start=1):
         limit = len(text) if explain else MAX_PROMPT
         yield f"prompt {number}", [text[:limit].replace("\n", "\\n") + ("..." if len(text) > limit else "")]
@@ -50,7 +64,7 @@ def _sections(plan: JobPlan, explain: bool) -> Iterator[tuple[str, list[str]]]:
 
 def _told(finding: Finding) -> str:
     cure = f"; take {' '.join(finding.cure)}" if finding.cure else ""
-    return f"  ! {finding.name}: {finding.words}{cure}"
+    return f"{finding.name}: {finding.words}{cure}"
 
 
 def _prompt_tokens(plan: JobPlan) -> list[str]:
@@ -79,12 +93,15 @@ def _training(plan: JobPlan, explain: bool) -> list[str]:
     mean, source = plan.mean
     if found.steps is None:
         most = f", {found.max_tokens:,} tokens" if found.max_tokens else ""
-        return [f"{found.kept:,} kept prompts; ends with {config.train.budget_unit}={config.train.budget_amount:g}{most}"]
+        return [
+            f"{found.kept:,} kept prompts; ends with {config.train.budget_unit}={config.train.budget_amount:g}{most}"
+        ]
     assert found.completions is not None and found.max_tokens is not None
     lines = [
-        f"{found.kept:,} kept prompts, {found.steps:,} steps, {found.completions:,} completions in {found.sets:,} sets of {found.per_set}",
-        f"{found.completions:,} to {found.max_tokens:,} tokens generated; about {found.completions * mean:,.0f}: {mean:.0f} a completion "
-        f"({source})",
+        f"{found.kept:,} kept prompts, {found.steps:,} steps, {found.completions:,} completions in {found.sets:,} sets "
+        f"of {found.per_set}",
+        f"{found.completions:,} to {found.max_tokens:,} tokens generated; about {found.completions * mean:,.0f}: {mean:.0f} a "
+        f"completion ({source})",
     ]
     if found.left_out and config.train.budget_unit == "epochs":
         lines.append(f"{found.left_out} kept prompts fill no set and are left out of each epoch")
@@ -97,7 +114,8 @@ def _evaluations(plan: JobPlan) -> str:
     names = ", ".join(f"{name} {count:,}" for name, count in plan.questions.items())
     most = sum(count * config.eval[name].max_completion_tokens for name, count in plan.questions.items())
     stored = sum(plan.stored.values())
-    told = f"{plan.evaluations} times {names}: {plan.answers:,} completions to generate, at most {most * plan.evaluations:,} tokens"
+    most *= plan.evaluations
+    told = f"{plan.evaluations} times {names}: {plan.answers:,} completions to generate, at most {most:,} tokens"
     return told + (f"; {stored:,} of the untrained model are stored" if stored else "")
 
 
@@ -158,7 +176,11 @@ def together(plans: Sequence[JobPlan]) -> str:
                 job.words or run_name(job.plain, job.overrides),
                 plan.state.split(";")[0].split(":")[0],
                 "+".join(scored) or "-",
-                *(("-", "-") if amounts is None or amounts.steps is None else (f"{amounts.steps:,}", f"{amounts.completions:,}")),
+                *(
+                    ("-", "-")
+                    if amounts is None or amounts.steps is None
+                    else (f"{amounts.steps:,}", f"{amounts.completions:,}")
+                ),
                 memory,
                 {True: "yes", False: "no", None: "-"}[plan.fits],
                 hours,

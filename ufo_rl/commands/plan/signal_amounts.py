@@ -52,10 +52,8 @@ def _of_signal(basis: Basis, name: str, signal: Signal) -> SignalAmounts:
     subject, config = _subject(basis), basis.config
     assert config is not None
     stored = _stored(basis, name, signal, subject)
-    key = digest(
-        [config.signal[name], basis.job.plain["model"], basis.job.plain["template"], [p.id for p in basis.pool]]
-        + [config.launch.num_ranks, sorted(stored)]
-    )
+    asked = [config.signal[name], *(basis.job.plain[node] for node in ("model", "template", "launch", "engine"))]
+    key = digest([asked, [(prompt.id, prompt.answer) for prompt in basis.pool], sorted(stored)])
     if key not in _known:
         _known[key] = _counted(basis, name, signal, subject, stored)
     return _known[key]
@@ -73,7 +71,11 @@ def _counted(basis: Basis, name: str, signal: Signal, subject: Subject, stored: 
         return SignalAmounts(name, "prompts", missing, found, forward, prefix, (0, 0), True)
     if isinstance(signal, Confidence | PassRate):
         texts = [row["text"] for row, _ in asked]
-        lengths = [len(ids) - 1 for ids in basis.chat.tokenizer(texts, add_special_tokens=False)["input_ids"]] if texts else []
+        lengths = (
+            [len(ids) - 1 for ids in basis.chat.tokenizer(texts, add_special_tokens=False)["input_ids"]]
+            if texts
+            else []
+        )
         forward = sum(count * length for (_, count), length in zip(asked, lengths, strict=True))
         if isinstance(signal, PassRate):
             is_sampled, is_fixed = signal.rollouts is None, signal.adaptive is None
@@ -86,7 +88,9 @@ def _counted(basis: Basis, name: str, signal: Signal, subject: Subject, stored: 
         return SignalAmounts(
             name, signal.unit, missing, total - missing, forward if is_sampled else 0, 0, bounds, is_fixed, about
         )
-    return SignalAmounts(name, signal.unit, missing, 0, None, 0, (0, 0), False, "a signal of another package: rows alone")
+    return SignalAmounts(
+        name, signal.unit, missing, 0, None, 0, (0, 0), False, "a signal of another package: rows alone"
+    )
 
 
 def _forced(basis: Basis, rows: Sequence[dict], num_ranks: int) -> tuple[int, int]:
@@ -147,5 +151,3 @@ def _stored(basis: Basis, name: str, signal: Signal, subject: Subject) -> dict[s
         return {}
     store = Store.of(root, name, signal.identity(subject))
     return dict(signal.rows(subject).stored(store)) if store.folder.is_dir() else {}
-
-

@@ -14,7 +14,9 @@ from ufo_rl.model.chat import ChatModel
 from ufo_rl.records import Prompt
 
 FACTS = Path(__file__).with_name("data_facts.json")
-OF_TEMPLATE = 13  # tokens that a chat template puts around system and question: Qwen3's 13, Llama 3.1's 14 with template=r1
+OF_TEMPLATE = (
+    13  # tokens that a chat template puts around system and question: Qwen3's 13, Llama 3.1's 14 with template=r1
+)
 PROSE = 4.5  # bytes a token of a template's words: of template=r1 4.65 and 4.33
 FAMILIES = {"llama-3": "llama", "qwen": "qwen", "smollm2": "smollm2"}  # a part of model.path, and whose grain it has
 GRAIN = 3.5  # bytes a token where neither the family nor the data is known
@@ -49,7 +51,8 @@ def counted(chat: ChatModel, prompts: Sequence[Prompt]) -> PromptTokens:
 
 
 def guessed(config: Config, template: Template, prompts: Sequence[Prompt] | None, node: dict[str, Any]) -> PromptTokens:
-    """From bytes: of the prompts that are here, or of what is shipped of the dataset; of the template alone where neither is."""
+    """From bytes: of the prompts that are here, or of what is shipped of the dataset; of the template alone where
+    neither is."""
     known = facts_of(node)
     family = next((name for part, name in FAMILIES.items() if part in config.model.path.lower()), None)
     grain = GRAIN if known is None or family is None else known["bytes_per_token"][family]
@@ -60,5 +63,7 @@ def guessed(config: Config, template: Template, prompts: Sequence[Prompt] | None
         mean, longest = (known["question_bytes"], known["longest_bytes"]) if known else (0.0, 0.0)
     shots = sum(len((shot.question + shot.response).encode()) for shot in template.few_shot)
     around = (len((template.system + template.user.replace("{question}", "")).encode()) + shots) / PROSE + OF_TEMPLATE
-    source = f"estimated: {grain:g} bytes a token and {OF_TEMPLATE} tokens of the chat template; the tokenizer is not here"
+    source = (
+        f"estimated: {grain:g} bytes a token and {OF_TEMPLATE} tokens of the chat template; the tokenizer is not here"
+    )
     return PromptTokens(mean / grain + around, round(longest / grain + around), False, source)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ufo_rl.training.memory.layout import FLOAT, Layout, Held, number
+from ufo_rl.training.memory.layout import FLOAT, Held, Layout, number
 from ufo_rl.training.memory.passes import activations, generation, logits, shared_gpu
 from ufo_rl.training.memory.sharded import bucket, buckets, gathered, gradients, states, update
 
@@ -43,8 +43,8 @@ def total(parts: list[Held]) -> float:
 def estimate(layout: Layout, gpu: float | None = None) -> Estimate:
     """gpu: bytes of a rank's device, where they are known: what vLLM is given is a share of them.
 
-    When the backward pass begins, activations and the head's tile are there and no gradient; when it ends, all gradients and the
-    last layer. They are not added up.
+    When the backward pass begins, activations and the head's tile are there and no gradient; when it ends, all gradients
+    and the last layer. They are not added up.
     """
     early = bucket(layout) if layout.deepspeed is not None and layout.stage in (1, 2) and layout.is_cuda else []
     accumulated = gradients(layout)[:1] if layout.train.gradient_accumulation_steps > 1 else []

@@ -11,7 +11,7 @@ counted exactly by hooks on saved tensors of SmolLM2, and s for each token that 
 
 from __future__ import annotations
 
-from ufo_rl.training.memory.layout import FLOAT, Layout, Held, number
+from ufo_rl.training.memory.layout import FLOAT, Held, Layout, number
 
 TILE_TOKENS, TILE_WORDS = 4096, 32_768  # of TRL's fused head (trl/kernels/chunked_logprob.py)
 MIN_ROWS = 8  # of a part of a batch (positions.py)
@@ -92,7 +92,9 @@ def generation(layout: Layout) -> list[Held]:
     ]
     if layout.stage == 3 and layout.train.trl.get("ds3_gather_for_generation", True):
         whole = model.num_parameters * layout.size
-        found.append(Held("gathered weights", whole, f"{number(model.num_parameters)} x {layout.size} B, the whole model"))
+        found.append(
+            Held("gathered weights", whole, f"{number(model.num_parameters)} x {layout.size} B, the whole model")
+        )
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ufo_rl.training.memory.layout import ADAM, FLOAT, Layout, Held, number
+from ufo_rl.training.memory.layout import ADAM, FLOAT, LIVE, REDUCE_BUCKET, SUB_GROUP, Held, Layout, number
 
 
 def states(layout: Layout, is_away: bool = False) -> list[Held]:
@@ -14,9 +14,7 @@ def states(layout: Layout, is_away: bool = False) -> list[Held]:
     copy = FLOAT if layout.deepspeed is not None else 0
     found = [
         _part("weights", layout.model.num_parameters, layout.size, layout.shards(3), layout.is_away("offload_param")),
-        _part(
-            "optimizer", layout.trained, copy + ADAM, layout.shards(1), layout.is_away("offload_optimizer")
-        ),
+        _part("optimizer", layout.trained, copy + ADAM, layout.shards(1), layout.is_away("offload_optimizer")),
     ]
     if layout.has_reference:
         away = layout.is_away("offload_param") and layout.stage == 3
@@ -27,14 +25,14 @@ def states(layout: Layout, is_away: bool = False) -> list[Held]:
 def gradients(layout: Layout) -> list[Held]:
     """What they take at the end of a backward pass: sharded from stage 2 on, and the buckets in which they are reduced.
 
-    torch's data-parallel buckets are a second copy of the gradients; DeepSpeed's has reduce_bucket_size of them, on a GPU all of
-    it from the start (of two buckets in stages 1 and 2 with overlap_comm)."""
+    torch's data-parallel buckets are a second copy of the gradients; DeepSpeed's has reduce_bucket_size of them, on a GPU all
+    of it from the start (of two buckets in stages 1 and 2 with overlap_comm)."""
     trained, size = layout.trained, layout.size
     away = layout.is_away("offload_optimizer")
     found = [] if away else [_part("gradients", trained, size, layout.shards(2), False)[0]]
     if layout.deepspeed is None:
         return found
-    return [*found, *bucket(layout)]
+    return [*found, *(bucket(layout) if layout.stage < 3 else [])]  # of stage 3 it is there throughout
 
 
 def buckets(layout: Layout) -> list[Held]:
@@ -49,7 +47,7 @@ def bucket(layout: Layout) -> list[Held]:
     """DeepSpeed's, of gradients."""
     if layout.stage == 0:
         return []
-    asked = layout.setting("reduce_bucket_size", layout.setting("reduce_bucket_size", 500_000_000))
+    asked = layout.setting("reduce_bucket_size", REDUCE_BUCKET)
     held = asked if layout.is_cuda else min(asked, layout.trained)
     copies = 2 if layout.stage < 3 and layout.zero.get("overlap_comm") is True else 1
     formula = f"{number(held)} x {layout.size} B" + (f" x {copies}" if copies > 1 else "") + ", reduce_bucket_size"
@@ -60,7 +58,7 @@ def gathered(layout: Layout) -> list[Held]:
     """Weights that ZeRO 3 has together while it computes: at most max_live_parameters of them."""
     if layout.stage < 3:
         return []
-    live = min(layout.model.num_parameters, layout.setting("max_live_parameters", 1_000_000_000))
+    live = min(layout.model.num_parameters, layout.setting("max_live_parameters", LIVE))
     return [Held("gathered weights", live * layout.size, f"{number(live)} x {layout.size} B, max_live_parameters")]
 
 
@@ -70,7 +68,8 @@ def update(layout: Layout) -> list[Held]:
     if layout.is_away("offload_optimizer"):
         return []
     shards = layout.shards(1)
-    at_once = layout.trained if layout.stage < 3 else min(layout.trained, layout.setting("sub_group_size", 1_000_000_000))
+    group = layout.setting("sub_group_size", SUB_GROUP) if layout.stage == 3 else layout.trained
+    at_once = min(layout.trained, group)
     found = []
     if layout.deepspeed is not None and layout.stage:
         formula = f"{number(at_once)} x 4 B / {shards}, gradients in float32"
