@@ -20,7 +20,7 @@ from ufo_rl.config.folder import conf_folder
 from ufo_rl.config.load import load
 from ufo_rl.config.training_schema import Train
 from ufo_rl.errors import UserError
-from ufo_rl.model.architecture import Architecture, known_configs
+from ufo_rl.model.unloaded.architecture import Architecture, known_configs
 from ufo_rl.training.memory.layout import GIB
 
 

@@ -17,9 +17,9 @@ from ufo_rl.experiment.data import whole_benchmarks
 from ufo_rl.experiment.pool import overlap
 from ufo_rl.experiment.prepare import Prepared, prepare
 from ufo_rl.files.keys import digest
-from ufo_rl.model.architecture import Architecture, architecture_of
 from ufo_rl.model.chat import ChatModel
-from ufo_rl.model.without_torch import counting_chat
+from ufo_rl.model.unloaded.architecture import Architecture, architecture_of
+from ufo_rl.model.unloaded.without_torch import counting_chat
 from ufo_rl.records import Pool, Prompt
 from ufo_rl.selector.cut import num_kept
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ufo_rl.commands.plan.before import Earlier
 from ufo_rl.commands.plan.machine import Machine
-from ufo_rl.model.architecture import Architecture
+from ufo_rl.model.unloaded.architecture import Architecture
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from ufo_rl.config.compose import Job, compose_one
 from ufo_rl.config.folder import conf_folder
 from ufo_rl.config.load import load
 from ufo_rl.errors import UserError
-from ufo_rl.model.architecture import architecture_of
+from ufo_rl.model.unloaded.architecture import architecture_of
 from ufo_rl.report.text import count, markdown
 from ufo_rl.training.memory.estimate import estimate
 from ufo_rl.training.memory.layout import GIB, Layout

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ufo_rl.config.training_schema import Rollout, Train
-from ufo_rl.model.architecture import Architecture
+from ufo_rl.model.unloaded.architecture import Architecture
 
 GIB = 2**30
 ADAM = 8  # bytes: two moments in float32

@@ -9,9 +9,9 @@ from typing import Any
 
 from ufo_rl.config.schema import Model, Template
 from ufo_rl.errors import UserError
-from ufo_rl.model.architecture import cached_file
 from ufo_rl.model.chat import ChatModel, ModelFiles
 from ufo_rl.model.template import fix_date
+from ufo_rl.model.unloaded.architecture import cached_file
 from ufo_rl.model.weights import local_folder
 
 
