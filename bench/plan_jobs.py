@@ -2,8 +2,8 @@
 
     python bench/plan_jobs.py
 
-Writes plan_jobs.json: seconds on the wall clock and of the process's CPU time, the least of three. UFO_RL_DATA adds the paper's jobs
-with their data here.
+Writes plan_jobs.json: seconds on the wall clock and of the process's CPU time, the least of three. UFO_RL_DATA adds the
+paper's jobs with their data here.
 """
 
 from __future__ import annotations

@@ -21,6 +21,7 @@ ROOT = conf_folder().parent
 PAGES = [
     ROOT / "README.md",
     ROOT / "ARCHITECTURE.md",
+    ROOT / "docs/plan.md",
     ROOT / "sweeps/README.md",
     *sorted((ROOT / "conf").rglob("*.yaml")),
     *(ROOT / "sweeps").glob("*.yaml"),

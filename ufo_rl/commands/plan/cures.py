@@ -152,8 +152,8 @@ def _of_vllm(layout: Layout, found: Estimate, machine: Machine) -> Iterator[Find
     rollout, model = layout.rollout, layout.model
     assert machine.gpu is not None and machine.room is not None
     given = rollout.memory_share * machine.gpu
-    weights = model.num_parameters * 2 / rollout.tensor_parallel
-    least = weights + model.kv_bytes(2) * layout.width / rollout.tensor_parallel
+    weights = model.num_parameters * layout.computed / rollout.tensor_parallel
+    least = weights + model.kv_bytes(layout.computed) * layout.width / rollout.tensor_parallel
     if given < least:
         share = -(-100 * least // machine.gpu) / 100
         words = (

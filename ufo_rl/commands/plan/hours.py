@@ -43,16 +43,15 @@ def scoring(speed: Speed, model: Architecture | None, tokens: float) -> Hours:
     return _passes("scoring", speed, model, tokens, 2)
 
 
-def training(
-    speed: Speed, model: Architecture | None, prompts: float, completions: float, recomputes: bool
-) -> list[Hours]:
-    """Generation, and the update: six operations a weight and token of prompt and completion, eight where activations are
-    computed again."""
+def training(speed: Speed, model: Architecture | None, prompts: float, completions: float, train: Train) -> list[Hours]:
+    """Generation, and the update: for each weight and token of prompt and completion two operations forward, two for the
+    gradient of activations, two more for that of weights where all are trained, two where activations are computed again."""
     if speed.given is None and speed.measured is not None and speed.measured.training:
         rate = speed.measured.training
         source = f"{rate:,.0f} completion tokens/s a rank, update included, measured by {speed.measured.folder.name}"
         return [Hours("training", completions / rate / 3600, source)]
-    passes = _passes("update", speed, model, prompts + completions, 8 if recomputes else 6)
+    operations = (6 if train.lora.rank is None else 4) + (2 if train.gradient_checkpointing else 0)
+    passes = _passes("update", speed, model, prompts + completions, operations)
     return [generating("rollouts", speed, completions), passes]
 
 

@@ -144,9 +144,9 @@ def _hours(found: JobPlan, config: Config, options: PlanOptions) -> list[Hours]:
     if found.amounts is not None and found.amounts.completions is not None and found.basis.tokens is not None:
         completions = found.amounts.completions
         prompts, written = completions * found.basis.tokens.mean, completions * found.mean[0]
-        parts += hours.training(speed, model, prompts, written, config.train.gradient_checkpointing)
+        parts += hours.training(speed, model, prompts, written, config.train)
     elif found.amounts is not None and found.amounts.max_tokens is not None:
-        parts += hours.training(speed, model, 0.0, found.amounts.max_tokens, config.train.gradient_checkpointing)
+        parts += hours.training(speed, model, 0.0, found.amounts.max_tokens, config.train)
     parts.append(hours.generating("evaluations", speed, found.answers * found.mean[0]))
     return parts
 

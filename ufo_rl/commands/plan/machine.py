@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 from ufo_rl.config.schema import Launch
 from ufo_rl.files.environment import gpu_bytes
-from ufo_rl.launch.place import is_on_cpu
 from ufo_rl.training.memory.layout import GIB
 
 # GiB as nvidia-smi tells them, FLOP a second of dense products in bfloat16 (float16 where a GPU has no bfloat16): NVIDIA's data
@@ -50,10 +50,15 @@ def machine_of(launch: Launch, kind: str | None, memory: float | None) -> Machin
         size = size if memory is None else memory
         words = f"{kind}, NVIDIA's data sheet" if kind else "--gpu-memory"
         return Machine(True, size * GIB, flops, has_bfloat16, f"{size:g} GiB a GPU ({words})")
-    if launch.device != "cuda" and is_on_cpu(launch):
-        return Machine(False, None, None, True, "ranks on processors; --gpu KIND or --gpu-memory GIB plans for GPUs")
-    found = gpu_bytes()
-    told = (
-        "nothing is known of the GPUs; give --gpu KIND or --gpu-memory GIB" if found is None else "this machine's GPU"
-    )
-    return Machine(True, found, None, True, told if found is None else f"{found / GIB:.1f} GiB ({told})")
+    return _here(launch.device)
+
+
+@functools.cache
+def _here(device: str) -> Machine:
+    """This machine, looked at once: a driver's program takes seconds."""
+    found = None if device == "cpu" else gpu_bytes()
+    if found is not None:
+        return Machine(True, found, None, True, f"{found / GIB:.1f} GiB (this machine's GPU)")
+    if device == "cuda":
+        return Machine(True, None, None, True, "nothing is known of the GPUs; give --gpu KIND or --gpu-memory GIB")
+    return Machine(False, None, None, True, "ranks on processors; --gpu KIND or --gpu-memory GIB plans for GPUs")
