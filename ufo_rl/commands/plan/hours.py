@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ufo_rl.commands.plan.before import Earlier
 from ufo_rl.commands.plan.machine import Machine
+from ufo_rl.config.training_schema import Train
 from ufo_rl.model.unloaded.architecture import Architecture
 
 
