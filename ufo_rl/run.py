@@ -52,7 +52,7 @@ def main(words: Sequence[str], begin: Callable[[], None] = lambda: None) -> int:
     tell(jobs)
     from ufo_rl.experiment.copies import leading
     from ufo_rl.experiment.made import collected
-    from ufo_rl.experiment.planned import plan
+    from ufo_rl.experiment.planned import announce
 
     begin()
     if any(asks_slurm(job.plain) for job in jobs) and not is_own_job(os.environ):
@@ -62,7 +62,7 @@ def main(words: Sequence[str], begin: Callable[[], None] = lambda: None) -> int:
         if not is_first:
             return 0
         if not is_own_job(os.environ):  # else who submitted the job has, with the words of the user
-            plan(jobs, words)
+            announce(jobs, words)
         with collected(outputs) as made:
             start()
             return outcome(jobs, made.folders())

@@ -11,6 +11,7 @@ import textwrap
 import pytest
 
 from ufo_rl.commands.grade.options import parser
+from ufo_rl.commands.plan.options import split
 from ufo_rl.config.compose import compose_jobs
 from ufo_rl.config.folder import conf_folder
 from ufo_rl.config.load import load
@@ -20,6 +21,7 @@ ROOT = conf_folder().parent
 PAGES = [
     ROOT / "README.md",
     ROOT / "ARCHITECTURE.md",
+    ROOT / "docs/plan.md",
     ROOT / "sweeps/README.md",
     *sorted((ROOT / "docs").glob("*.md")),
     *sorted((ROOT / "conf").rglob("*.yaml")),
@@ -65,6 +67,8 @@ def test_a_documented_command_composes(command: str, monkeypatch: pytest.MonkeyP
     if words[:1] == ["grade"]:
         assert parser().parse_intermixed_args(words[1:]).file
         return
+    if words[:1] == ["plan"]:
+        _, words = split(words[1:])
     name = words.pop(0) if words[0:1] and words[0] in ASKED else "run"
     flags = {"-cd": None, "-cn": None}
     for flag in flags:

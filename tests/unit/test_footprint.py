@@ -68,9 +68,9 @@ def test_parameters_are_counted_from_the_headers_of_what_is_loaded(tmp_path: Pat
 
 
 def test_the_10_percent_arm_of_the_paper_is_saved_on_its_way() -> None:
-    (job,) = compose_jobs(["experiment=paper"])
+    (job,) = compose_jobs(["experiment=paper", "train.save_steps=50"])
     train = load(job.plain).train
-    assert train.num_steps(747, 1) == 46 and train.save_steps == 50
+    assert train.num_steps(747, 8) == 46 and train.save_steps == 50
     state = SimpleNamespace(save_steps=50, max_steps=46)
     Boundaries(cast(Any, None)).on_train_begin(None, state, None)
     assert [step for step in range(1, 46) if step % state.save_steps == 0] == [16, 32]

@@ -11,7 +11,7 @@ import yaml
 
 from ufo_rl.config.compose import compose_jobs
 from ufo_rl.config.identity import run_id
-from ufo_rl.experiment.planned import plan
+from ufo_rl.experiment.planned import announce
 from ufo_rl.report.ledger.entries import entries
 
 WORDS = ["-m", "model=tiny", "selector=ufo,random", "seed=0,1"]
@@ -25,7 +25,7 @@ def sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_every_job_is_written_down_with_what_was_typed(sweep: Path) -> None:
     jobs = compose_jobs(WORDS[1:], multirun=True)
-    plan(jobs, WORDS)
+    announce(jobs, WORDS)
     found = {entry.name: entry for entry in entries([sweep])}
     assert set(found) == {run_id(job.plain) for job in jobs} and len(found) == 4
     assert {entry.state.name for entry in found.values()} == {"planned"}
@@ -39,7 +39,7 @@ def test_every_job_is_written_down_with_what_was_typed(sweep: Path) -> None:
 
 def test_the_command_of_a_job_of_a_sweep_makes_that_job_again(sweep: Path) -> None:
     folder = str(Path(__file__).parents[2] / "sweeps")
-    plan(compose_jobs(["seed=10,11"], folder, "bins"), ["-cd", folder, "-cn", "bins", "seed=10,11"])
+    announce(compose_jobs(["seed=10,11"], folder, "bins"), ["-cd", folder, "-cn", "bins", "seed=10,11"])
     records = [json.loads(path.read_text()) for path in sorted(Path("outputs/sweeps/bins").glob("*/run.json"))]
     assert len(records) == 20
     for record in records[::7]:
@@ -59,7 +59,7 @@ def test_what_is_known_of_a_job_stays(sweep: Path) -> None:
         )
     (done / "metrics.json").write_text('{"schema": 2}')
     (done / "config.yaml").write_text("seed: 0\n")
-    plan(jobs, WORDS)
+    announce(jobs, WORDS)
     assert json.loads((done / "run.json").read_text())["started_by"] == "before"
     record = json.loads((failed / "run.json").read_text())
     assert record["wandb_id"] == "abcd1234" and record["started_by"].startswith("ufo-rl -m")
@@ -73,11 +73,11 @@ def test_what_is_known_of_a_job_stays(sweep: Path) -> None:
 
 def test_a_folder_named_by_its_moment_is_not_guessed(sweep: Path, tmp_path: Path) -> None:
     jobs = compose_jobs([*WORDS[1:], "hydra.sweep.dir=outputs/${now:%H-%M-%S}"], multirun=True)
-    plan(jobs, WORDS)
+    announce(jobs, WORDS)
     assert not (tmp_path / "outputs").exists()
 
 
 def test_a_host_that_serves_another_plans_nothing(sweep: Path, tmp_path: Path) -> None:
     words = ["model=tiny", "launch.num_ranks=2", "launch.num_nodes=2", "launch.rendezvous=n:1", "launch.node_rank=1"]
-    plan(compose_jobs(words), words)
+    announce(compose_jobs(words), words)
     assert not (tmp_path / "outputs").exists()

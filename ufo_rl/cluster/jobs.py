@@ -14,7 +14,7 @@ from ufo_rl.config.load import load
 from ufo_rl.config.scheduler import asks_slurm
 from ufo_rl.errors import Problems, UserError
 from ufo_rl.experiment.life import inputs_key
-from ufo_rl.experiment.planned import plan
+from ufo_rl.experiment.planned import announce
 from ufo_rl.experiment.prepare import prepare
 from ufo_rl.experiment.status import Status
 from ufo_rl.files.atomic import locked
@@ -35,7 +35,7 @@ def run_jobs(jobs: Sequence[Job], words: Sequence[str]) -> Mapping[Path, str]:
             raise UserError(
                 "SLURM does not answer (squeue --me): what is in the queue cannot be known, so nothing was submitted"
             )
-        plan(jobs, words)
+        announce(jobs, words)
         runs, before = dict[Path, Submission](), 0
         for job in jobs:
             config, folder = load(job.plain), job.folder.absolute()

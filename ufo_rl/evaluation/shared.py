@@ -141,18 +141,8 @@ class Evaluations:
     def of(self, name: str, stage: str, model: Path, when: str = "", called: str = "") -> tuple[Path, dict[str, Any]]:
         """The published evaluation of the model in `model`: its folder and its summary. called: what it is remembered as, its
         path unless said otherwise."""
-        asked, settings, chat = self.asked[name], self.asked[name].settings, self.chat_of(name)
-        store = Store.of(self.cache / "completions", name, self.said_by(name, chat.id_of(model)))
+        store, identity, folder = self.place(name, self.chat_of(name).id_of(model))
         self.stages.asks(stage, store.key)
-        identity = {
-            **store.identity,
-            "num_samples": settings.num_samples,
-            "questions": asked.questions_key(chat),
-            "size": settings.size,
-            "grader": [*asked.grader_id, settings.relative_tolerance],
-            **({"begun": chat.form.opened} if chat.form.opened else {}),
-        }
-        folder = self.cache / "evaluations" / f"{name}-{digest(identity)}"
         self.stages.uses(store.folder)
         self.stages.uses(folder)
         with locked(folder.parent / f"{folder.name}.lock", f"the evaluation on {name}"):
@@ -171,6 +161,20 @@ class Evaluations:
             else:
                 log.info("%s: %s (stored)", words, in_words(found))
         return folder, found
+
+    def place(self, name: str, model_id: dict[str, str]) -> tuple[Store, dict[str, Any], Path]:
+        """Of a model on a benchmark, there or not: the store of its completions, what the evaluation depends on, its folder."""
+        asked, settings, chat = self.asked[name], self.asked[name].settings, self.chat_of(name)
+        store = Store.of(self.cache / "completions", name, self.said_by(name, model_id))
+        identity = {
+            **store.identity,
+            "num_samples": settings.num_samples,
+            "questions": asked.questions_key(chat),
+            "size": settings.size,
+            "grader": [*asked.grader_id, settings.relative_tolerance],
+            **({"begun": chat.form.opened} if chat.form.opened else {}),
+        }
+        return store, identity, self.cache / "evaluations" / f"{name}-{digest(identity)}"
 
     def said_by(self, name: str, model_id: dict[str, str]) -> dict[str, Any]:
         """What the completions of a text depend on."""

@@ -17,7 +17,7 @@ from ufo_rl.experiment.status import Status
 from ufo_rl.files.atomic import LOCK, is_held, read_json, write_json, write_text
 
 
-def plan(jobs: Sequence[Job], words: Sequence[str]) -> None:
+def announce(jobs: Sequence[Job], words: Sequence[str]) -> None:
     """Write config.yaml, run.json and status.json (planned) for each job of which nothing is known; run.json of all that are
     not done says `started_by`, the command line of `words`. Left out are jobs whose folder is named by the moment of its
     making, and hosts that only serve another one's."""

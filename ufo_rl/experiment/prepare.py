@@ -54,10 +54,11 @@ def check(plain: Mapping[str, Any]) -> Prepared:
     return prepared
 
 
-def prepare(config: Config, wrong: Collection[str] = ()) -> Prepared:
+def prepare(config: Config, wrong: Collection[str] = (), tries_model: bool = True) -> Prepared:
     """Build and read all parts. Raises one UserError with every problem found. Needs no torch and no GPU.
 
-    wrong: groups whose values are not to be used; what depends on them is passed over.
+    wrong: groups whose values are not to be used; what depends on them is passed over. tries_model: the model, too, is looked
+    at, in a process that has torch.
     """
     problems, parts = Problems(), Parts(config, wrong)
     problems.attempt(check_places, config, wrong)
@@ -96,7 +97,7 @@ def prepare(config: Config, wrong: Collection[str] = ()) -> Prepared:
     benchmarks = problems.attempt(load_benchmarks, config, wrong)
     problems.attempt(check_shots, config, benchmarks or ())
     problems.raise_any()
-    if not wrong:  # the last: it takes seconds
+    if tries_model and not wrong:  # the last: it takes seconds
         check_local_model(config)
         check_lengths(config, pool.prompts if pool else (), benchmarks or {}, sampled(config, wanted, trains=True))
     # What belongs to a wrong group is None, and unused.
