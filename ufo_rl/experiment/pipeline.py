@@ -16,13 +16,16 @@ from ufo_rl.experiment.told import facts_of_parts
 from ufo_rl.files.atomic import read_json, write_json
 from ufo_rl.files.environment import gpu_bytes
 from ufo_rl.launch.place import is_on_cpu
+from ufo_rl.model.unloaded.architecture import architecture_of
 from ufo_rl.records import RunView
 from ufo_rl.report.metrics import RunMetrics, run_metrics
 from ufo_rl.selector.columns import Columns
 from ufo_rl.selector.cut import Selection
 from ufo_rl.signals.cache import SignalCache
 from ufo_rl.signals.protocol import OneRowEach
-from ufo_rl.training.footprint import bytes_per_rank, footprint_told, num_parameters
+from ufo_rl.training.memory.estimate import estimate
+from ufo_rl.training.memory.layout import Layout
+from ufo_rl.training.memory.told import memory_told
 from ufo_rl.training.moving import Moving
 from ufo_rl.training.order import ease_column, in_order
 from ufo_rl.training.policy import PolicyTraining, libraries
@@ -89,9 +92,21 @@ class Pipeline(BeforeTraining):
         config = self.config
         if is_on_cpu(config.launch):
             return
-        parameters = num_parameters(self.chat.folder)
-        needed = bytes_per_rank(parameters, config.train, config.deepspeed.config, config.launch.num_ranks)
-        log.info(footprint_told(needed, gpu_bytes()))
+        model = architecture_of(config.model)
+        if model is None:
+            return
+        longest, available = max(self.chat.num_tokens(self.pool.prompts)), gpu_bytes()
+        layout = Layout(
+            model=model,
+            train=config.train,
+            deepspeed=config.deepspeed.config,
+            rollout=config.rollout,
+            num_ranks=config.launch.num_ranks,
+            prompt=longest,
+            completion=config.train.max_completion_tokens,
+            is_cuda=True,
+        )
+        log.info(memory_told(estimate(layout, available), available))
 
     def evaluations(self) -> Evaluations:
         config = self.config

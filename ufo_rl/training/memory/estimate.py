@@ -60,11 +60,16 @@ def estimate(layout: Layout, gpu: float | None = None) -> Estimate:
 
 
 def _host(layout: Layout) -> list[Held]:
-    """Of one rank with a GPU: the model as it is loaded, in float32, and what is offloaded."""
+    """Of one rank with a GPU: the model as it is loaded, in the precision that trains it, and what is offloaded. Under ZeRO 3 its
+    share, and the largest matrix twice: whole, and as it is handed out."""
     if not layout.is_cuda:
         return []
-    count = layout.model.num_parameters
-    loaded = Held("loading", count * FLOAT, f"{number(count)} x 4 B, until it is on its device")
+    count, shards = layout.model.num_parameters, layout.shards(3)
+    formula = (
+        f"{number(count)} x {layout.size} B" + (f" / {shards}" if shards > 1 else "") + ", until it is on its device"
+    )
+    whole = 2 * layout.model.largest if layout.stage == 3 else 0
+    loaded = Held("loading", (count / shards + whole) * layout.size, formula)
     return [loaded, *states(layout, is_away=True)]
 
 
@@ -72,8 +77,11 @@ def disk(layout: Layout) -> list[Held]:
     """Bytes that a run leaves or needs on disk: its policy, the best one beside it, and checkpoints while it trains, one more
     than are kept while the next is written."""
     count, train = layout.model.num_parameters, layout.train
-    policy = Held("policy", count * layout.size, f"{number(count)} x {layout.size} B")
+    goes = ", until it is evaluated" if train.keep_policy == "none" else ""
+    policy = Held("policy", count * layout.size, f"{number(count)} x {layout.size} B{goes}")
     found = [policy]
+    if train.lora.rank is not None:
+        found.append(Held("adapter", layout.trained * FLOAT, f"{number(layout.trained)} x 4 B"))
     if train.best_by is not None:
         found.append(Held("best policy", policy.bytes, policy.formula))
     if train.save_steps is not None or train.eval_steps is not None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from ufo_rl.config.training_schema import Rollout, Train
 from ufo_rl.model.unloaded.architecture import Architecture
+from ufo_rl.training.precision import weights_dtype
 
 GIB = 2**30
 ADAM = 8  # bytes: two moments in float32
@@ -50,20 +51,14 @@ class Layout:
         return int(self.zero.get("stage") or 0)
 
     @property
-    def is_mixed(self) -> bool:
-        """Weights and gradients in 16 bits. Without DeepSpeed bf16 is autocast over weights in float32."""
-        asked = ((self.deepspeed or {}).get("bf16") or {}).get("enabled", "auto")
-        return self.deepspeed is not None and (self.train.bf16 if asked == "auto" else bool(asked))
-
-    @property
     def size(self) -> int:
         """Bytes of a weight, and of a gradient."""
-        return 2 if self.is_mixed else FLOAT
+        return 2 if weights_dtype(self.train, self.deepspeed) == "bfloat16" else FLOAT
 
     @property
     def computed(self) -> int:
         """Bytes of a number in matrix products."""
-        return 2 if self.is_mixed or self.train.bf16 else FLOAT
+        return 2 if self.size == 2 or self.train.bf16 else FLOAT
 
     def is_away(self, key: str) -> bool:
         """Whether DeepSpeed's `offload_optimizer` or `offload_param` keeps it in host memory."""
