@@ -21,8 +21,8 @@ BILLION = 10**9
 
 
 def gigabytes(*overrides: str, billions: float = 7.5, ranks: int = 64) -> float:
-    """Weights, gradients, optimizer and reference of the ZeRO paper's model of 7.5 billion weights on 64 GPUs (figure 1), unless
-    others are given."""
+    """Weights, gradients, optimizer and reference of the ZeRO paper's model of 7.5 billion weights on 64 GPUs (figure 1),
+    unless others are given."""
     (job,) = compose_jobs(["train=paper", "train.beta=0", *overrides])
     config = load({**job.plain, "launch": {**job.plain["launch"], "num_ranks": 7}})
     size = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 8, "vocab_size": 8}

@@ -60,8 +60,8 @@ def estimate(layout: Layout, gpu: float | None = None) -> Estimate:
 
 
 def _host(layout: Layout) -> list[Held]:
-    """Of one rank with a GPU: the model as it is loaded, in the precision that trains it, and what is offloaded. Under ZeRO 3 its
-    share, and the largest matrix twice: whole, and as it is handed out."""
+    """Of one rank with a GPU: the model as it is loaded, in the precision that trains it, and what is offloaded. Under ZeRO 3
+    its share, and the largest matrix twice: whole, and as it is handed out."""
     if not layout.is_cuda:
         return []
     count, shards = layout.model.num_parameters, layout.shards(3)

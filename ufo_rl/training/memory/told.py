@@ -14,6 +14,6 @@ def memory_told(found: Estimate, available: int | None) -> str:
     if found.peak <= available:
         return f"{told}, of {available / GIB:.0f} GiB of its GPU"
     return (
-        f"warning: {told}, more than the {available / GIB:.0f} GiB of its GPU: it will run out of memory; `ufo-rl plan` with the "
-        "same words says what changes that"
+        f"warning: {told}, more than the {available / GIB:.0f} GiB of its GPU: it will run out of memory; `ufo-rl plan` with "
+        "the same words says what changes that"
     )
