@@ -28,6 +28,7 @@ REQUIRED = {
     ("model", "custom"): ["model.path=mine"],
     ("dataset", "custom"): ["dataset.path=mine.jsonl", "eval=math500"],
     ("eval", "custom"): ["eval.custom.dataset.path=mine.jsonl", "eval.custom.size=200"],
+    ("rollout", "vllm_server"): ["rollout.server=http://node1:8000"],
 }
 SWEEPS = sorted(path.stem for path in (ROOT / "sweeps").glob("*.yaml"))
 
@@ -64,13 +65,18 @@ def test_every_option_composes_and_builds(group: str, option: str) -> None:
 
 
 def test_presets_alone_choose_a_model_or_what_it_proposes() -> None:
-    """What `Tree.chosen_by_files` relies on: of our other options one proposes a dataset, and datasets their benchmarks."""
+    """What `Tree.chosen_by_files` relies on: of our other options one proposes a dataset, and datasets their benchmarks.
+    Models of the hub propose what generates, which is no data."""
     overriding = {
         (path.relative_to(CONF).parts[0], group)
         for path in CONF.rglob("*.yaml")
         for group in re.findall(r"override /(\w+)", path.read_text())
     }
-    assert {pair for pair in overriding if pair[0] != "experiment"} == {("model", "dataset"), ("dataset", "eval")}
+    assert {pair for pair in overriding if pair[0] != "experiment"} == {
+        ("model", "dataset"),
+        ("dataset", "eval"),
+        ("model", "rollout"),
+    }
 
 
 def test_what_a_choice_proposes_gives_way_to_presets_and_the_command_line() -> None:

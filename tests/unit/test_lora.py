@@ -97,8 +97,8 @@ def trainer_of(folder: Path, *overrides: str) -> Trainer:
 
 
 def test_the_step_size_is_the_recipes_times_its_factor(tmp_path: Path) -> None:
-    whole, lora = (trainer_of(tmp_path, "train.learning_rate=1e-3", *own) for own in ([], ["train.lora.rank=2"]))
-    assert whole.args.learning_rate == 1e-3 and lora.args.learning_rate == pytest.approx(4e-3)  # 4: rules.yaml
+    whole, lora = (trainer_of(tmp_path, "train.learning_rate=1e-3", *own) for own in ([], ["train=rules_lora"]))
+    assert whole.args.learning_rate == 1e-3 and lora.args.learning_rate == pytest.approx(2e-3)
     assert config_of("train=grpo", "train.lora.rank=2").train.step_size == pytest.approx(1e-5)  # 10 x 1e-6
 
 

@@ -146,7 +146,7 @@ SITUATIONS: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
             alone(f, "adapter_model.safetensors"),
             (f / "adapter_config.json").write_text('{"base_model_name_or_path": "org/base"}'),
         ),
-        ("is an adapter of org/base, not a whole model", "merge_and_unload"),
+        ("is an adapter of org/base, not a whole model",),
     ),
     "GGUF alone": (lambda f: alone(f, "model-q4.gguf"), ("has no weights", "give a GGUF file by its own name")),
     "pickled weights alone": (lambda f: alone(f, "pytorch_model.bin"), ("has no weights", "they can run code")),

@@ -103,6 +103,8 @@ def _is_there(path: Path) -> bool:
 
 def _adapter(folder: Path, called: str) -> str:
     base = read_object(folder / ADAPTER, called).get("base_model_name_or_path") or "its base model"
+    if not any(_is_there(folder / name) for name in (WHOLE, INDEX)):
+        return f"{called} is an adapter of {base}, not a whole model"
     return (
         f"{called} holds a whole model and an adapter ({ADAPTER}) of {base}: which one is meant? Give each "
         "a folder of its own"

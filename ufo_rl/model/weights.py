@@ -98,6 +98,8 @@ def fetch(model: Model) -> Path:
             f"model.path={model.path} (revision {model.revision}) cannot be fetched from the hub: {reason}; "
             "check the name, your access (hf auth login) and the network, or give a local folder"
         ) from error
+    if adapter.is_adapter(found):
+        found = adapter.merged(found, named(model))
     check_files(found, named(model))
     return found
 

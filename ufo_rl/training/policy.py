@@ -100,6 +100,7 @@ class PolicyTraining:
         # a folder a key: a training does not go on from the checkpoints of another selection
         work = self.stages.folder / ".work" / f"train-{key}"
         log.info("training on %d prompts", len(prompts))
+        self._tell_of_adapters()
         self._tell_of_checkpoints(len(prompts))
         uses_vllm = self.config.rollout.name == "vllm_colocate"
         with publish(folder) as (temporary, content):
@@ -125,6 +126,12 @@ class PolicyTraining:
         node = stated(Config, {"rollout": self.nodes.get("rollout", {})}).get("rollout", {})
         kept = {key: value for key, value in node.items() if key not in changes_no_result(Rollout)}
         return [kept] if kept else []
+
+    def _tell_of_adapters(self) -> None:
+        train = self.config.train
+        if train.lora.rank is not None:
+            words = "adapters of rank %d in the place of all weights: step size %g, %g times train.learning_rate"
+            log.info(words, train.lora.rank, train.step_size, train.lora.learning_rate_factor)
 
     def _tell_of_checkpoints(self, num_prompts: int) -> None:
         train = self.config.train
