@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from tests.conftest import Ufo
 from ufo_rl.config.compose import compose_jobs
@@ -30,6 +32,21 @@ def fetched(folder: Path) -> Path:
 def base_named(folder: Path, name: Any) -> None:
     path = folder / "adapter_config.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "base_model_name_or_path": name}))
+
+
+def check_parts(adapter: Path, folder: Path) -> None:
+    """A file without a tensor that its configuration asks for, and with some that it would leave out, is refused by name."""
+    shutil.copytree(adapter, folder)
+    whole = load_file(folder / "adapter_model.safetensors")
+    gone = next(name for name in whole if "lora_B" in name)
+    save_file({name: one for name, one in whole.items() if name != gone}, folder / "adapter_model.safetensors")
+    with pytest.raises(UserError, match=f"cannot be merged: .*lacks {re.escape(gone)}"):
+        fetched(folder)
+    save_file(whole, folder / "adapter_model.safetensors")
+    path = folder / "adapter_config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "target_modules": ["q_proj"]}))
+    with pytest.raises(UserError, match="holds more than its configuration asks for"):
+        fetched(folder)
 
 
 def test_an_adapter_is_trained_saved_and_read_as_a_model(
@@ -61,6 +78,21 @@ def test_an_adapter_is_trained_saved_and_read_as_a_model(
     # asked as it was trained: what stands beside the policy stands beside the adapter too
     (job,) = compose_jobs([f"model.path={trained}", "dataset=rules"])
     assert job.plain["template"]["name"] == "short" and job.plain["model"]["name"] == run.name
+    check_parts(trained, tmp_path / "partial")
+    # an adapter of an adapter: what is trained on top of it names it as its base
+    second = (
+        "dataset=rules",
+        f"model.path={trained}",
+        "train=rules_lora",
+        "train.max_steps=2",
+        "deepspeed=off",
+        "name=c",
+    )
+    ufo.run("selector=random", "eval.rules_zone.limit=4", "eval=[rules_zone]", "tracker=off", *second)
+    (run,) = tmp_path.glob("outputs/runs/c/*")
+    one = load_file(run / "train/policy/model.safetensors")
+    other = load_file(fetched(run / "train/adapter") / "model.safetensors")
+    assert all(torch.allclose(one[name], other[name], rtol=0, atol=1e-6) for name in one)
     told = ufo.run("selector=random", "eval.rules_zone.limit=20", "eval=[rules_zone]", "tracker=off", *words, "name=b")
     (run,) = tmp_path.glob("outputs/runs/b/*")
     assert sorted(path.name for path in (run / "train").iterdir()) == ["adapter", "manifest.json", "rollouts"]

@@ -75,8 +75,12 @@ def test_all_linear_layers_get_one_but_the_head_and_named_ones_alone() -> None:
 
 def test_a_module_that_is_not_there_is_named_with_those_that_are() -> None:
     model = AutoModelForCausalLM.from_pretrained(LAB)
-    with pytest.raises(UserError, match=r"no module query; its linear layers are down_proj, gate_proj, k_proj"):
+    with pytest.raises(UserError, match=r"no linear layer query; it has down_proj, gate_proj, k_proj, lm_head"):
         check_targets(model, Lora(rank=4, targets=["query", "v_proj"]))
+    for target in ("embed_tokens", "proj", "self_attn"):  # no linear layer, no whole name
+        with pytest.raises(UserError, match=f"no linear layer {target};"):
+            check_targets(model, Lora(rank=4, targets=[target]))
+    check_targets(model, Lora(rank=4, targets=["v_proj", "self_attn.q_proj"]))
 
 
 def trainer_of(folder: Path, *overrides: str) -> Trainer:

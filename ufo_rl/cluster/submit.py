@@ -59,7 +59,9 @@ def submit(runs: Sequence[Submission], queued: Mapping[str, Queued]) -> dict[Pat
             adopted.write(run.folder)
             jobs[run.folder] = adopted
         else:
-            arrays.setdefault(f"{run.folder.parent} {parameters(run.launch)}", []).append(run)
+            arrays.setdefault(f"{run.folder.parent} {run.slurm.max_num_timeout} {parameters(run.launch)}", []).append(
+                run
+            )
     for array in arrays.values():
         jobs |= _submitted(array)
     return jobs

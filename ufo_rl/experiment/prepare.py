@@ -17,6 +17,7 @@ from ufo_rl.experiment.model_check import check_local_model
 from ufo_rl.experiment.shots import check_shots
 from ufo_rl.experiment.surroundings import check_machine, check_places, has_data
 from ufo_rl.grader import Grader
+from ufo_rl.model.unloaded.architecture import architecture_of
 from ufo_rl.records import Pool, Prompt
 from ufo_rl.reward.columns import column_names, refuse_taken_names
 from ufo_rl.reward.parts import Part, build_part
@@ -61,7 +62,7 @@ def prepare(config: Config, wrong: Collection[str] = (), tries_model: bool = Tru
     at, in a process that has torch.
     """
     problems, parts = Problems(), Parts(config, wrong)
-    problems.attempt(check_places, config, wrong)
+    problems.attempt(check_places, config, wrong, False, tries_model)
     if parts.is_sound("train"):
         problems.add(*trl_problems(config.train.trl))
     selector: Any = parts.one("selector", problems)
@@ -94,6 +95,8 @@ def prepare(config: Config, wrong: Collection[str] = (), tries_model: bool = Tru
             problems.attempt(check_order, config, needed)
         if parts.is_sound("refresh", "train") and len(needed) == len(wanted):
             problems.attempt(check_refresh, config, selector, needed)
+    if parts.is_sound("train", "model"):
+        problems.attempt(check_adapters, config)
     benchmarks = problems.attempt(load_benchmarks, config, wrong)
     problems.attempt(check_shots, config, benchmarks or ())
     problems.raise_any()
@@ -173,6 +176,20 @@ def check_refresh(config: Config, selector: Selector, signals: Sequence[Signal])
                 f"engine={signal.engine} target={signal.target}"
             )
     problems.raise_any()
+
+
+def check_adapters(config: Config) -> None:
+    """Adapters go to linear layers that the model has, as far as its configuration tells; others are told when it is loaded."""
+    lora = config.train.lora
+    model = architecture_of(config.model) if lora.rank is not None and lora.targets != ["all-linear"] else None
+    if model is None or model.counted is not None:  # of another kind than Llama's, whose layers have other names
+        return
+    unknown = [target for target in lora.targets if target.rpartition(".")[2] not in model.linear]
+    if unknown:
+        raise UserError(
+            f"train.lora.targets={lora.targets}: the model has no linear layer {' or '.join(unknown)}; it has "
+            f"{', '.join(model.linear)}"
+        )
 
 
 def check_rewards(parts: Sequence[Part], pool: Pool) -> None:

@@ -24,9 +24,11 @@ from ufo_rl.model.weights import local_folder
 MAX_KEYS = 5  # of a configuration that differs, in a message
 
 
-def check_places(config: Config, wrong: Collection[str] = (), is_evaluation: bool = False) -> None:
+def check_places(
+    config: Config, wrong: Collection[str] = (), is_evaluation: bool = False, makes_model: bool = True
+) -> None:
     """The folders for results and data, the model's folder and chat template, its engine's arguments, and W&B's key must be
-    right."""
+    right. makes_model: see `local_folder`."""
     problems = Problems()
     if not {"paths", "plugins"} & set(wrong):
         problems.attempt(check_outputs, config.paths.outputs)
@@ -36,7 +38,7 @@ def check_places(config: Config, wrong: Collection[str] = (), is_evaluation: boo
                 "dataset files, or unset it to load from the Hugging Face hub"
             )
     if "model" not in wrong:
-        problems.attempt(_check_model, config, wrong, is_evaluation)
+        problems.attempt(_check_model, config, wrong, is_evaluation, makes_model)
     if not {"engine", "signal"} & set(wrong):
         problems.add(*vllm_problems(config.engine, _runs_vllm(config)))
     if "tracker" not in wrong and config.tracker.mode in ("online", "offline"):
@@ -44,8 +46,8 @@ def check_places(config: Config, wrong: Collection[str] = (), is_evaluation: boo
     problems.raise_any()
 
 
-def _check_model(config: Config, wrong: Collection[str], is_evaluation: bool) -> None:
-    check_chat(config.model, local_folder(config.model), templates_in_use(config, wrong, is_evaluation))
+def _check_model(config: Config, wrong: Collection[str], is_evaluation: bool, makes: bool) -> None:
+    check_chat(config.model, local_folder(config.model, makes), templates_in_use(config, wrong, is_evaluation))
 
 
 def templates_in_use(config: Config, wrong: Collection[str], is_evaluation: bool) -> dict[str, Template]:

@@ -8,11 +8,14 @@ import shutil
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
+
+from safetensors import safe_open
 
 from ufo_rl.config.folder_facts import local
 from ufo_rl.errors import UserError
 from ufo_rl.files.keys import digest
-from ufo_rl.model.folder import ADAPTER, INDEX, TOKENIZERS, WHOLE, read_object, readable
+from ufo_rl.model.folder import ADAPTER, INDEX, TOKENIZERS, WHOLE, listed, read_object, readable
 from ufo_rl.model.made_once import MadeOnce, partial
 
 WEIGHTS = "adapter_model.safetensors"
@@ -33,6 +36,8 @@ def merged(folder: Path, called: str) -> Path:
         )
     readable(folder / WEIGHTS, called) if os.path.lexists(folder / WEIGHTS) else _refuse(f"{called} has no {WEIGHTS}")
     base = base_of(folder, called)
+    if is_adapter(base):
+        base = merged(base, f"{called}, its base {base}")
     stamps = [
         (str(path.resolve()), stat.st_size, stat.st_mtime_ns)
         for where in (folder, base)
@@ -70,6 +75,12 @@ def base_of(folder: Path, called: str) -> Path:
         ) from error
 
 
+def lowest_base(folder: Path, called: str) -> Path:
+    """Of an adapter, whose base may be one itself: the whole model below."""
+    base = base_of(folder, called)
+    return lowest_base(base, called) if is_adapter(base) else base
+
+
 def merge(folder: Path, base: Path, target: Path) -> None:
     """Writes the folder beside its place and renames it. The tokenizer is the adapter's where it has one."""
     from peft import PeftModel
@@ -77,7 +88,9 @@ def merge(folder: Path, base: Path, target: Path) -> None:
 
     options = {"trust_remote_code": False, "local_files_only": True}
     model = AutoModelForCausalLM.from_pretrained(base, dtype="auto", **options)
-    whole = PeftModel.from_pretrained(model, str(folder)).merge_and_unload(safe_merge=True)
+    adapted = PeftModel.from_pretrained(model, str(folder))
+    refuse_partial(adapted, folder)
+    whole = adapted.merge_and_unload(safe_merge=True)
     has_own = any((folder / name).is_file() for name in TOKENIZERS)
     made = partial(target)
     shutil.rmtree(made, ignore_errors=True)
@@ -86,6 +99,22 @@ def merge(folder: Path, base: Path, target: Path) -> None:
     os.replace(made, target)
 
 
+def refuse_partial(adapted: Any, folder: Path) -> None:
+    """ValueError names tensors that the adapter's configuration asks for and its file lacks, and those that it would leave
+    out: PEFT fills in or passes over both."""
+    from peft import get_peft_model_state_dict
+
+    with safe_open(folder / WEIGHTS, framework="numpy") as file:
+        there = set(file.keys())
+    asked = set(get_peft_model_state_dict(adapted))
+    for names, words in ((asked - there, "lacks"), (there - asked, "holds more than its configuration asks for:")):
+        if names:
+            raise ValueError(f"{WEIGHTS} {words} {listed(sorted(names))}")
+
+
 def main() -> None:
     """The process of `merged`: adapter, base and folder are its arguments."""
-    merge(*map(Path, sys.argv[1:4]))
+    try:
+        merge(*map(Path, sys.argv[1:4]))
+    except ValueError as error:
+        sys.exit(" ".join(str(error).split()))

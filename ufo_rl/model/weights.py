@@ -37,16 +37,19 @@ def packaged(path: str) -> Path:
     return Path(str(files("ufo_rl"))) / path.removeprefix(PACKAGED)
 
 
-def local_folder(model: Model) -> Path | None:
+def local_folder(model: Model, makes: bool = True) -> Path | None:
     """The folder of a local model, its files checked; None if `path` is a hub id.
 
+    makes: a GGUF file is unpacked, an adapter merged, once; else the folder of the adapter's base, and None for a file.
     Raises UserError with the cure. Needs no network and no torch.
     """
     path = packaged(model.path) if model.path.startswith(PACKAGED) else Path(model.path).expanduser()
     if path.is_file() and path.suffix.lower() == GGUF:
+        if not makes:
+            return None
         path = gguf.unpacked(path, named(model))
     if path.is_dir() and adapter.is_adapter(path):
-        path = adapter.merged(path, named(model))
+        path = adapter.merged(path, named(model)) if makes else adapter.lowest_base(path, named(model))
     if path.is_file():
         raise UserError(
             f"model.path={model.path} is a file; give the folder with config.json, *.safetensors and tokenizer, or a GGUF file"

@@ -60,8 +60,7 @@ class EngineChecked(Timed):
             own.llm.generate = self._probing(own.llm.generate)
 
     def _merged(self) -> Iterator[tuple[str, torch.Tensor]]:
-        with self._dist.gather_params(list(self.model.parameters())):
-            yield from merged_tensors(self.model)
+        yield from merged_tensors(self.model, self._dist.gather_params)
 
     def _probing(self, generate: Callable[..., Any]) -> Callable[..., Any]:
         """vLLM's generate, which reads the probe too while the engine is awake."""
@@ -166,7 +165,8 @@ class EngineChecked(Timed):
         """The trainer's log-probabilities of the probe, in the order of `_said`."""
         found = []
         wrapped: Any = self.model_wrapped
-        with unwrap_model_for_generation(wrapped, self.accelerator) as unwrapped:
+        # not gathered: under ZeRO 3 the layers gather themselves as they compute
+        with unwrap_model_for_generation(wrapped, self.accelerator, gather_deepspeed3_params=False) as unwrapped:
             model: Any = unwrapped
             was_training = model.training
             model.eval()

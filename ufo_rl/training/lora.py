@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -41,33 +42,40 @@ def own_model(model: Any) -> Any:
 
 
 def check_targets(model: Any, lora: Lora) -> None:
-    """UserError where the model has no module of a name."""
+    """UserError where the model has no linear layer of a name, by PEFT's rule: the whole name, or its end behind a dot."""
     if lora.rank is None or lora.targets == ["all-linear"]:
         return
-    linear = sorted(
-        {name.rpartition(".")[2] for name, one in model.named_modules() if isinstance(one, torch.nn.Linear)}
-    )
-    if unknown := [name for name in lora.targets if not any(one.endswith(name) for one, _ in model.named_modules())]:
+    names = [name for name, one in model.named_modules() if isinstance(one, torch.nn.Linear)]
+    unknown = [target for target in lora.targets if not any(f".{name}".endswith(f".{target}") for name in names)]
+    if unknown:
+        kinds = sorted({name.rpartition(".")[2] for name in names})
         raise UserError(
-            f"train.lora.targets={lora.targets}: the model has no module {' or '.join(unknown)}; its linear layers are "
-            f"{', '.join(linear)}"
+            f"train.lora.targets={lora.targets}: the model has no linear layer {' or '.join(unknown)}; it has "
+            f"{', '.join(kinds)}"
         )
 
 
-def merged_tensors(model: Any) -> Iterator[tuple[str, torch.Tensor]]:
-    """Names and tensors of the model that computes what base and adapter together do: W + B A alpha / r, added in float32. The
-    weights themselves stay: merging in place and taking back leaves rounding in them, each time. All must be gathered."""
+def merged_tensors(
+    model: Any, gather: Callable[[list[Any]], AbstractContextManager[Any]] = lambda parameters: nullcontext()
+) -> Iterator[tuple[str, torch.Tensor]]:
+    """Names and tensors of the model that computes what base and adapter together do: W + B A alpha / r, added in float32.
+
+    The weights themselves stay: merging in place and taking back leaves rounding in them, each time. gather: makes the
+    parameters of one layer whole, under ZeRO 3; what is yielded is good until the next is asked for.
+    """
     for name, tensor in model.named_parameters():
         if model.prefix in name:
             continue
-        own = name.removeprefix(BEFORE)
-        found = tensor.detach()
+        own, layer, parts = name.removeprefix(BEFORE).replace(WITHIN, ""), None, [tensor]
         if name.endswith(f"{WITHIN}.weight"):
-            layer = model.get_submodule(name.removesuffix(f"{WITHIN}.weight"))
-            if ONE in layer.lora_A:
-                delta = layer.get_delta_weight(ONE).detach().float()
-                found = (found.float() + delta).to(found.dtype)
-        yield own.replace(WITHIN, ""), found
+            found = model.get_submodule(name.removesuffix(f"{WITHIN}.weight"))
+            if ONE in found.lora_A:
+                layer, parts = found, [tensor, found.lora_A[ONE].weight, found.lora_B[ONE].weight]
+        with gather(parts):
+            whole = tensor.detach()
+            if layer is not None:
+                whole = (whole.float() + layer.get_delta_weight(ONE).detach().float()).to(whole.dtype)
+            yield own, whole
 
 
 def save_adapted(model: Any, merged: Path, adapter: Path, base: str) -> None:

@@ -111,7 +111,7 @@ class Architecture:
 def architecture_of(model: Model) -> Architecture | None:
     """Of a model in a folder, of one that the hub's cache holds, or of one that is known; None where nothing tells. Needs no
     network, no weights, no torch. UserError where a folder is broken."""
-    folder = local_folder(model)
+    folder = local_folder(model, makes=False)
     if folder is not None:
         return _of_folder(folder, f"{model.path}/config.json")
     known = known_configs()

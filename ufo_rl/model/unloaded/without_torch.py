@@ -36,7 +36,7 @@ class CountingFiles(ModelFiles):
 
 def folder_here(model: Model) -> Path | None:
     """The folder of a model that is on this machine with its tokenizer; None where it would be downloaded first."""
-    folder = local_folder(model)
+    folder = local_folder(model, makes=False)
     if folder is not None:
         return folder
     found = cached_file(model, "tokenizer.json")
