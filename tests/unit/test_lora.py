@@ -135,7 +135,7 @@ def test_a_run_without_adapters_is_called_as_before_there_were_any() -> None:
         return run_id(job.plain)
 
     assert called() == "tiny-rules-rules-random-10pct-s0-ed555cff"  # of 2026-11-26
-    assert called("train.lora.learning_rate_factor=3") == called() != called("train.lora.rank=4")
+    assert called("train.keep_policy=none") == called() != called("train.lora.rank=4")
 
 
 @pytest.mark.parametrize(
@@ -143,6 +143,7 @@ def test_a_run_without_adapters_is_called_as_before_there_were_any() -> None:
     [
         ("train.lora.alpha=8", "train.lora.alpha=8.0 does nothing without train.lora.rank"),
         ("train.lora.targets=[v_proj]", "does nothing without train.lora.rank"),
+        ("train.lora.learning_rate_factor=3", "does nothing without train.lora.rank"),
         ("train.lora={rank: 4, targets: []}", "leaves nothing to train"),
         ("train.lora={rank: 4, targets: [lm_head]}", "its adapter would never be trained"),
         ("train.lora={rank: 4, targets: [all-linear, v_proj]}", "all-linear stands alone"),
@@ -152,6 +153,7 @@ def test_a_run_without_adapters_is_called_as_before_there_were_any() -> None:
         ("train.keep_policy=some", "train.keep_policy=some"),
         ("rollout.correction_cap=3", "rollout.correction_cap=3.0 does nothing with rollout=hf"),
         ("rollout.server=http://a:1", "take rollout=vllm_server"),
+        ("rollout=vllm_server rollout.server=node1:8000", "rollout.server=node1:8000 must be an address"),
         ("rollout=vllm_server", "rollout=vllm_server needs the address of the server"),
         ("rollout=vllm_colocate rollout.tensor_parallel=2", "must divide launch.num_ranks=1"),
     ],

@@ -70,14 +70,6 @@ def decisive(config: Mapping[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def trained(train: Any) -> Any:
-    """A node of a recipe without what it says of adapters, where there are none."""
-    lora = train.get("lora") if isinstance(train, Mapping) else None
-    if not isinstance(lora, Mapping) or lora.get("rank") is not None:
-        return train
-    return {key: value for key, value in train.items() if key != "lora"}
-
-
 def identity(config: Mapping[str, Any]) -> dict[str, Any]:
     """The part of a resolved plain configuration that decides the results.
 
@@ -86,7 +78,6 @@ def identity(config: Mapping[str, Any]) -> dict[str, Any]:
     once.
     """
     kept = decisive(config)
-    kept["train"] = trained(kept.get("train"))
     contamination = kept.get("contamination")
     if isinstance(contamination, Mapping) and contamination.get("remove") is False:
         del kept["contamination"]

@@ -118,6 +118,8 @@ def _rollout_serves(config: Config) -> list[str]:
         problems.append(
             "rollout=vllm_server needs the address of the server, for example rollout.server=http://node1:8000"
         )
+    if rollout.name == "vllm_server" and not str(rollout.server or "http://").startswith(("http://", "https://")):
+        problems.append(f"rollout.server={rollout.server} must be an address, for example http://node1:8000")
     if rollout.name != "vllm_server" and rollout.server is not None:
         problems.append(
             f"rollout.server={rollout.server} does nothing with rollout={rollout.name}; take rollout=vllm_server"
@@ -145,7 +147,7 @@ def _rollout_serves(config: Config) -> list[str]:
 def _lora_is_whole(config: Config) -> list[str]:
     lora = config.train.lora
     if lora.rank is None:
-        own = {"alpha": 32.0, "targets": ["all-linear"], "dropout": 0.0}
+        own = {"alpha": 32.0, "targets": ["all-linear"], "dropout": 0.0, "learning_rate_factor": 10.0}
         return [
             f"train.lora.{key}={getattr(lora, key)} does nothing without train.lora.rank, for example train.lora.rank=16"
             for key, default in own.items()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ufo_rl.config.folder_facts import RECORD
-from ufo_rl.config.identity import grader_settings, trained
+from ufo_rl.config.identity import grader_settings
 from ufo_rl.config.kinds import changes_no_result, stated
 from ufo_rl.config.schema import Config, Rollout, Seam, Template, Train
 from ufo_rl.files.atomic import manifest, publish, write_json
@@ -83,8 +83,7 @@ class PolicyTraining:
         others = moving.prompts if moving else []
         rows = [row_of(prompt, self.chat.training_prompt(prompt)) for prompt in (*prompts, *others)]
         nodes = stated(Config, {name: self.nodes[name] for name in NODES})
-        recipe = trained(nodes["train"])
-        nodes["train"] = {key: value for key, value in recipe.items() if key not in changes_no_result(Train)}
+        nodes["train"] = {key: value for key, value in nodes["train"].items() if key not in changes_no_result(Train)}
         begun = [self.chat.form.begun] if self.chat.form.begun else []
         date = [] if self.chat.date is None else [self.chat.date]  # TRL renders the prompts
         nodes["grader"] = grader_settings(self.nodes["grader"], self.config.plugins)
