@@ -110,6 +110,10 @@ def test_one_gpu_runs_the_same_steps_with_adapters() -> None:
             10,
         ),
         (("train.max_steps=null", "train.num_iterations=2"), 80, 1, 20, 10),  # each set is used twice
+        # 128 completions of 8 a prompt: 16 prompts a set, 40 // 16 = 2 sets, each of 128 / 64 = 2 steps
+        (("train.max_steps=null", "+train.trl.generation_batch_size=128"), 40, 1, 4, 2),
+        # on 2 ranks 128 completions are one pass of each: 2 sets, 2 steps
+        (("train.max_steps=null", "+train.trl.generation_batch_size=128"), 40, 2, 2, 2),
         (("train.max_steps=7", "train.num_iterations=2"), 80, 2, 7, 4),
     ],
 )

@@ -69,9 +69,11 @@ def _of_steps(config: Config, amounts: Amounts) -> Iterator[Finding]:
 def smaller_set(config: Config, kept: int) -> tuple[str, ...]:
     """Overrides with which one set takes no more prompts than are kept: fewer passes, else fewer completions at a time."""
     train, ranks = config.train, config.launch.num_ranks
-    for passes in range(train.passes_per_set - 1, 0, -1):
+    for passes in range(train.passes_per_set(ranks) - 1, 0, -1):
         completions = train.per_device_train_batch_size * passes * ranks
         if completions % train.num_generations == 0 and 0 < completions // train.num_generations <= kept:
+            if train.trl.get("generation_batch_size"):
+                return (f"train.trl.generation_batch_size={completions}",)
             key = "trl.steps_per_generation" if "steps_per_generation" in train.trl else "gradient_accumulation_steps"
             return (f"train.{key}={passes}",)
     least = math.lcm(train.num_generations, ranks) // ranks

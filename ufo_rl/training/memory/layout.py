@@ -100,7 +100,7 @@ class Layout:
     def generated_rows(self) -> int:
         """Completions that one rank generates together."""
         asked = self.train.trl.get("generation_batch_size")
-        return math.ceil(asked / self.num_ranks) if asked else self.rows * self.train.passes_per_set
+        return math.ceil(asked / self.num_ranks) if asked else self.rows * self.train.passes_per_set(self.num_ranks)
 
     @property
     def width(self) -> int:
