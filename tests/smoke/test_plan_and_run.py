@@ -62,6 +62,14 @@ def test_the_run_counts_what_the_plan_said(ufo: Ufo, selector: str, signal: str,
     assert again["signals"][0]["missing"] == 0 and sum(again["evaluations"]["stored"].values()) == 20
     mean = again["mean_completion_tokens"]
     assert mean["value"] == pytest.approx(metrics["generated_tokens"] / completions) and folder.name in mean["source"]
+    sources = [part["source"] for part in planned(ufo, *words, "seed=1")["gpu_hours"]]
+    assert sources and all(folder.name in source for source in sources)
+    elsewhere = planned(ufo, *words, "seed=1", "--gpu", "h100")  # this machine's speeds are none of a GPU's
+    assert {part["hours"] for part in elsewhere["gpu_hours"]} == {None} and folder.name in elsewhere[
+        "mean_completion_tokens"
+    ]["source"]
+    longer = planned(ufo, *words, "seed=1", "train.max_completion_tokens=40")  # whose lengths nobody measured
+    assert longer["mean_completion_tokens"]["value"] == 20
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 
 from ufo_rl.cli import main
 from ufo_rl.commands.plan.amounts import num_sets, training_amounts
+from ufo_rl.commands.plan.hours import operations
 from ufo_rl.commands.plan.job_plan import JobPlan
 from ufo_rl.commands.plan.jobs import plans_of
 from ufo_rl.commands.plan.options import PlanOptions, split
@@ -150,7 +151,42 @@ def test_nothing_is_claimed_of_a_speed_that_nobody_gave() -> None:
     hours = {part.part: part.hours for part in given.hours}
     assert hours["rollouts"] == pytest.approx(5152 * 256 / 1000 / 3600)
     tokens = 5152 * (256 + given.basis.tokens.mean) if given.basis.tokens else 0
-    assert hours["update"] == pytest.approx(8 * 7_615_616_512 * tokens / (989e12 * 0.5) / 3600)
+    assert hours["update"] == pytest.approx(10 * 7_615_616_512 * tokens / (989e12 * 0.5) / 3600)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "ranks", "expected"),
+    [
+        ((), 8, 10),  # the paper: 6, 2 of checkpoints, 2 of the reference
+        (("train.beta=0",), 8, 8),
+        (("train.beta=0", "train.gradient_checkpointing=false"), 8, 6),
+        (("train.lora.rank=16",), 8, 8),  # no gradient of the weights; the base is the reference
+        (("rollout=vllm_colocate",), 8, 12),  # old log-probabilities, to correct vLLM's samples
+        (("rollout=vllm_colocate", "rollout.correction=none"), 8, 10),
+        # 2 passes twice, 2 of them a step: 2 x (6 + 2), a reference and old log-probabilities once
+        (("train.num_iterations=2",), 8, 20),
+        (("train.trl.steps_per_generation=1",), 8, 10),  # a step is two whole sets
+        (("train.trl.generation_batch_size=224",), 8, 12),  # 224 / 7 / 8 = 4 passes: a set is two steps
+    ],
+)
+def test_operations_of_an_update_by_hand(overrides: tuple[str, ...], ranks: int, expected: int) -> None:
+    (job,) = compose_jobs(["experiment=paper", *overrides])
+    config = load(job.plain)
+    assert operations(config.train, config.rollout, ranks) == expected
+
+
+def test_a_training_that_ends_with_its_time_takes_that_time_on_every_rank() -> None:
+    plan = planned("experiment=paper", "train.budget=seconds", "train.max_seconds=1800", gpu="h100")
+    (part,) = [one for one in plan.hours if one.part in ("training", "update", "rollouts")]
+    assert (part.part, part.hours) == ("training", 1800 * 8 / 3600)
+
+
+def test_no_completion_is_longer_than_its_limit() -> None:
+    with pytest.raises(UserError, match=r"--mean-tokens 2000: more than train\.max_completion_tokens=1024"):
+        planned("experiment=paper", mean_tokens=2000.0)
+    plan = planned("experiment=paper", "eval.gsm8k.max_completion_tokens=100", mean_tokens=200.0, tokens_per_second=1.0)
+    (answers,) = [one.hours for one in plan.hours if one.part == "evaluations"]
+    assert answers == pytest.approx(2 * (1319 * 100 + 500 * 200) / 3600)
 
 
 def test_an_unknown_model_and_unknown_data_are_said_to_be_unknown() -> None:

@@ -127,6 +127,11 @@ def _look_at_evaluations(found: JobPlan, config: Config) -> None:
 def _mean(found: JobPlan, config: Config, options: PlanOptions) -> tuple[float, str]:
     longest = config.train.max_completion_tokens
     if options.mean_tokens is not None:
+        if options.mean_tokens > longest:
+            raise UserError(
+                f"plan --mean-tokens {options.mean_tokens:g}: more than train.max_completion_tokens={longest}, which no "
+                "completion of training exceeds"
+            )
         return options.mean_tokens, "--mean-tokens"
     if found.earlier is not None and found.earlier.mean is not None:
         return found.earlier.mean, f"measured by {found.earlier.folder.name}"
@@ -134,21 +139,34 @@ def _mean(found: JobPlan, config: Config, options: PlanOptions) -> tuple[float, 
 
 
 def _hours(found: JobPlan, config: Config, options: PlanOptions) -> list[Hours]:
-    speed = Speed(options.tokens_per_second, options.utilization, found.machine, found.earlier)
+    is_elsewhere = options.gpu is not None or options.gpu_memory is not None
+    measured = None if is_elsewhere else found.earlier  # speeds of this machine are none of another's
+    speed = Speed(options.tokens_per_second, options.utilization, found.machine, measured)
     model, parts = found.basis.model, list[Hours]()
     for signal in found.signals:
         if signal.forward:
             parts.append(hours.scoring(speed, model, signal.forward))
         if signal.generated[1]:
-            parts.append(hours.generating(f"{signal.name}: samples", speed, signal.missing * found.mean[0]))
-    if found.amounts is not None and found.amounts.completions is not None and found.basis.tokens is not None:
+            samples = min(signal.missing * found.mean[0], signal.generated[1])
+            parts.append(hours.generating(f"{signal.name}: samples", speed, samples))
+    ranks = config.launch.num_ranks
+    each = hours.operations(config.train, config.rollout, ranks)
+    if (limited := hours.limited(config.train, ranks)) is not None:
+        parts.append(limited)
+    elif found.amounts is not None and found.amounts.completions is not None and found.basis.tokens is not None:
         completions = found.amounts.completions
         prompts, written = completions * found.basis.tokens.mean, completions * found.mean[0]
-        parts += hours.training(speed, model, prompts, written, config.train)
+        parts += hours.training(speed, model, prompts, written, each)
     elif found.amounts is not None and found.amounts.max_tokens is not None:
-        parts += hours.training(speed, model, 0.0, found.amounts.max_tokens, config.train)
-    parts.append(hours.generating("evaluations", speed, found.answers * found.mean[0]))
+        parts += hours.training(speed, model, 0.0, found.amounts.max_tokens, each)
+    parts.append(hours.generating("evaluations", speed, _answered(found, config)))
     return parts
+
+
+def _answered(found: JobPlan, config: Config) -> float:
+    """Tokens that evaluations generate: as many a completion as in training, or a benchmark's limit."""
+    lacking = {name: found.evaluations * count - found.stored.get(name, 0) for name, count in found.questions.items()}
+    return sum(n * min(found.mean[0], config.eval[name].max_completion_tokens) for name, n in lacking.items())
 
 
 def _findings(found: JobPlan, config: Config, options: PlanOptions) -> list[Finding]:
