@@ -210,6 +210,27 @@ def test_a_plan_writes_nothing_but_what_is_asked(
     assert found["signals"][0]["forward"] > 0 and "rewards" in capsys.readouterr().out
 
 
+def test_what_generates_is_told_and_what_would_with_vllm() -> None:
+    text = " ".join(shown(planned("experiment=paper", "rollout=auto", gpu="h100"), explain=False).split())
+    assert "rollout hf: transformers' generate" in text and "with vLLM installed on those GPUs" in text
+    assert "rollout.memory_share=0.3 of the GPUs that train, 23.9 GiB while it generates" in text  # 0.3 x 79.6
+    given = planned("experiment=paper", "rollout=hf", gpu="h100")
+    assert given.rollout == ["rollout hf: transformers' generate, on the ranks"]
+    assert "vllm_colocate: vLLM with" in planned("experiment=paper", "rollout=vllm_colocate", gpu="h100").rollout[0]
+
+
+def test_prompts_are_not_asked_for_where_the_data_are_here() -> None:
+    assert "--prompts 7 is not used: the data are here" in planned("model=tiny-rules", prompts=7).basis.about
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("--gpu-memory", "inf"), ("--gpu-memory", "1e14"), ("--prompts", "1" + 400 * "0")]
+)
+def test_a_number_that_cannot_be_meant_is_refused(option: str, value: str) -> None:
+    with pytest.raises(UserError, match="must be above 0 and at most 1,000,000,000"):
+        split(["model=tiny", option, value])
+
+
 def test_options_that_cannot_be_are_told_together() -> None:
     with pytest.raises(UserError) as error:
         split(["model=tiny", "--gpu", "h10", "--utilization", "3", "--prompts", "0"])

@@ -16,13 +16,14 @@ from ufo_rl.commands.plan.findings import Finding, findings
 from ufo_rl.commands.plan.hours import Hours, Speed
 from ufo_rl.commands.plan.machine import Machine, machine_of
 from ufo_rl.commands.plan.options import PlanOptions
+from ufo_rl.commands.plan.rollouts import rollout_told
 from ufo_rl.commands.plan.signal_amounts import SignalAmounts, signal_amounts
 from ufo_rl.commands.plan.tried_rewards import try_rewards
 from ufo_rl.config.compose import Job
 from ufo_rl.config.schema import Config
 from ufo_rl.errors import UserError
 from ufo_rl.experiment.surroundings import check_machine
-from ufo_rl.training.memory.estimate import Estimate, disk, estimate, total
+from ufo_rl.training.memory.estimate import Estimate, disk, estimate
 from ufo_rl.training.memory.layout import GIB, Held, Layout
 
 UNKNOWN_LONGEST = 512  # tokens of the longest prompt where nothing tells: the paper's limit
@@ -48,6 +49,7 @@ class JobPlan:
     earlier: Earlier | None = None
     hours: list[Hours] = field(default_factory=list)
     rewards: str = ""
+    rollout: list[str] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
 
     @property
@@ -80,6 +82,7 @@ def plan_job(job: Job, options: PlanOptions) -> JobPlan:
         machine = Machine(False, None, None, True, "")
         return JobPlan(basis, machine, "refused", findings=[Finding("refused", problem) for problem in basis.problems])
     machine = machine_of(config.launch, options.gpu, options.gpu_memory)
+    is_elsewhere = options.gpu is not None or options.gpu_memory is not None
     found = JobPlan(basis, machine, state_of(job.folder))
     if basis.kept is not None:
         found.amounts = training_amounts(config.train, basis.kept, config.launch.num_ranks)
@@ -92,6 +95,7 @@ def plan_job(job: Job, options: PlanOptions) -> JobPlan:
     found.earlier = measured_by(basis)
     found.mean = _mean(found, config, options)
     found.hours = [] if found.is_done else _hours(found, config, options)
+    found.rollout = rollout_told(found.layout, config.rollout, machine, is_elsewhere and job.is_rollout_found)
     found.rewards, problems = try_rewards(basis)
     found.findings = [*_findings(found, config, options), *(Finding("rewards", problem) for problem in problems)]
     return found
@@ -173,8 +177,9 @@ def _findings(found: JobPlan, config: Config, options: PlanOptions) -> list[Find
     own = list(findings(config, found.layout, found.amounts, found.machine))
     if found.layout is not None and found.memory is not None:
         own += memory_findings(found.layout, found.memory, found.machine)
-    if found.free is not None and (lack := disk_finding(config, total(found.disk), found.free)) is not None:
-        own.append(lack)
+    if found.free is not None and found.layout is not None:
+        lack = disk_finding(config, found.layout, found.free)
+        own += [] if lack is None else [lack]
     told = {finding.name for finding in own}
     refused = [
         Finding("refused", problem)

@@ -88,6 +88,16 @@ class Architecture:
         }
 
     @property
+    def modules(self) -> dict[str, tuple[int, int]]:
+        """Width before and behind each linear module of all layers, by its whole name."""
+        found = {}
+        for layer in range(self.layers):
+            for name, widths in self.linear.items():
+                block = "self_attn" if name in ("q_proj", "k_proj", "v_proj", "o_proj") else "mlp"
+                found[f"model.layers.{layer}.{block}.{name}"] = widths
+        return found
+
+    @property
     def table(self) -> int:
         """Weights of the embedding, and of the head."""
         return self.vocabulary * self.hidden
