@@ -1,4 +1,4 @@
-"""What a plan says of memory and disk, part by part, against sums by hand: Qwen2.5-7B on 8 GPUs by the paper's recipe."""
+"""What a plan says of memory and disk against sums by hand: Qwen2.5-7B on 8 GPUs by the paper's recipe."""
 
 from __future__ import annotations
 

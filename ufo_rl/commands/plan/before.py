@@ -77,7 +77,7 @@ class Earlier:
 
 
 def measured_by(basis: Basis) -> Earlier | None:
-    """The newest completed run below the same outputs on such a machine that is alike in ALIKE; None where there is none."""
+    """The newest completed run below the same outputs, on such a machine and alike in ALIKE; None without one."""
     config = basis.config
     if config is None:
         return None

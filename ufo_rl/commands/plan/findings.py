@@ -135,8 +135,8 @@ def _of_adapters(config: Config, layout: Layout) -> Iterator[Finding]:
         return
     if lora.rank > model.hidden:
         words = (
-            f"train.lora.rank={lora.rank} is above the {model.hidden} hidden units of {config.model.name}: adapters would have "
-            "more weights than what they adapt"
+            f"train.lora.rank={lora.rank} is above the {model.hidden} hidden units of {config.model.name}: adapters "
+            "would have more weights than what they adapt"
         )
         yield Finding("rank", words, (f"train.lora.rank={min(USUAL_RANK, model.hidden)}",))
     if lora.targets == [ALL_LINEAR] or model.counted is not None:  # of other models the names are not known

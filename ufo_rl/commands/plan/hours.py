@@ -48,9 +48,9 @@ def operations(train: Train, rollout: Rollout, num_ranks: int) -> int:
     """Of an update for each weight and token of prompt and completion.
 
     Of each backward pass: two forward, two for the gradient of activations, two more for that of weights where all are
-    trained, two where activations are computed again. Once for each completion: two forward of the reference, with adapters
-    too, and two for old log-probabilities, which TRL takes where vLLM's samples are corrected and where a step does not end
-    with its set."""
+    trained, two where activations are computed again. Once for each completion: two forward of the reference, with
+    adapters too, and two for old log-probabilities, which TRL takes where vLLM's samples are corrected and where a step
+    does not end with its set."""
     backward = (6 if train.lora.rank is None else 4) + (2 if train.gradient_checkpointing else 0)
     serves = train.passes_per_set(num_ranks) * train.num_iterations
     is_corrected = rollout.is_vllm and rollout.correction != "none"

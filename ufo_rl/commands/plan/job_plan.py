@@ -133,8 +133,8 @@ def _mean(found: JobPlan, config: Config, options: PlanOptions) -> tuple[float, 
     if options.mean_tokens is not None:
         if options.mean_tokens > longest:
             raise UserError(
-                f"plan --mean-tokens {options.mean_tokens:g}: more than train.max_completion_tokens={longest}, which no "
-                "completion of training exceeds"
+                f"plan --mean-tokens {options.mean_tokens:g}: more than train.max_completion_tokens={longest}, "
+                "which no completion of training exceeds"
             )
         return options.mean_tokens, "--mean-tokens"
     if found.earlier is not None and found.earlier.mean is not None:

@@ -9,8 +9,8 @@ from ufo_rl.config.schema import Launch
 from ufo_rl.files.environment import gpu_bytes
 from ufo_rl.training.memory.layout import GIB
 
-# GiB as nvidia-smi shows them, less than the GB of the name where error correction takes some; FLOP a second of dense products
-# in bfloat16 (float16 where a GPU has no bfloat16) by NVIDIA's data sheets.
+# GiB as nvidia-smi shows them; FLOP a second of dense products in bfloat16 (float16 where a GPU has no bfloat16) by
+# NVIDIA's data sheets.
 KINDS = {
     "h200": (140.4, 989e12, True, "an H200 of 141 GB"),
     "h100": (79.6, 989e12, True, "an H100 of 80 GB"),

@@ -73,8 +73,8 @@ def split(arguments: Sequence[str]) -> tuple[PlanOptions, list[str]]:
     for name in ("gpu_memory", "tokens_per_second", "mean_tokens", "prompts", "free_disk"):
         value = getattr(options, name)
         if value is not None and not 0 < value <= MOST:
-            words = f"{value:g}" if isinstance(value, float) else str(value)
-            problems.append(f"plan --{name.replace('_', '-')} {words}: must be above 0 and at most {MOST:,}")
+            given = f"{value:g}" if isinstance(value, float) else str(value)
+            problems.append(f"plan --{name.replace('_', '-')} {given}: must be above 0 and at most {MOST:,}")
     if options.utilization is not None and not 0 < options.utilization <= 1:
         problems.append(f"plan --utilization {options.utilization:g}: must be a share in (0, 1], for example 0.3")
     if problems:

@@ -45,8 +45,8 @@ class Architecture:
 
     @classmethod
     def of(cls, config: Mapping[str, Any], source: str, counted: int | None = None) -> Architecture:
-        """From a config.json. KeyError where a size is missing. Where it does not say whether the head is tied, those of GATED
-        have one of their own, as their classes of transformers do."""
+        """From a config.json. KeyError where a size is missing. Where it does not say whether the head is tied,
+        those of GATED have one of their own, as their classes of transformers do."""
         hidden, heads, kind = config["hidden_size"], config["num_attention_heads"], config.get("model_type")
         return cls(
             layers=config["num_hidden_layers"],

@@ -62,9 +62,9 @@ def estimate(layout: Layout, gpu: float | None = None) -> Estimate:
 
 
 def _host(layout: Layout) -> list[Held]:
-    """Of one rank with a GPU: the model as it is loaded, in the precision that trains it, and what is offloaded. The reference
-    is loaded while the policy is still there. Under ZeRO 3 shares, and the largest matrix twice: whole, and as it is handed
-    out."""
+    """Of one rank with a GPU: the model as it is loaded, in the precision that trains it, and what is offloaded. The
+    reference is loaded while the policy is still there. Under ZeRO 3 shares, and the largest matrix twice: whole, and
+    as it is handed out."""
     if not layout.is_cuda:
         return []
     count, shards, models = layout.model.num_parameters, layout.shards(3), 2 if layout.has_reference else 1
@@ -96,8 +96,8 @@ def disk(layout: Layout) -> list[Held]:
 
 
 def _saved(layout: Layout) -> tuple[int, ...]:
-    """Bytes of a checkpoint for each trained weight: transformers' file of weights, DeepSpeed's own of the same weights, and
-    the optimizer's, in which DeepSpeed has a copy in float32. In every stage these are the sums over all ranks."""
+    """Bytes of a checkpoint for each trained weight: transformers' file of weights, DeepSpeed's own of the same
+    weights, and the optimizer's, in which DeepSpeed has a copy in float32. In every stage sums over all ranks."""
     if layout.deepspeed is None:
         return FLOAT, ADAM
     return layout.size, layout.size, FLOAT + ADAM

@@ -37,8 +37,8 @@ def activations(layout: Layout) -> Held:
 
 
 def copies(layout: Layout) -> list[Held]:
-    """Of the weights of linear layers in bfloat16, which torch's autocast over weights in float32 makes and keeps until the
-    backward pass ends. Frozen weights below adapters are bfloat16 already."""
+    """Of the weights of linear layers in bfloat16, which torch's autocast over weights in float32 makes and keeps until
+    the backward pass ends. Frozen weights below adapters are bfloat16 already."""
     train, model = layout.train, layout.model
     if layout.deepspeed is not None or not train.bf16 or train.lora.rank is not None:
         return []

@@ -9,9 +9,9 @@ def states(layout: Layout, is_away: bool = False) -> list[Held]:
     """What a rank holds from the first step to the last, on its device, or with `is_away` in host memory.
 
     With mixed precision 2 bytes a weight and 12 a trained one: its float32 copy and two moments, which ZeRO shards from
-    stage 1 on; weights from stage 3 on. DeepSpeed keeps the copy in float32 too. Without DeepSpeed 4 + 8. Stage 3 has room
-    for its share of the gradients from the start (`grad_partitions_flat_buffer`), and an optimizer in host memory has them
-    there in float32 besides.
+    stage 1 on; weights from stage 3 on. DeepSpeed keeps the copy in float32 too. Without DeepSpeed 4 + 8. Stage 3 has
+    room for its share of the gradients from the start (`grad_partitions_flat_buffer`), and an optimizer in host memory
+    has them there in float32 besides.
     """
     copy = FLOAT if layout.deepspeed is not None else 0
     found = [
@@ -30,8 +30,8 @@ def states(layout: Layout, is_away: bool = False) -> list[Held]:
 
 
 def gradients(layout: Layout) -> list[Held]:
-    """What they take at the end of a backward pass: sharded in stage 2, and the buckets in which they are reduced. Of stage 3
-    both are there throughout.
+    """What they take at the end of a backward pass: sharded in stage 2, and the buckets in which they are reduced. Of
+    stage 3 both are there throughout.
 
     torch's data-parallel buckets are a second copy of the gradients; DeepSpeed's has reduce_bucket_size of them, on a GPU all
     of it from the start (of two buckets in stages 1 and 2 with overlap_comm)."""
