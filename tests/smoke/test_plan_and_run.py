@@ -62,3 +62,32 @@ def test_the_run_counts_what_the_plan_said(ufo: Ufo, selector: str, signal: str,
     assert again["signals"][0]["missing"] == 0 and sum(again["evaluations"]["stored"].values()) == 20
     mean = again["mean_completion_tokens"]
     assert mean["value"] == pytest.approx(metrics["generated_tokens"] / completions) and folder.name in mean["source"]
+    sources = [part["source"] for part in planned(ufo, *words, "seed=1")["gpu_hours"]]
+    assert sources and all(folder.name in source for source in sources)
+    elsewhere = planned(ufo, *words, "seed=1", "--gpu", "h100")  # this machine's speeds are none of a GPU's
+    assert {part["hours"] for part in elsewhere["gpu_hours"]} == {None} and folder.name in elsewhere[
+        "mean_completion_tokens"
+    ]["source"]
+    longer = planned(ufo, *words, "seed=1", "train.max_completion_tokens=40")  # whose lengths nobody measured
+    assert longer["mean_completion_tokens"]["value"] == 20
+
+
+@pytest.mark.parametrize(
+    ("trl", "steps", "sets"),
+    [
+        # 128 completions: 16 prompts a set, of 24 one; 128 / (16 x 2 ranks) = 4 passes, twice, 2 of them a step
+        ("train.trl.generation_batch_size=128", 4, 1),
+        # 32 completions: 4 prompts a set, of 24 six; 1 pass, twice, is one step
+        ("train.trl.steps_per_generation=1", 6, 6),
+    ],
+)
+def test_sets_that_are_no_step_are_counted_as_the_run_makes_them(ufo: Ufo, trl: str, steps: int, sets: int) -> None:
+    words = (*WORDS, "selector=random", "train.num_train_epochs=1", "train.num_iterations=2", "train.eval_steps=null")
+    plan = planned(ufo, *words, trl)
+    ufo.run(*words, trl)
+    (folder,) = ufo.folder.glob("outputs/runs/dev/*")
+    training = plan["training"]
+    assert (plan["num_selected"], training["steps"], training["sets"]) == (24, steps, sets)
+    assert ufo.metrics(folder)["steps"] == steps
+    groups = lines_of(folder, "groups")
+    assert len(groups) == sets and 8 * sum(len(line["ids"]) for line in groups) == training["completions"]

@@ -11,6 +11,7 @@ import pytest
 
 from ufo_rl.cli import main
 from ufo_rl.commands.plan.amounts import num_sets, training_amounts
+from ufo_rl.commands.plan.hours import operations
 from ufo_rl.commands.plan.job_plan import JobPlan
 from ufo_rl.commands.plan.jobs import plans_of
 from ufo_rl.commands.plan.options import PlanOptions, split
@@ -110,6 +111,10 @@ def test_one_gpu_runs_the_same_steps_with_adapters() -> None:
             10,
         ),
         (("train.max_steps=null", "train.num_iterations=2"), 80, 1, 20, 10),  # each set is used twice
+        # 128 completions of 8 a prompt: 16 prompts a set, 40 // 16 = 2 sets, each of 128 / 64 = 2 steps
+        (("train.max_steps=null", "+train.trl.generation_batch_size=128"), 40, 1, 4, 2),
+        # on 2 ranks 128 completions are one pass of each: 2 sets, 2 steps
+        (("train.max_steps=null", "+train.trl.generation_batch_size=128"), 40, 2, 2, 2),
         (("train.max_steps=7", "train.num_iterations=2"), 80, 2, 7, 4),
     ],
 )
@@ -146,7 +151,42 @@ def test_nothing_is_claimed_of_a_speed_that_nobody_gave() -> None:
     hours = {part.part: part.hours for part in given.hours}
     assert hours["rollouts"] == pytest.approx(5152 * 256 / 1000 / 3600)
     tokens = 5152 * (256 + given.basis.tokens.mean) if given.basis.tokens else 0
-    assert hours["update"] == pytest.approx(8 * 7_615_616_512 * tokens / (989e12 * 0.5) / 3600)
+    assert hours["update"] == pytest.approx(10 * 7_615_616_512 * tokens / (989e12 * 0.5) / 3600)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "ranks", "expected"),
+    [
+        ((), 8, 10),  # the paper: 6, 2 of checkpoints, 2 of the reference
+        (("train.beta=0",), 8, 8),
+        (("train.beta=0", "train.gradient_checkpointing=false"), 8, 6),
+        (("train.lora.rank=16",), 8, 8),  # no gradient of the weights; the base is the reference
+        (("rollout=vllm_colocate",), 8, 12),  # old log-probabilities, to correct vLLM's samples
+        (("rollout=vllm_colocate", "rollout.correction=none"), 8, 10),
+        # 2 passes twice, 2 of them a step: 2 x (6 + 2), a reference and old log-probabilities once
+        (("train.num_iterations=2",), 8, 20),
+        (("train.trl.steps_per_generation=1",), 8, 10),  # a step is two whole sets
+        (("train.trl.generation_batch_size=224",), 8, 12),  # 224 / 7 / 8 = 4 passes: a set is two steps
+    ],
+)
+def test_operations_of_an_update_by_hand(overrides: tuple[str, ...], ranks: int, expected: int) -> None:
+    (job,) = compose_jobs(["experiment=paper", *overrides])
+    config = load(job.plain)
+    assert operations(config.train, config.rollout, ranks) == expected
+
+
+def test_a_training_that_ends_with_its_time_takes_that_time_on_every_rank() -> None:
+    plan = planned("experiment=paper", "train.budget=seconds", "train.max_seconds=1800", gpu="h100")
+    (part,) = [one for one in plan.hours if one.part in ("training", "update", "rollouts")]
+    assert (part.part, part.hours) == ("training", 1800 * 8 / 3600)
+
+
+def test_no_completion_is_longer_than_its_limit() -> None:
+    with pytest.raises(UserError, match=r"--mean-tokens 2000: more than train\.max_completion_tokens=1024"):
+        planned("experiment=paper", mean_tokens=2000.0)
+    plan = planned("experiment=paper", "eval.gsm8k.max_completion_tokens=100", mean_tokens=200.0, tokens_per_second=1.0)
+    (answers,) = [one.hours for one in plan.hours if one.part == "evaluations"]
+    assert answers == pytest.approx(2 * (1319 * 100 + 500 * 200) / 3600)
 
 
 def test_an_unknown_model_and_unknown_data_are_said_to_be_unknown() -> None:
@@ -168,6 +208,27 @@ def test_a_plan_writes_nothing_but_what_is_asked(
     (found,) = json.loads((elsewhere / "plan.json").read_text())
     assert found["training"]["steps"] == 60 and found["num_selected"] == 200 and len(found["prompts"]) == 3
     assert found["signals"][0]["forward"] > 0 and "rewards" in capsys.readouterr().out
+
+
+def test_what_generates_is_told_and_what_would_with_vllm() -> None:
+    text = " ".join(shown(planned("experiment=paper", "rollout=auto", gpu="h100"), explain=False).split())
+    assert "rollout hf: transformers' generate" in text and "with vLLM installed on those GPUs" in text
+    assert "rollout.memory_share=0.3 of the GPUs that train, 23.9 GiB while it generates" in text  # 0.3 x 79.6
+    given = planned("experiment=paper", "rollout=hf", gpu="h100")
+    assert given.rollout == ["rollout hf: transformers' generate, on the ranks"]
+    assert "vllm_colocate: vLLM with" in planned("experiment=paper", "rollout=vllm_colocate", gpu="h100").rollout[0]
+
+
+def test_prompts_are_not_asked_for_where_the_data_are_here() -> None:
+    assert "--prompts 7 is not used: the data are here" in planned("model=tiny-rules", prompts=7).basis.about
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("--gpu-memory", "inf"), ("--gpu-memory", "1e14"), ("--prompts", "1" + 400 * "0")]
+)
+def test_a_number_that_cannot_be_meant_is_refused(option: str, value: str) -> None:
+    with pytest.raises(UserError, match="must be above 0 and at most 1,000,000,000"):
+        split(["model=tiny", option, value])
 
 
 def test_options_that_cannot_be_are_told_together() -> None:

@@ -18,7 +18,10 @@ PLANTED: list[tuple[str, tuple[str, ...], dict[str, Any], str]] = [
     ("memory", (*PAPER, "launch.num_ranks=1", "train.gradient_accumulation_steps=16"), H100, "deepspeed=zero3_offload"),
     ("memory", (*PAPER, "deepspeed=off"), H100, "deepspeed=zero1"),
     ("memory", (*PAPER, "train.gradient_checkpointing=false"), H100, "train.gradient_checkpointing=true"),
-    ("reference", (*PAPER, "deepspeed=off"), H100, "train.beta=0.0"),
+    ("reference", PAPER, {"gpu": "a100-40gb"}, "train.beta=0.0"),
+    ("rank", ("model=tiny-rules", "train=rules_lora", "train.lora.rank=1000"), {}, "train.lora.rank=16"),
+    ("targets", (*PAPER, "train.lora.rank=8", "train.lora.targets=[query]"), H100, "train.lora.targets=[all-linear]"),
+    ("targets", (*PAPER, "train.lora.rank=8", "train.lora.targets=[mlp]"), H100, "train.lora.targets=[all-linear]"),
     ("save steps", (*PAPER, "train.save_steps=50"), H100, "train.save_steps=16"),
     ("evaluation steps", (*PAPER, "train.eval_steps=46"), H100, "train.eval_steps=16"),
     ("refresh", (*PAPER, "refresh=rescore", "refresh.every=60"), H100, "refresh.every=16"),
@@ -75,6 +78,30 @@ def test_several_changes_are_told_where_one_is_not_enough() -> None:
     overrides = (*PAPER, "launch.num_ranks=1", "train.gradient_accumulation_steps=16", "model=llama3.1-8b")
     finding = found(overrides, {"gpu": "rtx4090"})["memory"]
     assert len(finding.cure) > 1 and "memory" not in found(with_cure(overrides, finding.cure), {"gpu": "rtx4090"})
+
+
+def test_a_change_that_is_not_enough_is_not_offered() -> None:
+    finding = found((*PAPER, "deepspeed=off"), H100)["reference"]  # 16 B a weight do not fit without it either
+    assert finding.cure == () and "takes 28.4 GiB" in finding.words and "without it a rank still needs" in finding.words
+    finding = found(PAPER, {**H100, "free_disk": 10.0})["disk"]  # the policy alone: 7.6e9 x 2 B = 14.2 GiB
+    assert finding.cure == () and "without checkpoints it would be 14.2" in finding.words
+
+
+def test_checkpoints_of_evaluations_go_with_them() -> None:
+    overrides = (*PAPER, "train.save_steps=null", "train.eval_steps=16")
+    finding = found(overrides, {**H100, "free_disk": 50.0})["disk"]
+    assert finding.cure == ("train.eval_steps=null",)
+
+
+def test_targets_are_read_as_peft_reads_them() -> None:
+    names = ("q_proj", "self_attn.q_proj", "model.layers.0.self_attn.q_proj", "lm_head")
+    rank, hidden = 8, 3584
+    trained = [28 * rank * 2 * hidden] * 2 + [rank * 2 * hidden, rank * (hidden + 152064)]
+    for name, expected in zip(names, trained, strict=True):
+        words = (*PAPER, "train.lora.rank=8", f"train.lora.targets=[{name}]")
+        (plan,) = plans_of(words, None, None, False, PlanOptions(**H100))
+        assert plan.layout is not None and plan.layout.trained == expected
+        assert "targets" not in {finding.name for finding in plan.findings}
 
 
 def test_what_a_run_would_refuse_is_told_in_its_own_words() -> None:

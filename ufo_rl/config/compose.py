@@ -31,7 +31,8 @@ class Job:
     launcher asks others. `is_sample`: a sweeper of another package makes the jobs; this is one that it could make.
     flags: what names the configuration that it starts from. is_folder_known: the folder does not depend on the moment of
     its making. choice: what the command line means of the model.
-    notice: what a model given by its path runs with, "" for others."""
+    notice: what a model given by its path runs with, "" for others. is_rollout_found: rollout=auto chose what
+    generates."""
 
     plain: dict[str, Any]
     folder: Path
@@ -43,6 +44,7 @@ class Job:
     notice: str = ""
     is_folder_known: bool = True
     flags: tuple[str, ...] = ()
+    is_rollout_found: bool = False
 
     def command(self, program: str = "ufo-rl") -> str:
         """The command line that runs this job alone."""
@@ -167,7 +169,10 @@ def _jobs(
             is_sample = sweep is not None and not is_grid
             notice = in_words(plain) if cfg.hydra.runtime.choices.get("model") == CUSTOM else ""
             is_known = not names_a_moment(cfg, number_there)
-            jobs.append(Job(plain, folder, told, is_here, is_sample, tuple(words), choice, notice, is_known, flags))
+            is_named = any(word.lstrip("+").startswith("rollout.name=") for word in words)
+            is_found = cfg.hydra.runtime.choices.get("rollout") == "auto" and not is_named
+            whole = tuple(words)
+            jobs.append(Job(plain, folder, told, is_here, is_sample, whole, choice, notice, is_known, flags, is_found))
     problems.raise_any()
     return jobs
 

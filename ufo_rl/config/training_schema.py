@@ -107,17 +107,19 @@ class Train:
         if self.budget_unit == "steps" and self.max_steps is not None:
             return self.max_steps
         num_sets = num_prompts // self.prompts_per_set(num_ranks)
-        passes = num_sets * self.passes_per_set * self.num_iterations
+        passes = num_sets * self.passes_per_set(num_ranks) * self.num_iterations
         return max(1, math.ceil(self.num_train_epochs * math.ceil(passes / self.gradient_accumulation_steps)))
 
-    @property
-    def passes_per_set(self) -> int:
+    def passes_per_set(self, num_ranks: int) -> int:
         """Backward passes that one set of completions is split into."""
+        completions = self.trl.get("generation_batch_size")
+        if completions:
+            return max(1, completions // (self.per_device_train_batch_size * num_ranks))
         return self.trl.get("steps_per_generation") or self.gradient_accumulation_steps
 
     def prompts_per_set(self, num_ranks: int) -> int:
         """Whose completions are generated together: fewer prompts cannot be trained on."""
-        completions = self.per_device_train_batch_size * self.passes_per_set * num_ranks
+        completions = self.per_device_train_batch_size * self.passes_per_set(num_ranks) * num_ranks
         return (self.trl.get("generation_batch_size") or completions) // self.num_generations
 
 

@@ -119,9 +119,8 @@ def check_batch(config: Config, selector: Selector, num_prompts: int) -> None:
     train = config.train
     per_set = train.prompts_per_set(config.launch.num_ranks)
     kept = num_prompts if selector.keeps_all else num_kept(config.ratio.value, num_prompts)
-    split = (
-        "train.trl.steps_per_generation" if "steps_per_generation" in train.trl else "train.gradient_accumulation_steps"
-    )
+    of_trl = next((key for key in ("generation_batch_size", "steps_per_generation") if train.trl.get(key)), None)
+    split = "train.gradient_accumulation_steps" if of_trl is None else f"train.trl.{of_trl}"
     if kept < per_set:
         raise UserError(
             f"ratio.value={config.ratio.value} keeps {kept} of {num_prompts} prompts, fewer than the {per_set} "

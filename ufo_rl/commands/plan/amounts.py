@@ -32,8 +32,8 @@ def training_amounts(train: Train, kept: int, num_ranks: int) -> Amounts:
     """Of a training on so many prompts."""
     per_set = train.prompts_per_set(num_ranks)
     lines = [
-        f"{per_set} prompts a set = {train.per_device_train_batch_size} completions x {train.passes_per_set} passes x "
-        f"{num_ranks} ranks / {train.num_generations} a prompt"
+        f"{per_set} prompts a set = {train.per_device_train_batch_size} completions x "
+        f"{train.passes_per_set(num_ranks)} passes x {num_ranks} ranks / {train.num_generations} a prompt"
     ]
     steps = train.num_steps(kept, num_ranks) if kept >= per_set else 0
     if steps is None:
@@ -54,7 +54,7 @@ def training_amounts(train: Train, kept: int, num_ranks: int) -> Amounts:
 def num_sets(train: Train, kept: int, num_ranks: int, steps: int) -> int:
     """Sets of completions that so many steps use: a set serves passes_per_set backward passes num_iterations times, and an
     epoch's last step has the passes that are left."""
-    serves, per_step = train.passes_per_set * train.num_iterations, train.gradient_accumulation_steps
+    serves, per_step = train.passes_per_set(num_ranks) * train.num_iterations, train.gradient_accumulation_steps
     in_epoch = kept // max(1, train.prompts_per_set(num_ranks)) * serves
     if not in_epoch:
         return 0

@@ -20,6 +20,7 @@ def recorded(plan: JobPlan) -> dict[str, Any]:
         "prompt_tokens": None if basis.tokens is None else asdict(basis.tokens),
         "signals": [asdict(one) for one in plan.signals],
         "training": None if plan.amounts is None else asdict(plan.amounts),
+        "rollout": plan.rollout,
         "mean_completion_tokens": {"value": plan.mean[0], "source": plan.mean[1]},
         "evaluations": {"times": plan.evaluations, "completions": plan.questions, "stored": plan.stored},
         "memory": None

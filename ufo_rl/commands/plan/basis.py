@@ -112,6 +112,8 @@ def _read_pool(basis: Basis, config: Config, is_away: bool, num_prompts: int | N
     basis.pool, about, basis.tokens, basis.rendered = _pool_of(basis, config, basis.prepared.pool)
     basis.num_pool = len(basis.pool)
     basis.about += about
+    if num_prompts is not None:
+        basis.about.append(f"--prompts {num_prompts} is not used: the data are here")
 
 
 def _pool_of(

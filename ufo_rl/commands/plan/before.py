@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -17,9 +19,22 @@ from ufo_rl.evaluation.shared import Asked, Evaluations
 from ufo_rl.experiment.shots import drawn_shots
 from ufo_rl.experiment.status import Status
 from ufo_rl.files.atomic import manifest
+from ufo_rl.files.environment import hardware
 
 DONE = "done before"
 MOST_RUNS = 40  # the newest that are looked at
+# What speeds and lengths depend on, by node.
+ALIKE = {
+    "model": ("path", "dtype"),
+    "template": ("name",),
+    "rollout": ("name",),
+    "launch": ("device", "threads_per_rank"),
+    "deepspeed": ("config",),
+    "train": (
+        *("lora", "per_device_train_batch_size", "gradient_accumulation_steps", "num_generations", "num_iterations"),
+        *("max_completion_tokens", "temperature", "beta", "bf16", "gradient_checkpointing", "trl"),
+    ),
+}
 
 
 def state_of(folder: Path) -> str:
@@ -62,8 +77,7 @@ class Earlier:
 
 
 def measured_by(basis: Basis) -> Earlier | None:
-    """The newest completed run below the same outputs with the same model, template, rollout and device; None where there is
-    none."""
+    """The newest completed run below the same outputs, on such a machine and alike in ALIKE; None without one."""
     config = basis.config
     if config is None:
         return None
@@ -78,13 +92,24 @@ def measured_by(basis: Basis) -> Earlier | None:
     return None
 
 
+def _devices(hardware: Mapping[str, Any]) -> tuple[Any, ...]:
+    """GPUs and processor of a recorded machine."""
+    return tuple(sorted(set(hardware.get("gpus") or ()))), hardware.get("cpu")
+
+
+@functools.cache
+def _devices_here() -> tuple[Any, ...]:
+    return _devices(hardware())  # asks a driver's program, which takes seconds
+
+
 def _of_run(basis: Basis, folder: Path) -> Earlier | None:
     plain = basis.job.plain
     there = yaml.load(
         (folder / "config.yaml").read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     )
-    alike = [("model", "path"), ("template", "name"), ("rollout", "name"), ("launch", "device")]
-    if any((there.get(node) or {}).get(key) != plain[node].get(key) for node, key in alike):
+    if any((there.get(node) or {}).get(key) != plain[node].get(key) for node, keys in ALIKE.items() for key in keys):
+        return None
+    if _devices(json.loads((folder / "run.json").read_text(encoding="utf-8")).get("hardware") or {}) != _devices_here():
         return None
     metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     ranks, phases = there["launch"]["num_ranks"], metrics.get("phases") or {}

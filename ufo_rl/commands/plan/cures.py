@@ -12,7 +12,7 @@ from ufo_rl.commands.plan.findings import Finding
 from ufo_rl.commands.plan.machine import Machine
 from ufo_rl.config.compose import compose_one
 from ufo_rl.config.schema import Config
-from ufo_rl.training.memory.estimate import Estimate, estimate, total
+from ufo_rl.training.memory.estimate import Estimate, disk, estimate, total
 from ufo_rl.training.memory.layout import GIB, Layout
 
 LORA_RANK = 16
@@ -37,7 +37,11 @@ def memory_findings(layout: Layout, found: Estimate, machine: Machine) -> Iterat
     reference = [part for part in found.throughout if part.name == "reference"]
     if reference:
         words = f"train.beta={layout.train.beta:g}: the reference model takes {total(reference) / GIB:.1f} GiB of that"
-        yield Finding("reference", words, ("train.beta=0.0",))
+        without = estimate(_with(layout, beta=0.0), machine.gpu).peak
+        if without <= room:
+            yield Finding("reference", words, ("train.beta=0.0",))
+        else:
+            yield Finding("reference", f"{words}; without it a rank still needs {without / GIB:.1f} GiB")
 
 
 def smallest(layout: Layout, machine: Machine) -> tuple[str, ...]:
@@ -172,13 +176,24 @@ def _of_vllm(layout: Layout, found: Estimate, machine: Machine) -> Iterator[Find
         yield Finding("vLLM's share", words, (f"rollout.memory_share={share:g}",) if room >= least else ())
 
 
-def disk_finding(config: Config, needed: float, free: float) -> Finding | None:
+def disk_finding(config: Config, layout: Layout, free: float) -> Finding | None:
     """Of the disk that outputs lie on."""
+    needed = total(disk(layout))
     if needed <= free:
         return None
     words = (
         f"{needed / GIB:.1f} GiB are written to paths.outputs={config.paths.outputs}, where {free / GIB:.1f} are free"
     )
-    kept = config.train.keep_checkpoints
-    cure = "train.keep_checkpoints=1" if kept > 1 else "train.save_steps=null"
-    return Finding("disk", words, (cure,) if kept > 1 or config.train.save_steps is not None else ())
+    changes: list[dict[str, Any]] = [{"keep_checkpoints": 1}, {"save_steps": None}]
+    changes.append({"save_steps": None, "eval_steps": None, "best_by": None})
+    least = needed
+    for change in changes:
+        changes_it = {key: value for key, value in change.items() if getattr(layout.train, key) != value}
+        takes = total(disk(_with(layout, **changes_it)))
+        if takes <= free:
+            cure = tuple(f"train.{key}={'null' if value is None else value}" for key, value in changes_it.items())
+            return Finding("disk", words, cure)
+        least = min(least, takes)
+    return Finding(
+        "disk", f"{words}; without checkpoints it would be {least / GIB:.1f}: free as much, or name another disk"
+    )

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from ufo_rl.commands.plan.amounts import Amounts
 from ufo_rl.commands.plan.machine import Machine
 from ufo_rl.config.schema import Config
-from ufo_rl.training.memory.layout import Layout
+from ufo_rl.training.memory.layout import ALL_LINEAR, HEAD, Layout, is_meant
 from ufo_rl.training.policy import checkpoint_every
 
 LARGE = 1e8  # parameters from which on a model is no toy
+USUAL_RANK = 16
 MOST_STEP = 1e-4  # step size that trains all weights of such a model
 
 
@@ -31,6 +32,7 @@ def findings(config: Config, layout: Layout | None, amounts: Amounts | None, mac
         yield from _of_steps(config, amounts)
     if layout is not None:
         yield from _of_model(config, layout, machine)
+        yield from _of_adapters(config, layout)
     yield from _of_settings(config, machine)
 
 
@@ -69,9 +71,11 @@ def _of_steps(config: Config, amounts: Amounts) -> Iterator[Finding]:
 def smaller_set(config: Config, kept: int) -> tuple[str, ...]:
     """Overrides with which one set takes no more prompts than are kept: fewer passes, else fewer completions at a time."""
     train, ranks = config.train, config.launch.num_ranks
-    for passes in range(train.passes_per_set - 1, 0, -1):
+    for passes in range(train.passes_per_set(ranks) - 1, 0, -1):
         completions = train.per_device_train_batch_size * passes * ranks
         if completions % train.num_generations == 0 and 0 < completions // train.num_generations <= kept:
+            if train.trl.get("generation_batch_size"):
+                return (f"train.trl.generation_batch_size={completions}",)
             key = "trl.steps_per_generation" if "steps_per_generation" in train.trl else "gradient_accumulation_steps"
             return (f"train.{key}={passes}",)
     least = math.lcm(train.num_generations, ranks) // ranks
@@ -106,6 +110,11 @@ def _of_model(config: Config, layout: Layout, machine: Machine) -> Iterator[Find
             "completions, and generation is most of a step"
         )
         yield Finding("generation", words, ("rollout=vllm_colocate",))
+    yield from _of_step_size(config, layout)
+
+
+def _of_step_size(config: Config, layout: Layout) -> Iterator[Finding]:
+    train, model = config.train, layout.model
     rate = train.learning_rate * (1.0 if train.lora.rank is None else train.lora.learning_rate_factor)
     if train.lora.rank is None and model.num_parameters >= LARGE and rate > MOST_STEP:
         words = (
@@ -118,6 +127,28 @@ def _of_model(config: Config, layout: Layout, machine: Machine) -> Iterator[Find
             "train.lora.learning_rate_factor=1: that is a step for all weights, adapters hardly move"
         )
         yield Finding("step size", words, ("train.lora.learning_rate_factor=10",))
+
+
+def _of_adapters(config: Config, layout: Layout) -> Iterator[Finding]:
+    lora, model = config.train.lora, layout.model
+    if lora.rank is None:
+        return
+    if lora.rank > model.hidden:
+        words = (
+            f"train.lora.rank={lora.rank} is above the {model.hidden} hidden units of {config.model.name}: adapters "
+            "would have more weights than what they adapt"
+        )
+        yield Finding("rank", words, (f"train.lora.rank={min(USUAL_RANK, model.hidden)}",))
+    if lora.targets == [ALL_LINEAR] or model.counted is not None:  # of other models the names are not known
+        return
+    unknown = [one for one in lora.targets if not any(is_meant(name, one) for name in (HEAD, *model.modules))]
+    if unknown or not lora.targets:
+        named = " and ".join(unknown) or "nothing"
+        words = (
+            f"train.lora.targets={lora.targets} names {named}, which is no linear module: they are "
+            f"{', '.join((*model.linear, HEAD))}, and {layout.trained:,} parameters would be trained"
+        )
+        yield Finding("targets", words, (f"train.lora.targets=[{ALL_LINEAR}]",))
 
 
 def _of_settings(config: Config, machine: Machine) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ufo_rl.commands.plan.before import Earlier
 from ufo_rl.commands.plan.machine import Machine
-from ufo_rl.config.training_schema import Train
+from ufo_rl.config.training_schema import Rollout, Train
 from ufo_rl.model.unloaded.architecture import Architecture
 
 
@@ -44,15 +44,35 @@ def scoring(speed: Speed, model: Architecture | None, tokens: float) -> Hours:
     return _passes("scoring", speed, model, tokens, 2)
 
 
-def training(speed: Speed, model: Architecture | None, prompts: float, completions: float, train: Train) -> list[Hours]:
-    """Generation, and the update: for each weight and token of prompt and completion two operations forward, two for the
-    gradient of activations, two more for that of weights where all are trained, two where activations are computed again."""
+def operations(train: Train, rollout: Rollout, num_ranks: int) -> int:
+    """Of an update for each weight and token of prompt and completion.
+
+    Of each backward pass: two forward, two for the gradient of activations, two more for that of weights where all are
+    trained, two where activations are computed again. Once for each completion: two forward of the reference, with
+    adapters too, and two for old log-probabilities, which TRL takes where vLLM's samples are corrected and where a step
+    does not end with its set."""
+    backward = (6 if train.lora.rank is None else 4) + (2 if train.gradient_checkpointing else 0)
+    serves = train.passes_per_set(num_ranks) * train.num_iterations
+    is_corrected = rollout.is_vllm and rollout.correction != "none"
+    has_old = is_corrected or train.gradient_accumulation_steps % serves != 0
+    return backward * train.num_iterations + (2 if train.beta > 0 else 0) + (2 if has_old else 0)
+
+
+def limited(train: Train, num_ranks: int) -> Hours | None:
+    """Of a training that ends with its time."""
+    if train.budget_unit != "seconds" or train.max_seconds is None:
+        return None
+    hours = train.max_seconds * num_ranks / 3600
+    return Hours("training", hours, f"train.max_seconds={train.max_seconds:g} x {num_ranks} ranks")
+
+
+def training(speed: Speed, model: Architecture | None, prompts: float, completions: float, each: int) -> list[Hours]:
+    """Generation, and the update of so many operations for each weight and token."""
     if speed.given is None and speed.measured is not None and speed.measured.training:
         rate = speed.measured.training
         source = f"{rate:,.0f} completion tokens/s a rank, update included, measured by {speed.measured.folder.name}"
         return [Hours("training", completions / rate / 3600, source)]
-    operations = (6 if train.lora.rank is None else 4) + (2 if train.gradient_checkpointing else 0)
-    passes = _passes("update", speed, model, prompts + completions, operations)
+    passes = _passes("update", speed, model, prompts + completions, each)
     return [generating("rollouts", speed, completions), passes]
 
 
@@ -72,12 +92,10 @@ def _has_peak(speed: Speed) -> bool:
     return speed.machine.flops is not None and speed.utilization is not None
 
 
-def _passes(part: str, speed: Speed, model: Architecture | None, tokens: float, operations: int) -> Hours:
+def _passes(part: str, speed: Speed, model: Architecture | None, tokens: float, each: int) -> Hours:
     flops, share = speed.machine.flops, speed.utilization
     if model is None or flops is None or share is None:
         return Hours(part, None, UNKNOWN_PASSES)
-    seconds = operations * model.num_parameters * tokens / (flops * share)
-    source = (
-        f"{operations} x {model.num_parameters:.3g} x {tokens:.3g} tokens at {flops / 1e12:.0f} TFLOP/s x {share:g}"
-    )
+    seconds = each * model.num_parameters * tokens / (flops * share)
+    source = f"{each} x {model.num_parameters:.3g} x {tokens:.3g} tokens at {flops / 1e12:.0f} TFLOP/s x {share:g}"
     return Hours(part, seconds / 3600, source)

@@ -16,13 +16,14 @@ from ufo_rl.commands.plan.findings import Finding, findings
 from ufo_rl.commands.plan.hours import Hours, Speed
 from ufo_rl.commands.plan.machine import Machine, machine_of
 from ufo_rl.commands.plan.options import PlanOptions
+from ufo_rl.commands.plan.rollouts import rollout_told
 from ufo_rl.commands.plan.signal_amounts import SignalAmounts, signal_amounts
 from ufo_rl.commands.plan.tried_rewards import try_rewards
 from ufo_rl.config.compose import Job
 from ufo_rl.config.schema import Config
 from ufo_rl.errors import UserError
 from ufo_rl.experiment.surroundings import check_machine
-from ufo_rl.training.memory.estimate import Estimate, disk, estimate, total
+from ufo_rl.training.memory.estimate import Estimate, disk, estimate
 from ufo_rl.training.memory.layout import GIB, Held, Layout
 
 UNKNOWN_LONGEST = 512  # tokens of the longest prompt where nothing tells: the paper's limit
@@ -48,6 +49,7 @@ class JobPlan:
     earlier: Earlier | None = None
     hours: list[Hours] = field(default_factory=list)
     rewards: str = ""
+    rollout: list[str] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
 
     @property
@@ -80,6 +82,7 @@ def plan_job(job: Job, options: PlanOptions) -> JobPlan:
         machine = Machine(False, None, None, True, "")
         return JobPlan(basis, machine, "refused", findings=[Finding("refused", problem) for problem in basis.problems])
     machine = machine_of(config.launch, options.gpu, options.gpu_memory)
+    is_elsewhere = options.gpu is not None or options.gpu_memory is not None
     found = JobPlan(basis, machine, state_of(job.folder))
     if basis.kept is not None:
         found.amounts = training_amounts(config.train, basis.kept, config.launch.num_ranks)
@@ -92,6 +95,7 @@ def plan_job(job: Job, options: PlanOptions) -> JobPlan:
     found.earlier = measured_by(basis)
     found.mean = _mean(found, config, options)
     found.hours = [] if found.is_done else _hours(found, config, options)
+    found.rollout = rollout_told(found.layout, config.rollout, machine, is_elsewhere and job.is_rollout_found)
     found.rewards, problems = try_rewards(basis)
     found.findings = [*_findings(found, config, options), *(Finding("rewards", problem) for problem in problems)]
     return found
@@ -127,6 +131,11 @@ def _look_at_evaluations(found: JobPlan, config: Config) -> None:
 def _mean(found: JobPlan, config: Config, options: PlanOptions) -> tuple[float, str]:
     longest = config.train.max_completion_tokens
     if options.mean_tokens is not None:
+        if options.mean_tokens > longest:
+            raise UserError(
+                f"plan --mean-tokens {options.mean_tokens:g}: more than train.max_completion_tokens={longest}, "
+                "which no completion of training exceeds"
+            )
         return options.mean_tokens, "--mean-tokens"
     if found.earlier is not None and found.earlier.mean is not None:
         return found.earlier.mean, f"measured by {found.earlier.folder.name}"
@@ -134,29 +143,43 @@ def _mean(found: JobPlan, config: Config, options: PlanOptions) -> tuple[float, 
 
 
 def _hours(found: JobPlan, config: Config, options: PlanOptions) -> list[Hours]:
-    speed = Speed(options.tokens_per_second, options.utilization, found.machine, found.earlier)
+    is_elsewhere = options.gpu is not None or options.gpu_memory is not None
+    measured = None if is_elsewhere else found.earlier  # speeds of this machine are none of another's
+    speed = Speed(options.tokens_per_second, options.utilization, found.machine, measured)
     model, parts = found.basis.model, list[Hours]()
     for signal in found.signals:
         if signal.forward:
             parts.append(hours.scoring(speed, model, signal.forward))
         if signal.generated[1]:
-            parts.append(hours.generating(f"{signal.name}: samples", speed, signal.missing * found.mean[0]))
-    if found.amounts is not None and found.amounts.completions is not None and found.basis.tokens is not None:
+            samples = min(signal.missing * found.mean[0], signal.generated[1])
+            parts.append(hours.generating(f"{signal.name}: samples", speed, samples))
+    ranks = config.launch.num_ranks
+    each = hours.operations(config.train, config.rollout, ranks)
+    if (limited := hours.limited(config.train, ranks)) is not None:
+        parts.append(limited)
+    elif found.amounts is not None and found.amounts.completions is not None and found.basis.tokens is not None:
         completions = found.amounts.completions
         prompts, written = completions * found.basis.tokens.mean, completions * found.mean[0]
-        parts += hours.training(speed, model, prompts, written, config.train)
+        parts += hours.training(speed, model, prompts, written, each)
     elif found.amounts is not None and found.amounts.max_tokens is not None:
-        parts += hours.training(speed, model, 0.0, found.amounts.max_tokens, config.train)
-    parts.append(hours.generating("evaluations", speed, found.answers * found.mean[0]))
+        parts += hours.training(speed, model, 0.0, found.amounts.max_tokens, each)
+    parts.append(hours.generating("evaluations", speed, _answered(found, config)))
     return parts
+
+
+def _answered(found: JobPlan, config: Config) -> float:
+    """Tokens that evaluations generate: as many a completion as in training, or a benchmark's limit."""
+    lacking = {name: found.evaluations * count - found.stored.get(name, 0) for name, count in found.questions.items()}
+    return sum(n * min(found.mean[0], config.eval[name].max_completion_tokens) for name, n in lacking.items())
 
 
 def _findings(found: JobPlan, config: Config, options: PlanOptions) -> list[Finding]:
     own = list(findings(config, found.layout, found.amounts, found.machine))
     if found.layout is not None and found.memory is not None:
         own += memory_findings(found.layout, found.memory, found.machine)
-    if found.free is not None and (lack := disk_finding(config, total(found.disk), found.free)) is not None:
-        own.append(lack)
+    if found.free is not None and found.layout is not None:
+        lack = disk_finding(config, found.layout, found.free)
+        own += [] if lack is None else [lack]
     told = {finding.name for finding in own}
     refused = [
         Finding("refused", problem)

@@ -30,7 +30,8 @@ def model_table(overrides: Sequence[str], config_dir: str | None, config_name: s
         raise UserError(f"plan --table: it varies {', '.join(varied)}; leave {' '.join(taken)} out")
     lines = [line for name in shipped() for line in _of_model([*overrides, f"model={name}"], config_dir, config_name)]
     lines += _of_model([*overrides, BEYOND[0]], config_dir, config_name)
-    header = ["model", "parameters", "trained by", *(f"{ranks} GPU{'s' if ranks > 1 else ''}" for ranks in RANKS)]
+    columns = (f"{ranks} GPU{'s' if ranks > 1 else ''}: GiB (GPU of GiB)" for ranks in RANKS)
+    header = ["model", "parameters", "trained by", *columns]
     own = ("launch.num_ranks=16", "train.gradient_accumulation_steps=1", "deepspeed=zero3")
     job = compose_one([*overrides, BEYOND[0], *own], config_dir, config_name, "plan")
     return f"{markdown(header, lines)}\n\n{_beyond(job)}"
@@ -83,7 +84,7 @@ def _beyond(job: Job) -> str:
         "steps",
         "completions",
         "generated tokens",
-        "GiB a rank",
+        "GiB a rank (GPU of GiB)",
     ]
     row = [
         plan.basis.job.plain["model"]["path"],

@@ -25,6 +25,7 @@ What a job will do, hold and cost, and what does not fit, before any GPU second:
   --table                  the recipe for every shipped model, stage of ZeRO and 1, 8, 16 GPUs, as Markdown (docs/plan.md)
   --explain                how each number comes about
   --json FILE              the same for programs"""
+MOST = 10**9  # of any of these numbers: beyond it a word was meant otherwise
 
 
 @dataclass(frozen=True)
@@ -71,8 +72,9 @@ def split(arguments: Sequence[str]) -> tuple[PlanOptions, list[str]]:
         )
     for name in ("gpu_memory", "tokens_per_second", "mean_tokens", "prompts", "free_disk"):
         value = getattr(options, name)
-        if value is not None and not 0 < value < 1e15:
-            problems.append(f"plan --{name.replace('_', '-')} {value:g}: must be above 0")
+        if value is not None and not 0 < value <= MOST:
+            given = f"{value:g}" if isinstance(value, float) else str(value)
+            problems.append(f"plan --{name.replace('_', '-')} {given}: must be above 0 and at most {MOST:,}")
     if options.utilization is not None and not 0 < options.utilization <= 1:
         problems.append(f"plan --utilization {options.utilization:g}: must be a share in (0, 1], for example 0.3")
     if problems:

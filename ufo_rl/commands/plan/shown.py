@@ -44,6 +44,7 @@ def _sections(plan: JobPlan, explain: bool) -> Iterator[tuple[str, list[str]]]:
         yield "signals", [_signal(one) for one in plan.signals]
     if plan.amounts is not None:
         yield "training", _training(plan, explain)
+    yield "rollout", [text.removeprefix("rollout ") for text in plan.rollout]
     if plan.rewards:
         yield "rewards", [plan.rewards]
     yield "evaluation", [_evaluations(plan)]

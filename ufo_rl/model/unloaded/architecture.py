@@ -20,6 +20,7 @@ from ufo_rl.model.weights import local_folder
 KNOWN = Path(__file__).with_name("hub_configs.json")
 GATED = ("llama", "mistral", "qwen2", "qwen3")  # whose parameters `Architecture.num_parameters` counts by their sizes
 BIASED = ("qwen2",)  # queries, keys and values have biases, whatever config.json says
+NORMED = ("qwen3",)  # queries and keys of each head are normed, by weights that heads share
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,13 @@ class Architecture:
     positions: int | None
     source: str
     counted: int | None = None
+    has_head_norms: bool = False
 
     @classmethod
     def of(cls, config: Mapping[str, Any], source: str, counted: int | None = None) -> Architecture:
-        """From a config.json. KeyError where a size is missing."""
-        hidden, heads = config["hidden_size"], config["num_attention_heads"]
+        """From a config.json. KeyError where a size is missing. Where it does not say whether the head is tied,
+        those of GATED have one of their own, as their classes of transformers do."""
+        hidden, heads, kind = config["hidden_size"], config["num_attention_heads"], config.get("model_type")
         return cls(
             layers=config["num_hidden_layers"],
             hidden=hidden,
@@ -53,11 +56,12 @@ class Architecture:
             head_dim=config.get("head_dim") or hidden // heads,
             intermediate=config.get("intermediate_size") or 4 * hidden,
             vocabulary=config["vocab_size"],
-            is_tied=bool(config.get("tie_word_embeddings", True)),
-            has_bias=config.get("model_type") in BIASED or bool(config.get("attention_bias")),
+            is_tied=bool(config.get("tie_word_embeddings", kind not in GATED)),
+            has_bias=kind in BIASED or bool(config.get("attention_bias")),
             positions=config.get("max_position_embeddings"),
             source=source,
             counted=counted,
+            has_head_norms=kind in NORMED,
         )
 
     @property
@@ -84,6 +88,16 @@ class Architecture:
         }
 
     @property
+    def modules(self) -> dict[str, tuple[int, int]]:
+        """Width before and behind each linear module of all layers, by its whole name."""
+        found = {}
+        for layer in range(self.layers):
+            for name, widths in self.linear.items():
+                block = "self_attn" if name in ("q_proj", "k_proj", "v_proj", "o_proj") else "mlp"
+                found[f"model.layers.{layer}.{block}.{name}"] = widths
+        return found
+
+    @property
     def table(self) -> int:
         """Weights of the embedding, and of the head."""
         return self.vocabulary * self.hidden
@@ -91,11 +105,12 @@ class Architecture:
     @property
     def num_parameters(self) -> int:
         """Weights, of a tied head once: counted, or vocabulary x hidden x (1 or 2) + layers x (linear modules, two norms,
-        biases) + a norm."""
+        biases, norms of heads) + a norm."""
         if self.counted is not None:
             return self.counted
         biases = self.queries + 2 * self.keys if self.has_bias else 0
         layer = sum(before * behind for before, behind in self.linear.values()) + 2 * self.hidden + biases
+        layer += 2 * self.head_dim if self.has_head_norms else 0
         return self.table * (1 if self.is_tied else 2) + self.layers * layer + self.hidden
 
     @property

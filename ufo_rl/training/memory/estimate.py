@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ufo_rl.training.memory.layout import FLOAT, Held, Layout, number
-from ufo_rl.training.memory.passes import activations, generation, logits, shared_gpu
+from ufo_rl.training.memory.layout import ADAM, FLOAT, Held, Layout, number
+from ufo_rl.training.memory.passes import activations, copies, generation, logits, shared_gpu
 from ufo_rl.training.memory.sharded import bucket, buckets, gathered, gradients, states, update
 
 PHASES = ("backward", "end of backward", "update", "generation")
@@ -47,29 +47,32 @@ def estimate(layout: Layout, gpu: float | None = None) -> Estimate:
     and the last layer. They are not added up.
     """
     early = bucket(layout) if layout.deepspeed is not None and layout.stage in (1, 2) and layout.is_cuda else []
-    accumulated = gradients(layout)[:1] if layout.train.gradient_accumulation_steps > 1 else []
+    has_before = layout.train.gradient_accumulation_steps > 1
+    accumulated = [part for part in gradients(layout) if part.name == "gradients"] if has_before else []
     vllm = shared_gpu(layout, gpu)
     is_asleep = layout.rollout.sleep
     phases = {
-        "backward": [activations(layout), *logits(layout), *gathered(layout), *accumulated, *early],
-        "end of backward": [*gradients(layout), *gathered(layout)],
+        "backward": [activations(layout), *logits(layout), *copies(layout), *gathered(layout), *accumulated, *early],
+        "end of backward": [*gradients(layout), *copies(layout), *gathered(layout)],
         "update": update(layout),
         "generation": [*generation(layout), *(vllm if is_asleep else [])],
     }
-    return Estimate([*states(layout), *buckets(layout), *([] if is_asleep else vllm)], phases, _host(layout))
+    own = [*states(layout), *([] if layout.is_cuda else states(layout, is_away=True))]  # on a CPU all is the host's
+    return Estimate([*own, *buckets(layout), *([] if is_asleep else vllm)], phases, _host(layout))
 
 
 def _host(layout: Layout) -> list[Held]:
-    """Of one rank with a GPU: the model as it is loaded, in the precision that trains it, and what is offloaded. Under ZeRO 3
-    its share, and the largest matrix twice: whole, and as it is handed out."""
+    """Of one rank with a GPU: the model as it is loaded, in the precision that trains it, and what is offloaded. The
+    reference is loaded while the policy is still there. Under ZeRO 3 shares, and the largest matrix twice: whole, and
+    as it is handed out."""
     if not layout.is_cuda:
         return []
-    count, shards = layout.model.num_parameters, layout.shards(3)
-    formula = (
-        f"{number(count)} x {layout.size} B" + (f" / {shards}" if shards > 1 else "") + ", until it is on its device"
-    )
+    count, shards, models = layout.model.num_parameters, layout.shards(3), 2 if layout.has_reference else 1
+    formula = f"{number(count)} x {layout.size} B" + (f" / {shards}" if shards > 1 else "")
+    formula += " x 2, policy and reference" if models > 1 else ""
     whole = 2 * layout.model.largest if layout.stage == 3 else 0
-    loaded = Held("loading", (count / shards + whole) * layout.size, formula)
+    formula += f" + 2 x {number(layout.model.largest)} x {layout.size} B, the largest matrix" if whole else ""
+    loaded = Held("loading", (count / shards * models + whole) * layout.size, f"{formula}, until on the device")
     return [loaded, *states(layout, is_away=True)]
 
 
@@ -85,9 +88,16 @@ def disk(layout: Layout) -> list[Held]:
     if train.best_by is not None:
         found.append(Held("best policy", policy.bytes, policy.formula))
     if train.save_steps is not None or train.eval_steps is not None:
-        saved, states_of = (count if train.lora.rank is None else layout.trained), layout.trained
-        own = 12 if layout.deepspeed is not None else 8
+        each = " + ".join(str(size) for size in _saved(layout))
         kept = train.keep_checkpoints + 1
-        formula = f"({number(saved)} x {layout.size} B + {number(states_of)} x {own} B) x {kept}, while it trains"
-        found.append(Held("checkpoints", (saved * layout.size + states_of * own) * kept, formula))
+        formula = f"{number(layout.trained)} x ({each}) B x {kept}, while it trains"
+        found.append(Held("checkpoints", layout.trained * sum(_saved(layout)) * kept, formula))
     return found
+
+
+def _saved(layout: Layout) -> tuple[int, ...]:
+    """Bytes of a checkpoint for each trained weight: transformers' file of weights, DeepSpeed's own of the same
+    weights, and the optimizer's, in which DeepSpeed has a copy in float32. In every stage sums over all ranks."""
+    if layout.deepspeed is None:
+        return FLOAT, ADAM
+    return layout.size, layout.size, FLOAT + ADAM

@@ -16,6 +16,12 @@ ADAM = 8  # bytes: two moments in float32
 FLOAT = 4
 # DeepSpeed 0.19's own values, numbers of parameters, where its JSON does not say otherwise.
 REDUCE_BUCKET, LIVE, SUB_GROUP = 500_000_000, 1_000_000_000, 1_000_000_000
+ALL_LINEAR, HEAD = "all-linear", "lm_head"  # PEFT's name of all linear modules but the head; the head's
+
+
+def is_meant(module: str, target: str) -> bool:
+    """Whether a target of adapters names the module: PEFT's rule."""
+    return module == target or module.endswith(f".{target}")
 
 
 @dataclass(frozen=True)
@@ -79,17 +85,11 @@ class Layout:
         rank = self.train.lora.rank
         if rank is None:
             return self.model.num_parameters
-        return self.model.layers * sum(rank * (before + behind) for before, behind in self.adapted)
-
-    @property
-    def adapted(self) -> list[tuple[int, int]]:
-        """Width before and behind each linear module of a layer that gets an adapter."""
-        targets = self.train.lora.targets
-        return [
-            widths
-            for name, widths in self.model.linear.items()
-            if "all-linear" in targets or any(name == target or name.endswith(f".{target}") for target in targets)
-        ]
+        targets, modules = self.train.lora.targets, self.model.modules
+        if targets != [ALL_LINEAR]:
+            modules = {HEAD: (self.model.hidden, self.model.vocabulary), **modules}
+            modules = {name: widths for name, widths in modules.items() if any(is_meant(name, one) for one in targets)}
+        return sum(rank * (before + behind) for before, behind in modules.values())
 
     @property
     def rows(self) -> int:
@@ -100,7 +100,7 @@ class Layout:
     def generated_rows(self) -> int:
         """Completions that one rank generates together."""
         asked = self.train.trl.get("generation_batch_size")
-        return math.ceil(asked / self.num_ranks) if asked else self.rows * self.train.passes_per_set
+        return math.ceil(asked / self.num_ranks) if asked else self.rows * self.train.passes_per_set(self.num_ranks)
 
     @property
     def width(self) -> int:

@@ -36,6 +36,16 @@ def activations(layout: Layout) -> Held:
     return Held("activations", tokens * (kept * model.layers + own), formula)
 
 
+def copies(layout: Layout) -> list[Held]:
+    """Of the weights of linear layers in bfloat16, which torch's autocast over weights in float32 makes and keeps until
+    the backward pass ends. Frozen weights below adapters are bfloat16 already."""
+    train, model = layout.train, layout.model
+    if layout.deepspeed is not None or not train.bf16 or train.lora.rank is not None:
+        return []
+    count = model.layers * sum(before * behind for before, behind in model.linear.values())
+    return [Held("copies of autocast", 2 * count, f"{number(count)} x 2 B, linear layers in bfloat16")]
+
+
 def has_parts(layout: Layout) -> bool:
     """Whether a batch is computed in parts of like length, each with a backward pass of its own (trl_trainer.py)."""
     is_whole = layout.is_cuda or layout.stage == 3 or layout.train.beta > 0

@@ -8,14 +8,21 @@ from ufo_rl.training.memory.layout import ADAM, FLOAT, LIVE, REDUCE_BUCKET, SUB_
 def states(layout: Layout, is_away: bool = False) -> list[Held]:
     """What a rank holds from the first step to the last, on its device, or with `is_away` in host memory.
 
-    With mixed precision 2 bytes a weight and 12 a trained one: its float32 copy and two moments, which ZeRO shards from stage 1
-    on; weights from stage 3 on. DeepSpeed keeps the copy in float32 too. Without DeepSpeed 4 + 8.
+    With mixed precision 2 bytes a weight and 12 a trained one: its float32 copy and two moments, which ZeRO shards from
+    stage 1 on; weights from stage 3 on. DeepSpeed keeps the copy in float32 too. Without DeepSpeed 4 + 8. Stage 3 has
+    room for its share of the gradients from the start (`grad_partitions_flat_buffer`), and an optimizer in host memory
+    has them there in float32 besides.
     """
     copy = FLOAT if layout.deepspeed is not None else 0
     found = [
         _part("weights", layout.model.num_parameters, layout.size, layout.shards(3), layout.is_away("offload_param")),
         _part("optimizer", layout.trained, copy + ADAM, layout.shards(1), layout.is_away("offload_optimizer")),
     ]
+    offloads = layout.is_away("offload_optimizer")
+    if layout.stage == 3:
+        found.append(_part("gradients", layout.trained, layout.size, layout.shards(3), offloads))
+    if offloads:
+        found.append(_part("gradients in float32", layout.trained, FLOAT, layout.shards(1), offloads))
     if layout.has_reference:
         away = layout.is_away("offload_param") and layout.stage == 3
         found.append(_part("reference", layout.model.num_parameters, layout.size, layout.shards(3), away))
@@ -23,16 +30,16 @@ def states(layout: Layout, is_away: bool = False) -> list[Held]:
 
 
 def gradients(layout: Layout) -> list[Held]:
-    """What they take at the end of a backward pass: sharded from stage 2 on, and the buckets in which they are reduced.
+    """What they take at the end of a backward pass: sharded in stage 2, and the buckets in which they are reduced. Of
+    stage 3 both are there throughout.
 
     torch's data-parallel buckets are a second copy of the gradients; DeepSpeed's has reduce_bucket_size of them, on a GPU all
     of it from the start (of two buckets in stages 1 and 2 with overlap_comm)."""
-    trained, size = layout.trained, layout.size
+    if layout.stage == 3:
+        return []
     away = layout.is_away("offload_optimizer")
-    found = [] if away else [_part("gradients", trained, size, layout.shards(2), False)[0]]
-    if layout.deepspeed is None:
-        return found
-    return [*found, *(bucket(layout) if layout.stage < 3 else [])]  # of stage 3 it is there throughout
+    found = [] if away else [_part("gradients", layout.trained, layout.size, layout.shards(2), False)[0]]
+    return found if layout.deepspeed is None else [*found, *bucket(layout)]
 
 
 def buckets(layout: Layout) -> list[Held]:
