@@ -25,6 +25,7 @@ from ufo_rl.selector import Selector
 from ufo_rl.signals.agreement import check_signals
 from ufo_rl.signals.confidence.settings import Confidence
 from ufo_rl.signals.protocol import Signal
+from ufo_rl.training.memory.layout import is_meant
 from ufo_rl.training.order import EASE, EASY_FIRST, HARD_FIRST, ease_column
 from ufo_rl.training.trl_fields import trl_problems
 
@@ -184,11 +185,11 @@ def check_adapters(config: Config) -> None:
     model = architecture_of(config.model) if lora.rank is not None and lora.targets != ["all-linear"] else None
     if model is None or model.counted is not None:  # of another kind than Llama's, whose layers have other names
         return
-    unknown = [target for target in lora.targets if target.rpartition(".")[2] not in model.linear]
+    unknown = [target for target in lora.targets if not any(is_meant(name, target) for name in model.modules)]
     if unknown:
         raise UserError(
             f"train.lora.targets={lora.targets}: the model has no linear layer {' or '.join(unknown)}; it has "
-            f"{', '.join(model.linear)}"
+            f"{', '.join(model.linear)}; for all of them: train.lora.targets=[all-linear]"
         )
 
 

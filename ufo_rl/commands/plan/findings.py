@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ufo_rl.commands.plan.amounts import Amounts
 from ufo_rl.commands.plan.machine import Machine
 from ufo_rl.config.schema import Config
-from ufo_rl.training.memory.layout import ALL_LINEAR, HEAD, Layout, is_meant
+from ufo_rl.training.memory.layout import Layout
 from ufo_rl.training.policy import checkpoint_every
 
 LARGE = 1e8  # parameters from which on a model is no toy
@@ -139,16 +139,6 @@ def _of_adapters(config: Config, layout: Layout) -> Iterator[Finding]:
             "would have more weights than what they adapt"
         )
         yield Finding("rank", words, (f"train.lora.rank={min(USUAL_RANK, model.hidden)}",))
-    if lora.targets == [ALL_LINEAR] or model.counted is not None:  # of other models the names are not known
-        return
-    unknown = [one for one in lora.targets if not any(is_meant(name, one) for name in (HEAD, *model.modules))]
-    if unknown or not lora.targets:
-        named = " and ".join(unknown) or "nothing"
-        words = (
-            f"train.lora.targets={lora.targets} names {named}, which is no linear module: they are "
-            f"{', '.join((*model.linear, HEAD))}, and {layout.trained:,} parameters would be trained"
-        )
-        yield Finding("targets", words, (f"train.lora.targets=[{ALL_LINEAR}]",))
 
 
 def _of_settings(config: Config, machine: Machine) -> Iterator[Finding]:

@@ -16,7 +16,7 @@ ADAM = 8  # bytes: two moments in float32
 FLOAT = 4
 # DeepSpeed 0.19's own values, numbers of parameters, where its JSON does not say otherwise.
 REDUCE_BUCKET, LIVE, SUB_GROUP = 500_000_000, 1_000_000_000, 1_000_000_000
-ALL_LINEAR, HEAD = "all-linear", "lm_head"  # PEFT's name of all linear modules but the head; the head's
+ALL_LINEAR = "all-linear"  # PEFT's name of all linear modules but the head
 
 
 def is_meant(module: str, target: str) -> bool:
@@ -87,7 +87,6 @@ class Layout:
             return self.model.num_parameters
         targets, modules = self.train.lora.targets, self.model.modules
         if targets != [ALL_LINEAR]:
-            modules = {HEAD: (self.model.hidden, self.model.vocabulary), **modules}
             modules = {name: widths for name, widths in modules.items() if any(is_meant(name, one) for one in targets)}
         return sum(rank * (before + behind) for before, behind in modules.values())
 
