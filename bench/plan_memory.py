@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import pickle
 import platform
 import shlex
 import socket
@@ -88,6 +87,7 @@ def measured(words: Sequence[str], work: Path) -> list[dict[str, float]]:
     from ufo_rl.config.compose import compose_jobs
     from ufo_rl.config.load import load
     from ufo_rl.experiment.data import load_pool
+    from ufo_rl.launch.request import plain
     from ufo_rl.model.chat import ChatModel
     from ufo_rl.training.policy import PolicyTraining
 
@@ -98,7 +98,8 @@ def measured(words: Sequence[str], work: Path) -> list[dict[str, float]]:
     training = PolicyTraining(config, job.plain, ChatModel(config.model, config.template, work / "memo.json"), asked)  # type: ignore[arg-type]
     with contextlib.suppress(Asked.Enough):
         training.run(prompts, lambda policy, step: {})
-    (work / "asked.pickle").write_bytes(pickle.dumps((asked.rows, asked.request, config.launch)))
+    parts = {"rows": list(asked.rows), "request": plain(asked.request), "launch": plain(config.launch)}
+    (work / "asked.json").write_text(json.dumps(parts))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -136,11 +137,14 @@ class Asked:
 
 def rank(work: Path) -> None:
     """One rank: everything imported, its memory read, then the training that was asked for."""
-    rows, request, launch = pickle.loads((work / "asked.pickle").read_bytes())
     from ufo_rl.launch.place import Place
+    from ufo_rl.launch.request import typed
     from ufo_rl.training.policy import libraries
     from ufo_rl.training.rank import train_policy
 
+    parts = json.loads((work / "asked.json").read_text())
+    rows, request = parts["rows"], typed("ufo_rl.training.policy:TrainRequest", parts["request"])
+    launch = typed("ufo_rl.config.schema:Launch", parts["launch"])
     for module in libraries(request.deepspeed):
         __import__(module)
     place = Place.from_environment("cpu")

@@ -75,6 +75,8 @@ def test_an_adapter_is_trained_saved_and_read_as_a_model(
     base = load_file(LAB / "model.safetensors")
     assert any(not torch.equal(one[name], base[name]) for name in one if name in base)
     assert fetched(trained) == merged  # once
+    for name in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"):
+        assert (merged / name).read_bytes() == (LAB / name).read_bytes()
     # asked as it was trained: what stands beside the policy stands beside the adapter too
     (job,) = compose_jobs([f"model.path={trained}", "dataset=rules"])
     assert job.plain["template"]["name"] == "short" and job.plain["model"]["name"] == run.name

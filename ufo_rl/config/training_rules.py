@@ -118,9 +118,9 @@ def _rollout_serves(config: Config) -> list[str]:
         problems.append(
             "rollout=vllm_server needs the address of the server, for example rollout.server=http://node1:8000"
         )
-    if rollout.name == "vllm_server" and not str(rollout.server or "http://").startswith(("http://", "https://")):
+    elif rollout.name == "vllm_server" and not str(rollout.server).startswith(("http://", "https://")):
         problems.append(f"rollout.server={rollout.server} must be an address, for example http://node1:8000")
-    if rollout.name != "vllm_server" and rollout.server is not None:
+    elif rollout.name != "vllm_server" and rollout.server is not None:
         problems.append(
             f"rollout.server={rollout.server} does nothing with rollout={rollout.name}; take rollout=vllm_server"
         )

@@ -19,6 +19,10 @@ from ufo_rl.model.folder import ADAPTER, INDEX, TOKENIZERS, WHOLE, listed, read_
 from ufo_rl.model.made_once import MadeOnce, partial
 
 WEIGHTS = "adapter_model.safetensors"
+OF_TOKENIZER = (
+    *(*TOKENIZERS, "merges.txt", "chat_template.jinja"),
+    *("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"),
+)
 MERGED = MadeOnce("merged", "merged", __name__, "merge it by PEFT (model.merge_and_unload()) and give the whole model")
 
 
@@ -84,7 +88,7 @@ def lowest_base(folder: Path, called: str) -> Path:
 def merge(folder: Path, base: Path, target: Path) -> None:
     """Writes the folder beside its place and renames it. The tokenizer is the adapter's where it has one."""
     from peft import PeftModel
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM
 
     options = {"trust_remote_code": False, "local_files_only": True}
     model = AutoModelForCausalLM.from_pretrained(base, dtype="auto", **options)
@@ -95,7 +99,9 @@ def merge(folder: Path, base: Path, target: Path) -> None:
     made = partial(target)
     shutil.rmtree(made, ignore_errors=True)
     whole.save_pretrained(made)
-    AutoTokenizer.from_pretrained(folder if has_own else base, **options).save_pretrained(made)
+    for path in (folder if has_own else base).iterdir():  # as they are: a library that reads them may write others
+        if path.name in OF_TOKENIZER:
+            shutil.copy(path, made)
     os.replace(made, target)
 
 

@@ -11,6 +11,7 @@ import torch
 
 from ufo_rl.config.training_schema import Lora
 from ufo_rl.errors import UserError
+from ufo_rl.training.memory.layout import is_meant
 
 BEFORE, WITHIN = "base_model.model.", ".base_layer"  # what PEFT adds to the names of a model's tensors
 ONE = "default"  # PEFT's name of the adapter
@@ -46,7 +47,7 @@ def check_targets(model: Any, lora: Lora) -> None:
     if lora.rank is None or lora.targets == ["all-linear"]:
         return
     names = [name for name, one in model.named_modules() if isinstance(one, torch.nn.Linear)]
-    unknown = [target for target in lora.targets if not any(f".{name}".endswith(f".{target}") for name in names)]
+    unknown = [target for target in lora.targets if not any(is_meant(name, target) for name in names)]
     if unknown:
         kinds = sorted({name.rpartition(".")[2] for name in names})
         raise UserError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,14 +33,7 @@ class VLLMEngine:
     ) -> None:
         """`batch_tokens` bounds what is computed in one step, `memory_share` the memory of the device that is taken;
         `arguments` are more of vLLM's own."""
-        os.environ.update(VLLM_ENABLE_V1_MULTIPROCESSING="0", VLLM_NO_USAGE_STATS="1", DO_NOT_TRACK="1")
-        os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
-        try:
-            from vllm import LLM  # pyright: ignore[reportMissingImports]
-        except ImportError as error:
-            raise UserError(
-                f"engine=vllm: vLLM cannot be imported ({error}); pip install 'ufo-rl[vllm]', or use engine=hf"
-            ) from error
+        llm = llm_class("engine=vllm", "engine=hf")
         self.folder, self.tokenizer, self.eos_ids = folder, tokenizer, list(eos_ids)
         limits: dict[str, Any] = {"max_num_batched_tokens": batch_tokens}
         if not torch.cuda.is_available():
@@ -55,7 +48,7 @@ class VLLMEngine:
             "trust_remote_code": False,
             "seed": 0,
         }
-        self.llm: Any = LLM(**{**limits, **own, **arguments})
+        self.llm: Any = llm(**{**limits, **own, **arguments})
 
     def generate(
         self, texts: Sequence[str], sampling: Sampling, seeds: Sequence[int]
@@ -99,12 +92,31 @@ class VLLMEngine:
 
     def logprobs(self, rows: Sequence[tuple[list[int], int]]) -> list[list[float]]:
         """log P of the last `num_target` tokens of each row of token ids, in one pass."""
-        from vllm import SamplingParams  # pyright: ignore[reportMissingImports]
+        said = prompt_logprobs(self.llm.generate, [ids for ids, _ in rows])
+        return [own[len(own) - num_target :] for own, (_, num_target) in zip(said, rows, strict=True)]
 
-        once = SamplingParams(temperature=0.0, max_tokens=1, prompt_logprobs=0, detokenize=False)
-        requests = [{"prompt_token_ids": ids} for ids, _ in rows]
-        outputs = self.llm.generate(requests, once, use_tqdm=False)
-        return [
-            [output.prompt_logprobs[place][ids[place]].logprob for place in range(len(ids) - num_target, len(ids))]
-            for (ids, num_target), output in zip(rows, outputs, strict=True)
-        ]
+
+def llm_class(asked: str, instead: str) -> Any:
+    """vLLM's LLM, in this process, so that who opens it reaches the weights; no word to anybody. UserError where it cannot be
+    imported: asked: the setting that wants it, instead: one that does not."""
+    os.environ.update(VLLM_ENABLE_V1_MULTIPROCESSING="0", VLLM_NO_USAGE_STATS="1", DO_NOT_TRACK="1")
+    os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
+    try:
+        from vllm import LLM  # pyright: ignore[reportMissingImports]
+    except ImportError as error:
+        raise UserError(
+            f"{asked}: vLLM cannot be imported ({error}); pip install 'ufo-rl[vllm]', or take {instead}"
+        ) from error
+    return LLM
+
+
+def prompt_logprobs(generate: Callable[..., Any], rows: Sequence[list[int]]) -> list[list[float]]:
+    """log P of all tokens but the first of each row of token ids, in one pass; generate: vLLM's."""
+    from vllm import SamplingParams  # pyright: ignore[reportMissingImports]
+
+    once = SamplingParams(temperature=0.0, max_tokens=1, prompt_logprobs=0, detokenize=False)
+    outputs = generate([{"prompt_token_ids": ids} for ids in rows], sampling_params=once, use_tqdm=False)
+    return [
+        [one.prompt_logprobs[place][ids[place]].logprob for place in range(1, len(ids))]
+        for ids, one in zip(rows, outputs, strict=True)
+    ]

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 
-from ufo_rl.errors import UserError
-
-# In this process, so that a training reaches the weights; no word to anybody.
-ENVIRONMENT = {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
+from ufo_rl.model.engine.vllm_engine import llm_class, prompt_logprobs
 
 
 def colocated(dtype: str, keeps_plain_weights: bool) -> Callable[..., Any]:
@@ -21,21 +17,14 @@ def colocated(dtype: str, keeps_plain_weights: bool) -> Callable[..., Any]:
     keeps_plain_weights: on a CPU, where vLLM packs linear weights and drops the originals: a training that loads new ones
     would fail, or change nothing. UserError where vLLM cannot be imported.
     """
-    os.environ.update(ENVIRONMENT)
-    os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
-    try:
-        from vllm import LLM  # pyright: ignore[reportMissingImports]
-    except ImportError as error:
-        raise UserError(
-            f"rollout=vllm_colocate: vLLM cannot be imported ({error}); pip install 'ufo-rl[vllm]', or take rollout=hf"
-        ) from error
+    llm = llm_class("rollout=vllm_colocate", "rollout=hf")
     own: dict[str, Any] = {"dtype": dtype, "generation_config": "vllm"}
     if keeps_plain_weights:
         _keep_plain_weights()
         own |= {"enable_chunked_prefill": False, "max_num_batched_tokens": None}  # see VLLMEngine
 
     def opened(**arguments: Any) -> Any:
-        return LLM(**{name: value for name, value in {**arguments, **own}.items() if value is not None})
+        return llm(**{name: value for name, value in {**arguments, **own}.items() if value is not None})
 
     return opened
 
@@ -51,17 +40,7 @@ def _keep_plain_weights() -> None:
 
 def logprobs_of(generate: Callable[..., Any], rows: Sequence[list[int]]) -> torch.Tensor:
     """log P of all tokens but the first of each row, one row after another; generate: vLLM's."""
-    from vllm import SamplingParams  # pyright: ignore[reportMissingImports]
-
-    once = SamplingParams(temperature=0.0, max_tokens=1, prompt_logprobs=0, detokenize=False)
-    outputs = generate([{"prompt_token_ids": ids} for ids in rows], sampling_params=once, use_tqdm=False)
-    return torch.tensor(
-        [
-            one.prompt_logprobs[place][ids[place]].logprob
-            for ids, one in zip(rows, outputs, strict=True)
-            for place in range(1, len(ids))
-        ]
-    )
+    return torch.tensor([one for row in prompt_logprobs(generate, rows) for one in row])
 
 
 def logprobs_by(client: Any, rows: Sequence[list[int]]) -> torch.Tensor:
