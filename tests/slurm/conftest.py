@@ -14,26 +14,11 @@ from typing import Any
 import pytest
 
 from tests.conftest import Ufo
+from tests.planted_part import PART
 from ufo_rl.files.journal import parse
 
 SCRIPT = Path(__file__).parent / "slurm_here.sh"
 STEPS = 12
-PART = '''"""A reward that takes its time, and breaks for the seeds that failing.txt names."""
-
-import time
-from pathlib import Path
-
-
-class Planted:
-    def __init__(self, seed):
-        self.seed = seed
-
-    def __call__(self, completions, **columns):
-        if str(self.seed) in Path("failing.txt").read_text().split():
-            raise RuntimeError(f"planted for seed {self.seed}")
-        time.sleep(float(Path("seconds.txt").read_text()))
-        return [0.0] * len(completions)
-'''
 # save_steps=null: the only checkpoint before the last step is the one that a signal asks for
 SWEEP = (
     *Ufo.SMALL,

@@ -13,23 +13,10 @@ from typing import Any
 import pytest
 
 from tests.conftest import Ufo
+from tests.planted_part import PART
 from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.smoke, pytest.mark.soak]
-PART = '''"""A reward that breaks for the seeds that failing.txt names."""
-
-from pathlib import Path
-
-
-class Planted:
-    def __init__(self, seed):
-        self.seed = seed
-
-    def __call__(self, completions, **columns):
-        if str(self.seed) in Path("failing.txt").read_text().split():
-            raise RuntimeError(f"planted for seed {self.seed}")
-        return [0.0] * len(completions)
-'''
 SWEEP = (
     "-m",
     "seed=range(12)",
